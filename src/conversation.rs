@@ -1,0 +1,172 @@
+//! What is said in a conversation, in no dialect and no database.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+
+/// Who speaks.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Role {
+    /// Instructions from the application.
+    System,
+    /// Instructions from the application, in OpenAI's newer word.
+    Developer,
+    /// The user.
+    User,
+    /// The model.
+    Assistant,
+    /// The result of a tool call.
+    Tool,
+    /// Any other word, as sent.
+    Other(String),
+}
+
+impl Role {
+    /// The word that stands in the `role` column.
+    pub fn as_str(&self) -> &str {
+        match self {
+            Self::System => "system",
+            Self::Developer => "developer",
+            Self::User => "user",
+            Self::Assistant => "assistant",
+            Self::Tool => "tool",
+            Self::Other(word) => word,
+        }
+    }
+}
+
+impl From<&str> for Role {
+    fn from(word: &str) -> Self {
+        match word {
+            "system" => Self::System,
+            "developer" => Self::Developer,
+            "user" => Self::User,
+            "assistant" => Self::Assistant,
+            "tool" => Self::Tool,
+            other => Self::Other(other.to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// One call of a tool by the model.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ToolCall {
+    /// The provider's id of the call.
+    pub id: Option<String>,
+    /// The provider's word for the kind of tool; `function` where it says nothing.
+    pub kind: String,
+    /// The tool's name.
+    pub name: String,
+    /// The arguments: the string that the provider sent, or JSON text where it sent an object.
+    pub arguments: String,
+}
+
+/// Tokens as the provider counted them. `None` is not stated; nothing is ever summed.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Usage {
+    /// Tokens of the input.
+    pub prompt_tokens: Option<i64>,
+    /// Tokens of the reply.
+    pub completion_tokens: Option<i64>,
+    /// The provider's total.
+    pub total_tokens: Option<i64>,
+    /// Input tokens read from the provider's cache.
+    pub cached_tokens: Option<i64>,
+    /// Input tokens written to the provider's cache.
+    pub cache_write_tokens: Option<i64>,
+    /// Tokens of the model's thinking.
+    pub reasoning_tokens: Option<i64>,
+    /// The provider's usage object as sent, JSON text.
+    pub raw: Option<String>,
+}
+
+/// One message, whoever sent it.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Message {
+    /// Who speaks.
+    pub role: Role,
+    /// The readable text; empty where there is none.
+    pub content: String,
+    /// The tools that the model calls.
+    pub tool_calls: Vec<ToolCall>,
+    /// The call that a tool's message answers.
+    pub tool_call_id: Option<String>,
+    /// The text of the model's thinking.
+    pub reasoning: Option<String>,
+    /// The text with which the model refused.
+    pub refusal: Option<String>,
+    /// What has no place of its own, by the provider's names.
+    pub(crate) other: Map<String, Value>,
+}
+
+impl Message {
+    /// A message with this text and nothing else.
+    pub fn new(role: Role, content: impl Into<String>) -> Self {
+        Self {
+            role,
+            content: content.into(),
+            tool_calls: Vec::new(),
+            tool_call_id: None,
+            reasoning: None,
+            refusal: None,
+            other: Map::new(),
+        }
+    }
+}
+
+/// What a client asked.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Prompt {
+    /// The model that was asked for.
+    pub(crate) model: Option<String>,
+    /// Every message of the request, history included.
+    pub(crate) messages: Vec<Message>,
+    /// Whether a stream was asked for.
+    pub(crate) stream: bool,
+}
+
+/// One of the answers of a reply.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Choice {
+    pub(crate) index: i64,
+    pub(crate) message: Message,
+    /// The provider's own word.
+    pub(crate) finish_reason: Option<String>,
+}
+
+/// What was answered: choices, or an error, or both where an error came inside a stream.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Reply {
+    /// The provider's id of the response.
+    pub(crate) response_id: Option<String>,
+    /// The model that answered.
+    pub(crate) model: Option<String>,
+    /// The provider's `provider` or `system` word, where it names one.
+    pub(crate) provider: Option<String>,
+    /// In order of their index.
+    pub(crate) choices: Vec<Choice>,
+    pub(crate) usage: Usage,
+    pub(crate) error: Option<ProviderError>,
+    /// Whether the body was a stream of events, whatever was asked for.
+    pub(crate) streamed: bool,
+}
+
+/// An error in the provider's words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ProviderError {
+    pub(crate) message: String,
+    /// The provider's own code, number or word, as text.
+    pub(crate) code: Option<String>,
+    /// The provider's own type.
+    pub(crate) kind: Option<String>,
+}

@@ -1,0 +1,94 @@
+//! Where conversations are kept: the [`Store`] trait and the databases behind it.
+
+mod error;
+mod rows;
+
+use std::{fmt, future::Future, pin::Pin};
+
+pub use error::StoreError;
+pub use rows::{
+    Conversation, ErrorColumns, ExchangeColumns, ExchangeRows, MessageColumns, NewConversation,
+    StoredError, StoredMessage, UnixMillis,
+};
+
+use crate::id::Id;
+
+/// What a [`Store`] answers, later.
+pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
+
+/// A page of a list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Page<T> {
+    /// The entries.
+    pub data: Vec<T>,
+    /// Whether there are more.
+    pub has_more: bool,
+}
+
+/// A place that keeps conversations.
+pub trait Store: fmt::Debug + Send + Sync + 'static {
+    /// Connects, migrates and makes the tables of the days around `now`. Does nothing the second time.
+    ///
+    /// # Errors
+    /// Transient where it is worth trying again; the recorder does, and requests flow meanwhile.
+    fn prepare(&self, now: UnixMillis) -> StoreFuture<'_, ()>;
+
+    /// Writes these exchanges in one transaction. A row that already stands there is left as it is.
+    ///
+    /// # Errors
+    /// Then nothing of the batch was written, or its fate is unknown: the same batch may be sent again.
+    fn write<'a>(&'a self, batch: &'a [ExchangeRows]) -> StoreFuture<'a, ()>;
+
+    /// Keeps an exchange that cannot be written, with the reason, out of the way of the others.
+    ///
+    /// # Errors
+    /// Where even this is not possible.
+    fn reject<'a>(&'a self, exchange: &'a ExchangeRows, reason: &'a str) -> StoreFuture<'a, ()>;
+
+    /// Makes the tables of the days to come and closes the days that have ended an hour before `now`.
+    ///
+    /// # Errors
+    /// Harmless: it is called again within the hour.
+    fn maintain(&self, now: UnixMillis) -> StoreFuture<'_, ()>;
+
+    /// The conversations of a tenant that bear this session id: one a user, oldest first, at most 100.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    fn conversations_named<'a>(
+        &'a self,
+        tenant: &'a str,
+        session_id: &'a str,
+    ) -> StoreFuture<'a, Vec<Conversation>>;
+
+    /// The conversation with this id.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    fn conversation(&self, id: Id) -> StoreFuture<'_, Option<Conversation>>;
+
+    /// A user's conversations, last active first.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    fn conversations_of_user<'a>(
+        &'a self,
+        tenant: &'a str,
+        user_identifier: &'a str,
+        limit: usize,
+        offset: usize,
+    ) -> StoreFuture<'a, Page<Conversation>>;
+
+    /// The latest `limit` messages of a conversation, oldest first.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    fn messages(&self, conversation: Id, limit: usize) -> StoreFuture<'_, Page<StoredMessage>>;
+
+    /// The latest `limit` failed exchanges of a conversation, oldest first.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    fn errors(&self, conversation: Id, limit: usize) -> StoreFuture<'_, Page<StoredError>>;
+}
