@@ -1,11 +1,16 @@
 //! Where conversations are kept: the [`Store`] trait and the databases behind it.
 
+mod discard;
+mod dsn;
 mod error;
+mod open;
 mod rows;
 
 use std::{fmt, future::Future, pin::Pin};
 
+pub use dsn::{Dsn, DsnError};
 pub use error::StoreError;
+pub(crate) use open::{StoreOptions, open};
 pub use rows::{
     Conversation, ErrorColumns, ExchangeColumns, ExchangeRows, MessageColumns, NewConversation,
     StoredError, StoredMessage, UnixMillis,
@@ -24,6 +29,15 @@ pub struct Page<T> {
     pub data: Vec<T>,
     /// Whether there are more.
     pub has_more: bool,
+}
+
+impl<T> Default for Page<T> {
+    fn default() -> Self {
+        Self {
+            data: Vec::new(),
+            has_more: false,
+        }
+    }
 }
 
 /// A place that keeps conversations.
