@@ -5,6 +5,7 @@ mod decode;
 mod escape;
 mod id;
 mod outcome;
+mod partition;
 pub mod store;
 
 pub use id::{Id, ParseIdError};
