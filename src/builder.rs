@@ -1,13 +1,6 @@
 //! The ways in: from a DSN, from a builder, from the environment.
 
-use std::{
-    env, fmt,
-    hash::RandomState,
-    io,
-    net::IpAddr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{env, fmt, hash::RandomState, io, net::IpAddr, sync::Arc, time::Duration};
 
 use http::{Extensions, HeaderMap, HeaderName, Method, header};
 
@@ -398,7 +391,8 @@ fn header_name(setting: &'static str, name: &str) -> Result<HeaderName, BuildErr
 
 impl fmt::Debug for RecordingLayerBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RecordingLayerBuilder").finish_non_exhaustive()
+        f.debug_struct("RecordingLayerBuilder")
+            .finish_non_exhaustive()
     }
 }
 

@@ -127,7 +127,11 @@ impl IdentityRules {
 /// An address, with or without a port.
 fn address(text: &str) -> Option<IpAddr> {
     let bare = text.trim_start_matches('[').trim_end_matches(']');
-    let socket = || text.parse().ok().map(|address: std::net::SocketAddr| address.ip());
+    let socket = || {
+        text.parse()
+            .ok()
+            .map(|address: std::net::SocketAddr| address.ip())
+    };
     bare.parse().ok().or_else(socket)
 }
 

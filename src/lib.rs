@@ -1,28 +1,29 @@
 //! Records every LLM conversation that passes through a Tower stack.
 
-mod builder;
-mod layer;
-mod service;
-mod future;
 mod body;
-mod recording;
-mod context;
-mod rules;
-mod prefix;
-mod identity;
+mod builder;
 mod capture;
-mod exchange;
 mod channel;
-mod metrics;
-mod recorder;
-mod settings;
+mod context;
+pub mod conversation;
 mod decode;
 mod escape;
-pub mod conversation;
+mod exchange;
+mod future;
 mod id;
+mod identity;
+mod layer;
+mod metrics;
 mod outcome;
-mod writer;
+mod partition;
+mod prefix;
+mod recorder;
+mod recording;
+mod rules;
+mod service;
+mod settings;
 pub mod store;
+mod writer;
 
 pub use self::{
     body::RecordingBody,

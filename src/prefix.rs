@@ -133,7 +133,10 @@ mod tests {
     #[test]
     fn only_what_is_on_the_list_is_copied() {
         let list = AllowList::new(
-            [header::CONTENT_TYPE, HeaderName::from_static("x-session-id")],
+            [
+                header::CONTENT_TYPE,
+                HeaderName::from_static("x-session-id"),
+            ],
             "X-Tag-",
         );
         let mut headers = HeaderMap::new();
@@ -171,19 +174,28 @@ mod tests {
         let list = AllowList::new([header::CONTENT_TYPE, header::HOST], "x-tag-");
         let mut headers = HeaderMap::new();
         let long = vec![b'a'; 70_000];
-        headers.insert("content-type", HeaderValue::from_bytes(&long).expect("text"));
+        headers.insert(
+            "content-type",
+            HeaderValue::from_bytes(&long).expect("text"),
+        );
         headers.insert("host", HeaderValue::from_static("here"));
         let mut copy = Vec::new();
         list.copy(&"p".repeat(9000), &headers, &mut copy);
         let prefix = Prefix::read(&copy);
         assert_eq!(prefix.path().len(), MAX_PATH_BYTES);
-        assert_eq!(prefix.header("content-type").map(<[u8]>::len), Some(MAX_VALUE_BYTES));
+        assert_eq!(
+            prefix.header("content-type").map(<[u8]>::len),
+            Some(MAX_VALUE_BYTES)
+        );
         assert_eq!(prefix.header("host"), Some(&b"here"[..]));
     }
 
     #[test]
     fn damaged_bytes_read_as_nothing() {
         assert_eq!(Prefix::read(&[9]).headers().count(), 0);
-        assert_eq!(Prefix::read(&[1, 0, b'/', 200, 0, b'x']).headers().count(), 0);
+        assert_eq!(
+            Prefix::read(&[1, 0, b'/', 200, 0, b'x']).headers().count(),
+            0
+        );
     }
 }

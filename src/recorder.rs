@@ -148,7 +148,9 @@ impl Drop for Inner {
         // The writers see their inbox close, drain, and end.
         drop(mem::take(&mut self.writers));
         if !*self.shut_down.get_mut() {
-            tracing::warn!("the recorder was dropped without shutdown(); it drains in the background");
+            tracing::warn!(
+                "the recorder was dropped without shutdown(); it drains in the background"
+            );
         }
     }
 }

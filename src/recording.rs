@@ -89,8 +89,8 @@ impl Recording {
         size: &SizeHint,
     ) {
         let Some(underway) = &mut self.0 else { return };
-        let bodiless = underway.is_head
-            || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        let bodiless =
+            underway.is_head || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
         underway.expected = if bodiless {
             Some(0)
         } else {

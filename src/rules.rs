@@ -55,7 +55,10 @@ impl Rules {
         let (headers, extensions) = (request.headers(), request.extensions());
         let context = extensions.get::<RecordingContext>().cloned();
         Beginning {
-            id: self.exchange_id_header.as_ref().map(|_| Id::exchange(now())),
+            id: self
+                .exchange_id_header
+                .as_ref()
+                .map(|_| Id::exchange(now())),
             peer: self.peer(headers, extensions),
             shard: self.shard(headers, context.as_ref()),
             context,

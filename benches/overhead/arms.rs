@@ -62,7 +62,11 @@ pub fn all(exchange: Exchange) -> Vec<Arm> {
         served: 0,
     };
     vec![
-        arm("bare", serving(upstream, exchange, RECORDED), Watch::Nothing),
+        arm(
+            "bare",
+            serving(upstream, exchange, RECORDED),
+            Watch::Nothing,
+        ),
         arm(
             "tower-recording",
             serving(ours.layer(upstream), exchange, RECORDED),
@@ -161,9 +165,7 @@ fn traced(upstream: Upstream, exchange: Exchange) -> Box<dyn FnMut(&Runtime, u64
         exchange,
         RECORDED,
     );
-    Box::new(move |runtime, times| {
-        dispatcher::with_default(&dispatch, || serve(runtime, times))
-    })
+    Box::new(move |runtime, times| dispatcher::with_default(&dispatch, || serve(runtime, times)))
 }
 
 async fn drain<B: http_body::Body>(body: B) {

@@ -69,17 +69,30 @@ fn in_turn(_: &mut Criterion) {
 }
 
 fn report(exchange: &Exchange, arms: &[Arm], times: &[Vec<f64>]) {
-    println!("\n{}: added over the bare service, {ROUNDS} rounds in turn", exchange.name);
+    println!(
+        "\n{}: added over the bare service, {ROUNDS} rounds in turn",
+        exchange.name
+    );
     let bare = &times[0];
     println!("  {:<26} {:>9.0} ns", "bare", median(bare));
     for (arm, times) in arms.iter().zip(times).skip(1) {
-        let added = median(&times.iter().zip(bare).map(|(time, bare)| time - bare).collect::<Vec<_>>());
+        let added = median(
+            &times
+                .iter()
+                .zip(bare)
+                .map(|(time, bare)| time - bare)
+                .collect::<Vec<_>>(),
+        );
         let per_frame = if exchange.frames > 1 {
             format!("{:>8.1} ns a frame", added / exchange.frames as f64)
         } else {
             String::new()
         };
-        println!("  {:<26} {added:>9.0} ns an exchange {per_frame}   {}", arm.name, arm.counts());
+        println!(
+            "  {:<26} {added:>9.0} ns an exchange {per_frame}   {}",
+            arm.name,
+            arm.counts()
+        );
     }
 }
 

@@ -31,7 +31,11 @@ impl Batch {
         let half = self.exchanges.len() / 2;
         for (index, exchange) in self.exchanges.into_iter().enumerate() {
             let number = self.numbers.get(index).copied().unwrap_or_default();
-            let part = if index < half { &mut first } else { &mut second };
+            let part = if index < half {
+                &mut first
+            } else {
+                &mut second
+            };
             let bytes = weight(&exchange);
             part.add(number, exchange, bytes);
         }

@@ -76,8 +76,8 @@ fn decode(
     let mut request_segments: Vec<&[u8]> = request.segments().collect();
     let mut response_segments: Vec<&[u8]> = exchange.response.segments().collect();
 
-    let need = need(&request_segments, &request_encoding)
-        + need(&response_segments, &response_encoding);
+    let need =
+        need(&request_segments, &request_encoding) + need(&response_segments, &response_encoding);
     let affordable = channel.vault.try_charge(need, Share::Decoding);
     if !affordable {
         request_segments.clear();
@@ -123,7 +123,11 @@ fn decode(
 
 fn need(segments: &[&[u8]], encoding: &str) -> usize {
     let bytes: usize = segments.iter().map(|segment| segment.len()).sum();
-    let expansion = if encoding.is_empty() { 1 } else { EXPANSION_FACTOR };
+    let expansion = if encoding.is_empty() {
+        1
+    } else {
+        EXPANSION_FACTOR
+    };
     bytes * expansion * DECODING_FACTOR
 }
 
@@ -180,7 +184,11 @@ fn assemble(exchange: &Exchange, id: Id, identity: Identity, spoken: Spoken) -> 
         user_id,
         token_id,
         channel_id,
-        model_name: reply.model.as_deref().map(fit).or_else(|| request_model.clone()),
+        model_name: reply
+            .model
+            .as_deref()
+            .map(fit)
+            .or_else(|| request_model.clone()),
         request_model,
         provider: told_provider.or_else(|| provider.map(str::to_owned)),
         status: status.map(i64::from),
@@ -214,7 +222,8 @@ fn millis(duration: Duration) -> i64 {
 
 /// The first line of what the user said first.
 fn title(prompt: &Prompt) -> Option<String> {
-    let said = |message: &&Message| message.role == Role::User && !message.content.trim().is_empty();
+    let said =
+        |message: &&Message| message.role == Role::User && !message.content.trim().is_empty();
     let first = prompt.messages.iter().find(said)?;
     title_of(&first.content)
 }

@@ -125,7 +125,11 @@ impl Worker {
         }
         self.drop_rest();
         channel.finish(ring);
-        for answer in self.shutdown.into_iter().flat_map(|shutdown| shutdown.answers) {
+        for answer in self
+            .shutdown
+            .into_iter()
+            .flat_map(|shutdown| shutdown.answers)
+        {
             // Whoever asked may have gone away.
             drop(answer.send(()));
         }
