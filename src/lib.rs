@@ -7,5 +7,6 @@ mod id;
 mod outcome;
 pub mod store;
 
+pub use escape::unescape;
 pub use id::{Id, ParseIdError};
 pub use outcome::{Outcome, Truncated};

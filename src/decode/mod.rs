@@ -1,5 +1,9 @@
 //! Bytes in, messages out. Nothing here knows of databases, threads or time.
 
+mod encoding;
+mod repair;
+mod sse;
+
 use crate::{
     conversation::{Prompt, Reply},
     outcome::Truncated,
