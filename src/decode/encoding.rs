@@ -318,8 +318,8 @@ mod tests {
             cuts in prop::collection::vec(1..300_usize, 0..40),
         ) {
             let text = text.as_bytes();
-            let (encoding, mut body) =
-                [("gzip", gzip(text)), ("deflate", zlib(text)), ("br", brotli(text)), ("zstd", zstd(text))].swap_remove(coding);
+            let (encoding, mut body) = Vec::from(
+                [("gzip", gzip(text)), ("deflate", zlib(text)), ("br", brotli(text)), ("zstd", zstd(text))]).swap_remove(coding);
             if let Some((at, flip)) = damage {
                 let at = at % body.len();
                 body[at] ^= flip;
