@@ -103,7 +103,13 @@ fn hex_byte(text: &str) -> Option<(u8, &str)> {
 }
 
 fn push_byte(stored: &mut String, byte: u8) {
-    let digit = |value: u8| char::from(if value < 10 { b'0' + value } else { b'A' + value - 10 });
+    let digit = |value: u8| {
+        char::from(if value < 10 {
+            b'0' + value
+        } else {
+            b'A' + value - 10
+        })
+    };
     stored.push(MARK);
     stored.push(digit(byte >> 4));
     stored.push(digit(byte & 0xF));
@@ -118,7 +124,11 @@ fn escape_sequences(source: &str) -> Cow<'_, str> {
     let mut from = 0;
     while let Some(found) = bytes.get(from..).and_then(|rest| escape.find(rest)) {
         let at = from + found;
-        let backslashes = bytes[copied..at].iter().rev().take_while(|&&byte| byte == b'\\').count();
+        let backslashes = bytes[copied..at]
+            .iter()
+            .rev()
+            .take_while(|&&byte| byte == b'\\')
+            .count();
         from = at + 2;
         let Some(unit) = code_unit(bytes, at).filter(|_| backslashes % 2 == 0) else {
             continue;
@@ -172,7 +182,10 @@ mod tests {
     #[test]
     fn plain_text_is_borrowed() {
         assert!(matches!(text("grüße".as_bytes()), Cow::Borrowed("grüße")));
-        assert!(matches!(json(br#"{"a":"\u00e9\\u0000"}"#), Cow::Borrowed(_)));
+        assert!(matches!(
+            json(br#"{"a":"\u00e9\\u0000"}"#),
+            Cow::Borrowed(_)
+        ));
     }
 
     #[test]
@@ -202,7 +215,10 @@ mod tests {
     fn surrogate_pairs_stay_and_lone_ones_are_escaped() {
         assert_eq!(parsed(br#""\ud83d\ude00""#), "😀");
         assert_eq!(parsed(br#""\ud83d""#), "␛ED␛A0␛BD");
-        assert_eq!(parsed(br#""\ude00\ud83d\ud83d\ude00""#), "␛ED␛B8␛80␛ED␛A0␛BD😀");
+        assert_eq!(
+            parsed(br#""\ude00\ud83d\ud83d\ude00""#),
+            "␛ED␛B8␛80␛ED␛A0␛BD😀"
+        );
         assert_eq!(parsed(br#""\ud83d\\ude00""#), "␛ED␛A0␛BD\\ude00");
     }
 

@@ -38,7 +38,11 @@ enum Coding {
 ///
 /// The cap is for what expansion makes: an identity body was bounded when it was captured. Where the pieces
 /// were cut never changes the result, not even for a damaged body.
-pub(super) fn expand<'a>(segments: &'a [&'a [u8]], content_encoding: &str, cap: usize) -> Expanded<'a> {
+pub(super) fn expand<'a>(
+    segments: &'a [&'a [u8]],
+    content_encoding: &str,
+    cap: usize,
+) -> Expanded<'a> {
     let codings = codings(content_encoding);
     let Some(codings) = codings.filter(|codings| !codings.is_empty()) else {
         return Expanded {
@@ -53,7 +57,12 @@ pub(super) fn expand<'a>(segments: &'a [&'a [u8]], content_encoding: &str, cap: 
         reader = coding.undo(reader);
     }
     let (bytes, capped, damaged) = read_to_cap(&mut reader, cap);
-    Expanded { bytes: Cow::Owned(bytes), opaque: false, capped, damaged }
+    Expanded {
+        bytes: Cow::Owned(bytes),
+        opaque: false,
+        capped,
+        damaged,
+    }
 }
 
 fn joined<'a>(segments: &'a [&'a [u8]]) -> Cow<'a, [u8]> {
@@ -91,9 +100,13 @@ impl Coding {
     fn undo<'a>(self, mut reader: Box<dyn BufRead + 'a>) -> Box<dyn BufRead + 'a> {
         match self {
             Self::Gzip => Box::new(BufReader::new(MultiGzDecoder::new(reader))),
-            Self::Deflate if has_zlib_header(&mut reader) => Box::new(BufReader::new(ZlibDecoder::new(reader))),
+            Self::Deflate if has_zlib_header(&mut reader) => {
+                Box::new(BufReader::new(ZlibDecoder::new(reader)))
+            }
             Self::Deflate => Box::new(BufReader::new(DeflateDecoder::new(reader))),
-            Self::Brotli => Box::new(BufReader::new(brotli_decompressor::Decompressor::new(reader, READ_BYTES))),
+            Self::Brotli => Box::new(BufReader::new(brotli_decompressor::Decompressor::new(
+                reader, READ_BYTES,
+            ))),
             Self::Zstd => Box::new(BufReader::new(Frames::Between(reader))),
         }
     }
@@ -103,7 +116,9 @@ impl Coding {
 fn has_zlib_header(reader: &mut impl BufRead) -> bool {
     match reader.fill_buf() {
         Ok(&[method, flags, ..]) => {
-            method & 0x0F == 8 && method >> 4 <= 7 && (u16::from(method) << 8 | u16::from(flags)) % 31 == 0
+            method & 0x0F == 8
+                && method >> 4 <= 7
+                && (u16::from(method) << 8 | u16::from(flags)) % 31 == 0
         }
         _ => false,
     }
@@ -137,7 +152,8 @@ struct Pieces<'a> {
 impl Read for Pieces<'_> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let mut filled = 0;
-        while let (Some((segment, rest)), true) = (self.segments.split_first(), filled < buf.len()) {
+        while let (Some((segment, rest)), true) = (self.segments.split_first(), filled < buf.len())
+        {
             let left = segment.get(self.at..).unwrap_or_default();
             let taken = left.len().min(buf.len() - filled);
             buf[filled..filled + taken].copy_from_slice(&left[..taken]);
@@ -168,7 +184,9 @@ impl<R: BufRead> Read for Frames<R> {
                     if reader.fill_buf()?.is_empty() {
                         return Ok(0);
                     }
-                    Self::Within(Box::new(StreamingDecoder::new(reader).map_err(io::Error::other)?))
+                    Self::Within(Box::new(
+                        StreamingDecoder::new(reader).map_err(io::Error::other)?,
+                    ))
                 }
                 Self::Within(mut decoder) => match decoder.read(buf)? {
                     0 => Self::Between(decoder.into_inner()),
@@ -233,7 +251,10 @@ mod tests {
     fn expanded(body: &[u8], encoding: &str) -> Vec<u8> {
         let segments = [body];
         let expanded = expand(&segments, encoding, CAP);
-        assert!(!expanded.opaque && !expanded.capped && !expanded.damaged, "{encoding}: {expanded:?}");
+        assert!(
+            !expanded.opaque && !expanded.capped && !expanded.damaged,
+            "{encoding}: {expanded:?}"
+        );
         expanded.bytes.into_owned()
     }
 
@@ -252,13 +273,22 @@ mod tests {
     #[test]
     fn several_codings_are_undone_last_first() {
         assert_eq!(expanded(&brotli(&gzip(b"both")), "gzip, br"), b"both");
-        assert_eq!(expanded(&gzip(&zstd(b"both")), "zstd,identity,gzip"), b"both");
+        assert_eq!(
+            expanded(&gzip(&zstd(b"both")), "zstd,identity,gzip"),
+            b"both"
+        );
     }
 
     #[test]
     fn members_and_frames_follow_each_other() {
-        assert_eq!(expanded(&[gzip(b"one"), gzip(b"two")].concat(), "gzip"), b"onetwo");
-        assert_eq!(expanded(&[zstd(b"one"), zstd(b"two")].concat(), "zstd"), b"onetwo");
+        assert_eq!(
+            expanded(&[gzip(b"one"), gzip(b"two")].concat(), "gzip"),
+            b"onetwo"
+        );
+        assert_eq!(
+            expanded(&[zstd(b"one"), zstd(b"two")].concat(), "zstd"),
+            b"onetwo"
+        );
     }
 
     #[test]
@@ -274,7 +304,10 @@ mod tests {
     #[test]
     fn one_identity_piece_is_borrowed() {
         let segments: [&[u8]; 1] = [b"bytes"];
-        assert!(matches!(expand(&segments, "", 0).bytes, Cow::Borrowed(b"bytes")));
+        assert!(matches!(
+            expand(&segments, "", 0).bytes,
+            Cow::Borrowed(b"bytes")
+        ));
     }
 
     #[test]
@@ -289,15 +322,30 @@ mod tests {
 
     #[test]
     fn a_cut_body_keeps_what_could_be_expanded() {
-        let text: Vec<u8> = (0..40_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes()).collect();
-        for (encoding, body) in [("gzip", gzip(&text)), ("deflate", zlib(&text)), ("br", brotli(&text[..60_000])), ("zstd", zstd(&text))] {
+        let text: Vec<u8> = (0..40_000_u32)
+            .flat_map(|n| n.wrapping_mul(2_654_435_761).to_le_bytes())
+            .collect();
+        for (encoding, body) in [
+            ("gzip", gzip(&text)),
+            ("deflate", zlib(&text)),
+            ("br", brotli(&text[..60_000])),
+            ("zstd", zstd(&text)),
+        ] {
             let segments = [&body[..body.len() / 2]];
             let expanded = expand(&segments, encoding, CAP);
             assert!(expanded.damaged, "{encoding}");
             assert!(text.starts_with(&expanded.bytes), "{encoding}");
             // A zstd block is whole or nothing.
-            let kept = if encoding == "zstd" { 0 } else { body.len() / 2 - 2 * READ_BYTES };
-            assert!(expanded.bytes.len() >= kept, "{encoding}: {}", expanded.bytes.len());
+            let kept = if encoding == "zstd" {
+                0
+            } else {
+                body.len() / 2 - 2 * READ_BYTES
+            };
+            assert!(
+                expanded.bytes.len() >= kept,
+                "{encoding}: {}",
+                expanded.bytes.len()
+            );
         }
     }
 

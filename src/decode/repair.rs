@@ -1,7 +1,5 @@
 //! JSON that was cut: closed again, so that what came before the cut can still be read.
 
-use std::borrow::Cow;
-
 /// Closes a document that ends too early; `None` where it does not.
 ///
 /// A string value keeps what is there of it. A key without its value, and a number or word that the cut may
@@ -24,17 +22,22 @@ pub(super) fn close(source: &str) -> Option<String> {
         }
         _ => source.get(..scan.safe)?.to_owned(),
     };
-    closed.extend(scan.open.iter().rev().map(|&bracket| if bracket == b'{' { '}' } else { ']' }));
+    closed.extend(
+        scan.open
+            .iter()
+            .rev()
+            .map(|&bracket| if bracket == b'{' { '}' } else { ']' }),
+    );
     Some(closed)
 }
 
 /// The text without the first bytes of a character that the cut has split.
-pub(super) fn whole_characters(bytes: &[u8]) -> Cow<'_, [u8]> {
+pub(super) fn whole_characters(bytes: &[u8]) -> &[u8] {
     match std::str::from_utf8(bytes) {
         Err(error) if error.error_len().is_none() => {
-            Cow::Borrowed(bytes.get(..error.valid_up_to()).unwrap_or_default())
+            bytes.get(..error.valid_up_to()).unwrap_or_default()
         }
-        _ => Cow::Borrowed(bytes),
+        _ => bytes,
     }
 }
 
@@ -83,8 +86,12 @@ impl Scan {
             b':' => self.key_next = false,
             b' ' | b'\t' | b'\r' | b'\n' => {}
             _ => {
-                let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\r' | b'\n');
-                match bytes.get(self.at..).and_then(|rest| rest.iter().position(ends)) {
+                let ends =
+                    |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\r' | b'\n');
+                match bytes
+                    .get(self.at..)
+                    .and_then(|rest| rest.iter().position(ends))
+                {
                     Some(length) => {
                         self.at += length;
                         self.safe = self.at;
@@ -105,7 +112,11 @@ impl Scan {
                 }
             }
             b'\\' => {
-                let length = if bytes.get(self.at + 1) == Some(&b'u') { 6 } else { 2 };
+                let length = if bytes.get(self.at + 1) == Some(&b'u') {
+                    6
+                } else {
+                    2
+                };
                 self.at += length;
                 if self.at <= bytes.len() {
                     self.string_safe = self.at;
@@ -134,14 +145,24 @@ mod tests {
 
     #[test]
     fn a_cut_string_keeps_its_part() {
-        assert_eq!(closed(r#"{"a":[{"b":"some te"#), json!({"a": [{"b": "some te"}]}));
+        assert_eq!(
+            closed(r#"{"a":[{"b":"some te"#),
+            json!({"a": [{"b": "some te"}]})
+        );
         assert_eq!(closed(r#"["a\"b\"#), json!(["a\"b"]));
         assert_eq!(closed(r#"["a\u00e"#), json!(["a"]));
     }
 
     #[test]
     fn a_key_without_a_value_is_dropped() {
-        for source in [r#"{"a":1,"b"#, r#"{"a":1,"b""#, r#"{"a":1,"b":"#, r#"{"a":1,"#, r#"{"a":1,"b": tr"#, r#"{"a":1,"b":12"#] {
+        for source in [
+            r#"{"a":1,"b"#,
+            r#"{"a":1,"b""#,
+            r#"{"a":1,"b":"#,
+            r#"{"a":1,"#,
+            r#"{"a":1,"b": tr"#,
+            r#"{"a":1,"b":12"#,
+        ] {
             assert_eq!(closed(source), json!({"a": 1}), "{source}");
         }
     }
@@ -154,8 +175,8 @@ mod tests {
 
     #[test]
     fn a_split_character_is_dropped() {
-        assert_eq!(whole_characters("aé".as_bytes().split_at(2).0).as_ref(), b"a");
-        assert_eq!(whole_characters(b"\xFFa").as_ref(), b"\xFFa");
+        assert_eq!(whole_characters(&"aé".as_bytes()[..2]), b"a");
+        assert_eq!(whole_characters(b"\xFFa"), b"\xFFa");
     }
 
     fn document() -> impl Strategy<Value = Value> {

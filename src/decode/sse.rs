@@ -26,7 +26,9 @@ pub(super) struct Events<'a> {
 
 impl<'a> Events<'a> {
     pub(super) fn new(body: &'a str) -> Self {
-        Self { rest: body.strip_prefix('\u{feff}').unwrap_or(body) }
+        Self {
+            rest: body.strip_prefix('\u{feff}').unwrap_or(body),
+        }
     }
 
     fn line(&mut self) -> Option<&'a str> {
@@ -37,7 +39,10 @@ impl<'a> Events<'a> {
             return Some(std::mem::take(&mut self.rest));
         };
         let (line, rest) = self.rest.split_at(end);
-        self.rest = rest.strip_prefix("\r\n").or_else(|| rest.get(1..)).unwrap_or_default();
+        self.rest = rest
+            .strip_prefix("\r\n")
+            .or_else(|| rest.get(1..))
+            .unwrap_or_default();
         Some(line)
     }
 }
@@ -51,7 +56,11 @@ impl<'a> Iterator for Events<'a> {
         while let Some(line) = self.line() {
             if line.is_empty() {
                 if let Some(data) = data.take() {
-                    return Some(Event { name, data, ended: true });
+                    return Some(Event {
+                        name,
+                        data,
+                        ended: true,
+                    });
                 }
                 name = "";
                 continue;
@@ -75,7 +84,11 @@ impl<'a> Iterator for Events<'a> {
                 _ => {}
             }
         }
-        data.map(|data| Event { name, data, ended: false })
+        data.map(|data| Event {
+            name,
+            data,
+            ended: false,
+        })
     }
 }
 
@@ -99,25 +112,47 @@ mod tests {
     use super::*;
 
     fn read(body: &str) -> Vec<(&str, String)> {
-        Events::new(body).map(|event| (event.name, event.data.into_owned())).collect()
+        Events::new(body)
+            .map(|event| (event.name, event.data.into_owned()))
+            .collect()
     }
 
     #[test]
     fn every_line_end_is_read() {
         for end in ["\n", "\r\n", "\r"] {
-            let body = ["\u{feff}event: a", "data: 1", "", ":comment", "data:2", "data:  3", "", ""].join(end);
-            assert_eq!(read(&body), [("a", "1".to_owned()), ("", "2\n 3".to_owned())], "{end:?}");
+            let body = [
+                "\u{feff}event: a",
+                "data: 1",
+                "",
+                ":comment",
+                "data:2",
+                "data:  3",
+                "",
+                "",
+            ]
+            .join(end);
+            assert_eq!(
+                read(&body),
+                [("a", "1".to_owned()), ("", "2\n 3".to_owned())],
+                "{end:?}"
+            );
         }
     }
 
     #[test]
     fn an_event_without_data_is_passed_over() {
-        assert_eq!(read("event: a\n\nid: 1\n\ndata: x\n\n"), [("", "x".to_owned())]);
+        assert_eq!(
+            read("event: a\n\nid: 1\n\ndata: x\n\n"),
+            [("", "x".to_owned())]
+        );
     }
 
     #[test]
     fn an_empty_data_field_is_data() {
-        assert_eq!(read("data\n\ndata:\n\n"), [("", String::new()), ("", String::new())]);
+        assert_eq!(
+            read("data\n\ndata:\n\n"),
+            [("", String::new()), ("", String::new())]
+        );
     }
 
     #[test]
