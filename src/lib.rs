@@ -1,34 +1,46 @@
 //! Records every LLM conversation that passes through a Tower stack.
 
-mod body;
+// The modules stand in the order in which the data goes.
+
+// The ways in, and the middleware.
 mod builder;
-mod capture;
-mod channel;
-mod context;
-pub mod conversation;
-mod decode;
-mod escape;
-mod exchange;
-mod future;
-mod id;
-mod identity;
 mod layer;
-mod metrics;
-mod outcome;
-mod partition;
-mod prefix;
-mod recorder;
-mod recording;
-mod rules;
 mod service;
+mod future;
+mod body;
+
+// What is copied on the request path.
+mod rules;
+mod context;
+mod prefix;
+mod recording;
+mod capture;
+mod exchange;
+
+// The hand-over.
+mod channel;
+mod metrics;
+mod recorder;
 mod settings;
-pub mod store;
+
+// From bytes to rows, on the recorder's own threads.
 mod writer;
+mod identity;
+mod decode;
+pub mod conversation;
+mod outcome;
+mod id;
+mod escape;
+
+// Where the rows are kept.
+mod partition;
+pub mod store;
 
 pub use self::{
     body::RecordingBody,
     builder::{BuildError, RecordingLayerBuilder},
     context::{PeerAddr, RecordingContext},
+    escape::unescape,
     future::ResponseFuture,
     id::{Id, ParseIdError},
     layer::RecordingLayer,

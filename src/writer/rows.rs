@@ -14,7 +14,7 @@ use crate::{
     conversation::{Choice, Message, Prompt, Reply, Role, Usage},
     decode::{self, Payload, Policy, Spoken},
     escape,
-    exchange::{Exchange, RequestEnd},
+    exchange::Exchange,
     id::Id,
     identity::{Identity, fit},
     outcome::{Outcome, Truncated},
@@ -45,9 +45,6 @@ pub(crate) fn make(workshop: &Workshop, exchange: &Exchange) -> ExchangeRows {
             .truncated
             .max(request.capture.truncated())
             .max(exchange.response.truncated());
-        if request.end == RequestEnd::Incomplete && spoken.prompt.messages.is_empty() {
-            tracing::debug!(exchange_id = %id, "the request was not read");
-        }
         (identity, spoken)
     };
     assemble(exchange, id, identity, spoken)

@@ -131,7 +131,7 @@ impl Worker {
             .flat_map(|shutdown| shutdown.answers)
         {
             // Whoever asked may have gone away.
-            drop(answer.send(()));
+            let _ = answer.send(());
         }
     }
 
@@ -328,7 +328,7 @@ impl Worker {
     fn answer_flushes(&mut self) {
         for (target, answer) in mem::take(&mut self.flushes) {
             if self.has_settled(target) {
-                drop(answer.send(()));
+                let _ = answer.send(());
             } else {
                 self.flushes.push((target, answer));
             }
