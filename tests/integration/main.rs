@@ -1,4 +1,6 @@
 //! The layer on real stacks, over real sockets, into real databases.
 
 mod corpus;
+mod identity;
 mod support;
+mod ways_in;
