@@ -192,3 +192,19 @@ async fn a_dropped_day_stops_neither_closing_nor_reading() {
     store.maintain(NOON + 3 * DAY).await.unwrap();
     assert_eq!(count_of(&store, "s").await, 2);
 }
+
+#[tokio::test]
+async fn a_new_day_follows_a_later_migration_of_the_template() {
+    let file = File::new();
+    let store = file.store();
+    store.prepare(NOON).await.unwrap();
+    file.execute("ALTER TABLE conversation_histories_template ADD COLUMN later TEXT");
+    store.write(&[exchange("s", NOON + 9 * DAY)]).await.unwrap();
+    let columns = "SELECT count(*) FROM pragma_table_info('conversation_histories_2025_01_24')";
+    assert_eq!(file.number(columns), 39);
+    let indexes = "SELECT count(*) FROM sqlite_master WHERE type = 'index' \
+         AND name IN ('conversation_histories_2025_01_24_user', \
+         'conversation_histories_2025_01_24_chain', \
+         'error_conversation_histories_2025_01_24_user')";
+    assert_eq!(file.number(indexes), 3);
+}

@@ -298,6 +298,7 @@ async fn what_an_operator_can_mend_is_transient() {
 async fn a_read_only_file_is_a_transient_error() {
     let file = File::new();
     file.store().prepare(NOON).await.unwrap();
+    file.execute("PRAGMA journal_mode = DELETE");
     let path = file.path();
     let uri = format!("file:{}?mode=ro", path.to_str().unwrap());
     let store = SqliteStore::new(Location::File(uri), &StoreOptions::default());
