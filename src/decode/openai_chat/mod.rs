@@ -1,6 +1,7 @@
 //! OpenAI's chat completions, and what others make of them.
 
 mod calls;
+mod growing;
 mod message;
 mod stream;
 #[cfg(test)]
