@@ -74,8 +74,12 @@ impl Growing {
         }
         for (key, source) in delta.rest {
             let source = source.get();
-            if source.starts_with('[') {
-                self.append(&key, json::read(source).unwrap_or_default());
+            let list = source
+                .starts_with('[')
+                .then(|| json::read(source))
+                .flatten();
+            if let Some(values) = list {
+                self.append(&key, values);
             } else if let ("audio", Some(audio)) = (key.as_ref(), json::read(source)) {
                 match self.grown.get_mut("audio") {
                     Some(Value::Object(grown)) => merge(grown, audio, &["data", "transcript"]),

@@ -2,6 +2,7 @@
 
 mod calls;
 mod growing;
+mod head;
 mod message;
 mod stream;
 #[cfg(test)]

@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::{
     MAX_CHOICES,
     growing::{Growing, keep_last},
+    head::Head,
     usage, wire,
 };
 use crate::{
@@ -47,6 +48,7 @@ struct Stream {
     unparsed: usize,
     first_unparsed: String,
     truncated: Truncated,
+    head: Head,
 }
 
 impl Stream {
@@ -76,8 +78,20 @@ impl Stream {
         self.reply.error.get_or_insert(error);
     }
 
-    /// Adds a chunk; false where the text is none. A chunk with an error adds nothing but the error.
+    /// Adds a chunk; false where the text is none.
     fn chunk(&mut self, data: &str) -> bool {
+        if let Some(rest) = self.head.take_rest(data) {
+            let done = self.add(&rest);
+            self.head.put_back(rest);
+            return done;
+        }
+        let done = self.add(data);
+        self.head.learn(data, done);
+        done
+    }
+
+    /// A chunk with an error adds nothing but the error.
+    fn add(&mut self, data: &str) -> bool {
         let Ok(Object(Some(chunk))) = serde_json::from_str::<Object<wire::Response<'_>>>(data)
         else {
             return false;
@@ -98,12 +112,12 @@ impl Stream {
         set_once(&mut reply.response_id, chunk.id);
         set_once(&mut reply.model, chunk.model);
         set_once(&mut reply.provider, chunk.provider);
+        for (key, source) in chunk.vendor {
+            keep_last(&mut self.vendor, key, source.get());
+        }
         if let Some(error) = error {
             self.fail(error);
             return true;
-        }
-        for (key, source) in chunk.vendor {
-            keep_last(&mut self.vendor, key, source.get());
         }
         for (usage, source) in [
             (&mut self.usage, chunk.usage),
@@ -160,6 +174,7 @@ impl Stream {
     fn finish(self, keep_media: bool) -> Option<Read<Reply>> {
         let Self {
             mut reply,
+            head: _,
             vendor,
             choices,
             usage,
