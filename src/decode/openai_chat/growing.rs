@@ -8,7 +8,7 @@ use super::{calls::Calls, message::Parts, wire};
 use crate::{
     conversation::{Choice, Message, Role},
     decode::{
-        json::{self, Field, Object},
+        json::{self, Field},
         media,
     },
 };
@@ -60,27 +60,20 @@ impl Growing {
         if self.role.is_none() {
             self.role = delta.role.text().map(|role| Role::from(role.as_ref()));
         }
-        let calls = delta
-            .tool_calls
-            .0
-            .into_iter()
-            .flatten()
-            .filter_map(|Object(call)| call);
+        let calls = delta.tool_calls.into_iter().flatten();
         for (position, call) in calls.enumerate() {
             whole &= self.calls.add(call, position);
         }
-        if let Object(Some(function)) = delta.function_call {
+        if let Some(function) = delta.function_call {
             whole &= self.calls.add_legacy(function);
         }
         for (key, source) in delta.rest {
             let source = source.get();
-            let list = source
-                .starts_with('[')
-                .then(|| json::read(source))
-                .flatten();
-            if let Some(values) = list {
+            let is_list = source.starts_with('[');
+            let is_audio = key == "audio";
+            if let Some(values) = is_list.then(|| json::read(source)).flatten() {
                 self.append(&key, values);
-            } else if let ("audio", Some(audio)) = (key.as_ref(), json::read(source)) {
+            } else if let Some(audio) = is_audio.then(|| json::read(source)).flatten() {
                 match self.grown.get_mut("audio") {
                     Some(Value::Object(grown)) => merge(grown, audio, &["data", "transcript"]),
                     _ => drop(self.grown.insert(key.into_owned(), Value::Object(audio))),

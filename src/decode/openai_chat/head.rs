@@ -1,7 +1,7 @@
 //! What every chunk of a stream says again before its choices, read once.
 
 use super::wire;
-use crate::decode::json::Object;
+use crate::decode::json;
 
 /// Learning costs a second reading of the head; a stream whose heads all differ is not worth more tries.
 const MAX_VAIN_LESSONS: usize = 8;
@@ -53,15 +53,13 @@ impl Head {
             return;
         };
         self.lessons += 1;
-        let is_plain = serde_json::from_str::<Object<wire::Response<'_>>>(&format!("{members}}}"))
-            .is_ok_and(|read| {
-                read.0.is_some_and(|head| {
-                    head.usage.is_none()
-                        && head.error.is_none()
-                        && head.x_groq.0.is_none()
-                        && head.choices.0.is_none()
-                })
-            });
+        let members = format!("{members}}}");
+        let is_plain = json::document::<wire::Response<'_>>(&members).is_some_and(|head| {
+            head.usage.is_none()
+                && head.error.is_none()
+                && head.x_groq.is_none()
+                && head.choices.is_none()
+        });
         if is_plain {
             self.text.push_str(head);
         }

@@ -17,7 +17,7 @@ use serde_json::Value;
 use self::message::Reader;
 use super::{
     Read, failure,
-    json::{self, Field, Object},
+    json::{self, Field},
     sse,
 };
 use crate::{
@@ -33,8 +33,7 @@ const MAX_TOOL_CALLS: usize = 65_536;
 
 /// Reads a request; `None` where the document is none.
 pub(super) fn prompt(source: &str, keep_media: bool) -> Option<Read<Prompt>> {
-    let Ok(Object(Some(request))) = serde_json::from_str::<Object<wire::Request<'_>>>(source)
-    else {
+    let Some(request) = json::document::<wire::Request<'_>>(source) else {
         return None;
     };
     let reader = Reader {
@@ -43,11 +42,7 @@ pub(super) fn prompt(source: &str, keep_media: bool) -> Option<Read<Prompt>> {
         keep_media,
     };
     let mut truncated = Truncated::No;
-    let messages = request
-        .messages
-        .0?
-        .into_iter()
-        .filter_map(|Object(message)| message);
+    let messages = request.messages?.into_iter();
     let messages = messages
         .map(|message| reader.read(message, &mut truncated))
         .collect();
@@ -77,15 +72,14 @@ pub(super) fn reply(
 }
 
 fn whole_reply(source: &str, keep_media: bool) -> Option<Read<Reply>> {
-    let Ok(Object(Some(response))) = serde_json::from_str::<Object<wire::Response<'_>>>(source)
-    else {
+    let Some(response) = json::document::<wire::Response<'_>>(source) else {
         return None;
     };
-    let groq = response.x_groq.0.unwrap_or_default();
+    let groq = response.x_groq.unwrap_or_default();
     let mut error = response
         .error
         .and_then(|source| failure::object(&json::value(source.get())));
-    if response.choices.0.is_none() && error.is_none() {
+    if response.choices.is_none() && error.is_none() {
         return None;
     }
     let reader = Reader {
@@ -95,12 +89,7 @@ fn whole_reply(source: &str, keep_media: bool) -> Option<Read<Reply>> {
     };
     let mut truncated = Truncated::No;
     let mut choices = Vec::new();
-    let wires = response
-        .choices
-        .0
-        .into_iter()
-        .flatten()
-        .filter_map(|Object(choice)| choice);
+    let wires = response.choices.into_iter().flatten();
     for (position, choice) in (0..).zip(wires) {
         if choices.len() == MAX_CHOICES {
             truncated = Truncated::Cap;
@@ -109,7 +98,11 @@ fn whole_reply(source: &str, keep_media: bool) -> Option<Read<Reply>> {
         if let Some(source) = choice.error {
             error = error.or_else(|| failure::object(&json::value(source.get())));
         }
-        let message = choice.message.0.or(choice.delta.0).unwrap_or_default();
+        let message = choice
+            .message
+            .map(|message| *message)
+            .or(choice.delta)
+            .unwrap_or_default();
         let mut message = reader.read(message, &mut truncated);
         message.other.extend(
             choice

@@ -14,7 +14,7 @@ use crate::{
     conversation::{ProviderError, Reply},
     decode::{
         Read, failure,
-        json::{self, Field, Object},
+        json::{self, Field},
         repair,
         sse::{Event, Events},
     },
@@ -92,16 +92,15 @@ impl Stream {
 
     /// A chunk with an error adds nothing but the error.
     fn add(&mut self, data: &str) -> bool {
-        let Ok(Object(Some(chunk))) = serde_json::from_str::<Object<wire::Response<'_>>>(data)
-        else {
+        let Some(chunk) = json::document::<wire::Response<'_>>(data) else {
             return false;
         };
-        let groq = chunk.x_groq.0.unwrap_or_default();
+        let groq = chunk.x_groq.unwrap_or_default();
         let error = chunk
             .error
             .or(groq.error)
             .and_then(|source| failure::object(&json::value(source.get())));
-        if chunk.choices.0.is_none()
+        if chunk.choices.is_none()
             && chunk.usage.is_none()
             && groq.usage.is_none()
             && error.is_none()
@@ -128,12 +127,7 @@ impl Stream {
                 usage.push_str(source.get());
             }
         }
-        let choices = chunk
-            .choices
-            .0
-            .into_iter()
-            .flatten()
-            .filter_map(|Object(choice)| choice);
+        let choices = chunk.choices.into_iter().flatten();
         for (position, choice) in (0..).zip(choices) {
             self.choice(position, choice);
         }
@@ -160,10 +154,8 @@ impl Stream {
             growing.finish_reason = Some(reason.into_owned());
         }
         // Some servers end with the whole message again.
-        let delta = choice
-            .delta
-            .0
-            .or_else(|| choice.message.0.filter(|_| growing.is_silent()));
+        let whole = choice.message.filter(|_| growing.is_silent());
+        let delta = choice.delta.or_else(|| whole.map(|message| *message));
         if let Some(delta) = delta
             && !growing.grow(delta)
         {
