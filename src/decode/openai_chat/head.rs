@@ -68,7 +68,13 @@ impl Head {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write;
+
+    use proptest::prelude::*;
+    use serde_json::Value;
+
     use super::*;
+    use crate::decode::openai_chat::reply;
 
     fn rest(learned: &str, chunk: &str) -> Option<String> {
         let mut head = Head::default();
@@ -116,5 +122,32 @@ mod tests {
             (head.lessons, head.text.as_str()),
             (MAX_VAIN_LESSONS + 1, "")
         );
+    }
+
+    proptest! {
+        #[test]
+        fn a_head_that_is_known_changes_nothing(chunks in prop::collection::vec(
+            (prop::sample::select(vec!["\"id\":\"a\",", "\"id\":\"b\",\"system_fingerprint\":\"f\",", "\"model\":1,",
+                "\"error\":null,\"system_fingerprint\":\"g\",", "\"usage\":{\"prompt_tokens\":1},", "\"error\":\"e\",", ""]),
+             prop::sample::select(vec!["[{\"delta\":{\"content\":\"x\"}}]", "[]", "null", "[{\"delta\":{\"content\":\"y\"},\"index\":1}]", "["]),
+             prop::sample::select(vec!["", ",\"usage\":{\"prompt_tokens\":2}", ",\"model\":\"m\"", ",\"error\":{\"message\":\"e\"}"])),
+            0..20,
+        )) {
+            let (mut same, mut different) = (String::new(), String::new());
+            for (n, (head, choices, tail)) in chunks.iter().enumerate() {
+                write!(same, "data: {{{head}\"choices\":{choices}{tail}}}\n\n").expect("written");
+                write!(different, "data: {{{}{head}\"choices\":{choices}{tail}}}\n\n", " ".repeat(n + 1)).expect("written");
+            }
+            let read = |body: &str| reply(body, true, false, false).map(|read| {
+                let mut reply = read.value;
+                if let Some(first) = reply.choices.first_mut() {
+                    if let Some(Value::Object(events)) = first.message.other.get_mut("unparsed_events") {
+                        events.remove("first");
+                    }
+                }
+                reply
+            });
+            prop_assert_eq!(read(&same), read(&different));
+        }
     }
 }
