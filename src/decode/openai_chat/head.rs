@@ -140,10 +140,10 @@ mod tests {
             }
             let read = |body: &str| reply(body, true, false, false).map(|read| {
                 let mut reply = read.value;
-                if let Some(first) = reply.choices.first_mut() {
-                    if let Some(Value::Object(events)) = first.message.other.get_mut("unparsed_events") {
-                        events.remove("first");
-                    }
+                if let Some(first) = reply.choices.first_mut()
+                    && let Some(Value::Object(events)) = first.message.other.get_mut("unparsed_events")
+                {
+                    events.remove("first");
                 }
                 reply
             });

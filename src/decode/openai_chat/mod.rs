@@ -33,9 +33,7 @@ const MAX_TOOL_CALLS: usize = 65_536;
 
 /// Reads a request; `None` where the document is none.
 pub(super) fn prompt(source: &str, keep_media: bool) -> Option<Read<Prompt>> {
-    let Some(request) = json::document::<wire::Request<'_>>(source) else {
-        return None;
-    };
+    let request = json::document::<wire::Request<'_>>(source)?;
     let reader = Reader {
         role: || Role::User,
         joint: "\n",
@@ -72,9 +70,7 @@ pub(super) fn reply(
 }
 
 fn whole_reply(source: &str, keep_media: bool) -> Option<Read<Reply>> {
-    let Some(response) = json::document::<wire::Response<'_>>(source) else {
-        return None;
-    };
+    let response = json::document::<wire::Response<'_>>(source)?;
     let groq = response.x_groq.unwrap_or_default();
     let mut error = response
         .error
