@@ -11,6 +11,7 @@ use super::{auth::Principal, error::ApiError, request, router::ApiState};
 use crate::{
     escape,
     id::Id,
+    identity,
     store::{Conversation, Page, Store, StoreError},
 };
 
@@ -60,21 +61,19 @@ impl Access {
         store: &dyn Store,
         name: &str,
     ) -> Result<Conversation, ApiError> {
-        request::session_id(name)?;
+        request::not_reserved(name)?;
         if let Some(id) = conversation_id(name)
             && let Some(conversation) = store.conversation(id).await?
             && self.owns(&conversation)
         {
             return Ok(conversation);
         }
-        let session_id = escape::text(name);
+        let session_id = recorded_name(name).ok_or_else(ApiError::no_conversation)?;
         match &self.0 {
             Principal::User(user) => {
-                let id = Id::conversation(TENANT, Some(user), &session_id);
-                store
-                    .conversation(id)
-                    .await?
-                    .ok_or_else(ApiError::no_conversation)
+                let id = scope(user, &session_id).ok_or_else(ApiError::no_conversation)?;
+                let conversation = store.conversation(id).await?;
+                conversation.ok_or_else(ApiError::no_conversation)
             }
             Principal::Application => {
                 let mut named = store.conversations_named(TENANT, &session_id).await?;
@@ -99,12 +98,21 @@ impl Access {
     ) -> Result<Page<Conversation>, ApiError> {
         match &self.0 {
             Principal::User(own) if own != user => Err(ApiError::forbidden()),
-            Principal::User(_) => Ok(self.walk(store, user, limit, offset).await?),
-            Principal::Application => {
-                let user = escape::text(user);
-                Ok(store
-                    .conversations_of_user(TENANT, &user, limit, offset)
-                    .await?)
+            principal => {
+                let Some(user) = recorded_name(user) else {
+                    return Ok(Page {
+                        data: Vec::new(),
+                        has_more: false,
+                    });
+                };
+                Ok(match principal {
+                    Principal::User(_) => self.walk(store, &user, limit, offset).await?,
+                    Principal::Application => {
+                        store
+                            .conversations_of_user(TENANT, &user, limit, offset)
+                            .await?
+                    }
+                })
             }
         }
     }
@@ -118,13 +126,12 @@ impl Access {
         limit: usize,
         offset: usize,
     ) -> Result<Page<Conversation>, StoreError> {
-        let user = escape::text(user);
         let (mut skip, mut from) = (offset, 0);
         let mut data = Vec::new();
         loop {
             let wanted = (skip + limit - data.len() + 1).min(WALK);
             let page = store
-                .conversations_of_user(TENANT, &user, wanted, from)
+                .conversations_of_user(TENANT, user, wanted, from)
                 .await?;
             let ended = !page.has_more || page.data.is_empty();
             from += page.data.len();
@@ -163,10 +170,21 @@ impl Access {
         } = conversation;
         tenant == TENANT
             && match &self.0 {
-                Principal::User(user) => *id == Id::conversation(TENANT, Some(user), session_id),
+                Principal::User(user) => scope(user, session_id) == Some(*id),
                 Principal::Application => true,
             }
     }
+}
+
+/// The name as the recorder wrote it; `None` for one that it takes for a placeholder.
+fn recorded_name(name: &str) -> Option<String> {
+    identity::name(&escape::text(name.as_bytes()))
+}
+
+/// The id of what this user calls `session_id`.
+fn scope(user: &str, session_id: &str) -> Option<Id> {
+    let user = recorded_name(user)?;
+    Some(Id::conversation(TENANT, Some(&user), session_id))
 }
 
 /// A conversation's id, if the name is one. Version 8 tells it from the UUIDs that clients name

@@ -5,6 +5,8 @@ use std::{fmt, str::FromStr};
 use blake3::Hash;
 use http::{header, request::Parts};
 
+use crate::identity;
+
 /// Whom a request speaks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -110,7 +112,7 @@ impl FromStr for StaticKeys {
     /// a key holds no colon.
     ///
     /// # Errors
-    /// Where an entry is incomplete or repeats a key. The error tells its position and shows no key.
+    /// Where an entry is incomplete, repeats a key or has a user of no usable name. The error tells its position and shows no key.
     fn from_str(list: &str) -> Result<Self, Self::Err> {
         let mut entries: Vec<(Hash, Principal)> = Vec::new();
         for (index, entry) in list.split(',').enumerate() {
@@ -120,6 +122,9 @@ impl FromStr for StaticKeys {
                 .map(|(key, user)| (key.trim(), user.trim()))
                 .filter(|(key, user)| !key.is_empty() && !user.is_empty())
                 .ok_or(ParseKeysError::Incomplete { position })?;
+            if user != "*" && identity::name(user).as_deref() != Some(user) {
+                return Err(ParseKeysError::UnusableUser { position });
+            }
             let hash = blake3::hash(key.as_bytes());
             if entries.iter().any(|(other, _)| *other == hash) {
                 return Err(ParseKeysError::Repeated { position });
@@ -141,6 +146,13 @@ pub enum ParseKeysError {
     /// An entry is not a key, a colon and a user.
     #[error("entry {position} of the list of keys is not `key:user` or `key:*`")]
     Incomplete {
+        /// Which one, from 1.
+        position: usize,
+    },
+    /// An entry's user has a name that clients send for nobody (such as `null` or `0`), or one
+    /// longer than 255 bytes: nothing would be recorded under it.
+    #[error("entry {position} of the list of keys has a user name that is not recorded as it is")]
+    UnusableUser {
         /// Which one, from 1.
         position: usize,
     },
@@ -210,6 +222,8 @@ mod tests {
         let error = "sk-secret:b,sk-secret:c".parse::<StaticKeys>().unwrap_err();
         assert_eq!(error, ParseKeysError::Repeated { position: 2 });
         assert!(!error.to_string().contains("secret"));
+        let error = "a:b,sk-secret:null".parse::<StaticKeys>().unwrap_err();
+        assert_eq!(error, ParseKeysError::UnusableUser { position: 2 });
         let keys: StaticKeys = "sk-secret:b".parse().unwrap();
         assert_eq!(format!("{keys:?}"), "StaticKeys { len: 1, .. }");
     }

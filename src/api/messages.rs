@@ -108,7 +108,7 @@ impl NewMessage {
             token_id: None,
             channel_id: None,
             request_model: None,
-            model_name: model_name.map(|name| escape::text(&name).into_owned()),
+            model_name: model_name.map(|name| escape::text(name.as_bytes()).into_owned()),
             provider: None,
             status: None,
             is_stream: false,
@@ -132,7 +132,7 @@ impl NewMessage {
             finish_reason: None,
             prompt_hash: None,
             updated_at: exchange_id.unix_ms(),
-            content: escape::text(&content).into_owned(),
+            content: escape::text(content.as_bytes()).into_owned(),
             other: None,
         };
         StoredMessage { exchange, message }

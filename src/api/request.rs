@@ -73,13 +73,12 @@ fn bounded(
         })
 }
 
-/// The session id of a path: any text that fits its column, but `user`, which the path of a user's
-/// list begins with.
-pub(super) fn session_id(name: &str) -> Result<(), ApiError> {
+/// Refuses `user` as a session id: the paths of users' lists begin with it.
+pub(super) fn not_reserved(name: &str) -> Result<(), ApiError> {
     if name == "user" {
         return Err(reserved_session_id());
     }
-    short_name("session_id", name)
+    Ok(())
 }
 
 /// 422 for `user` as a session id.
