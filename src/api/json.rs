@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use serde_json::value::RawValue;
+use serde_json::{Value, value::RawValue};
 use time::OffsetDateTime;
 
 use crate::{
@@ -11,6 +11,9 @@ use crate::{
     escape,
     store::{Conversation, ExchangeColumns, MessageColumns, Page, StoredMessage, UnixMillis},
 };
+
+/// What every escape in a stored text begins with.
+const ESCAPE: char = '␛';
 
 /// A page of conversations. There is no cursor yet, so `next` says nothing.
 #[derive(Debug, Serialize)]
@@ -176,7 +179,7 @@ impl From<StoredMessage> for MessageJson {
             raw,
         } = usage;
         let mut other: BTreeMap<String, Box<RawValue>> = other
-            .and_then(|text| serde_json::from_str(&text).ok())
+            .and_then(|text| serde_json::from_str(&readable_json(text)).ok())
             .unwrap_or_default();
         Self {
             id: id.to_string(),
@@ -199,7 +202,7 @@ impl From<StoredMessage> for MessageJson {
             cached_tokens,
             cache_write_tokens,
             reasoning_tokens,
-            usage: raw.and_then(|text| RawValue::from_string(text).ok()),
+            usage: raw.and_then(|text| RawValue::from_string(readable_json(text)).ok()),
             is_stream,
             finish_reason: finish_reason.map(readable),
             outcome: outcome.as_str(),
@@ -217,7 +220,33 @@ impl From<StoredMessage> for MessageJson {
 
 /// The text as it was said; a byte of it that was not UTF-8 shows as U+FFFD.
 fn readable(column: String) -> String {
-    escape::lossy(&column).into_owned()
+    if !column.contains(ESCAPE) {
+        return column;
+    }
+    String::from_utf8_lossy(&escape::unescape(&column)).into_owned()
+}
+
+/// JSON text with its strings as they were said. It is left as it was sent wherever it can be,
+/// with its keys in their order and its numbers in their digits.
+fn readable_json(column: String) -> String {
+    if !column.contains(ESCAPE) {
+        return column;
+    }
+    serde_json::from_str(&column).map_or(column, |value| readable_value(value).to_string())
+}
+
+fn readable_value(value: Value) -> Value {
+    match value {
+        Value::String(text) => Value::String(readable(text)),
+        Value::Array(values) => values.into_iter().map(readable_value).collect(),
+        Value::Object(fields) => {
+            let fields = fields.into_iter();
+            fields
+                .map(|(name, value)| (readable(name), readable_value(value)))
+                .collect()
+        }
+        other => other,
+    }
 }
 
 /// RFC 3339 in UTC with milliseconds.
@@ -245,5 +274,17 @@ mod tests {
         assert_eq!(rfc3339(1_736_899_200_007), "2025-01-15T00:00:00.007Z");
         assert_eq!(rfc3339(0), "1970-01-01T00:00:00.000Z");
         assert_eq!(rfc3339(-1), "1969-12-31T23:59:59.999Z");
+    }
+
+    #[test]
+    fn json_is_left_as_it_was_sent_but_for_what_had_to_be_escaped() {
+        let sent = r#"{"b":1.50,"a":[{}]}"#.to_owned();
+        assert_eq!(readable_json(sent.clone()), sent);
+        let stored = r#"{"a␛␛":["x␛00",{"b":"␛FF"}]}"#.to_owned();
+        let shown = r#"{"a␛":["x\u0000",{"b":"\ufffd"}]}"#;
+        let shown: Value = serde_json::from_str(shown).unwrap();
+        let read: Value = serde_json::from_str(&readable_json(stored)).unwrap();
+        assert_eq!(read, shown);
+        assert_eq!(readable_json("not JSON ␛".to_owned()), "not JSON ␛");
     }
 }
