@@ -4,3 +4,260 @@
 //! (`␛FF`), and `␛` (U+241B) itself is doubled. All other text stays as it is.
 
 use std::borrow::Cow;
+
+use memchr::{memchr, memmem};
+
+/// The mark that starts every escape.
+const MARK: char = '␛';
+
+/// Turns any bytes into their stored form; borrows where nothing has to be escaped.
+pub(crate) fn text(bytes: &[u8]) -> Cow<'_, str> {
+    let mut mark = [0; 4];
+    let mark = MARK.encode_utf8(&mut mark).as_bytes();
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && memchr(0, bytes).is_none()
+        && memmem::find(bytes, mark).is_none()
+    {
+        return Cow::Borrowed(text);
+    }
+    let mut stored = String::with_capacity(bytes.len() + bytes.len() / 8);
+    for chunk in bytes.utf8_chunks() {
+        let mut valid = chunk.valid();
+        while let Some(at) = valid.find(['\0', MARK]) {
+            let (before, special) = valid.split_at(at);
+            stored.push_str(before);
+            stored.push(MARK);
+            if let Some(rest) = special.strip_prefix('\0') {
+                stored.push_str("00");
+                valid = rest;
+            } else {
+                stored.push(MARK);
+                valid = special.strip_prefix(MARK).unwrap_or_default();
+            }
+        }
+        stored.push_str(valid);
+        for &byte in chunk.invalid() {
+            push_byte(&mut stored, byte);
+        }
+    }
+    Cow::Owned(stored)
+}
+
+/// Turns the source of a JSON document into one whose strings, once parsed, are in stored form.
+///
+/// A lone surrogate (`\ud83d`) stands as the bytes that WTF-8 gives it. What is no JSON stays none.
+pub(crate) fn json(bytes: &[u8]) -> Cow<'_, str> {
+    match text(bytes) {
+        Cow::Borrowed(source) => escape_sequences(source),
+        Cow::Owned(source) => match escape_sequences(&source) {
+            Cow::Owned(rewritten) => Cow::Owned(rewritten),
+            Cow::Borrowed(_) => Cow::Owned(source),
+        },
+    }
+}
+
+/// Gives back the bytes that a stored text stands for.
+///
+/// The exact inverse of the escaping: stored text is the original, but that `␛00` is U+0000, `␛` with two
+/// upper-case hexadecimal digits is that byte, and `␛␛` is one `␛`. A `␛` with anything else after it was
+/// not written by this crate and is left alone.
+///
+/// # Examples
+///
+/// ```
+/// use tower_recording::unescape;
+///
+/// assert_eq!(unescape("a␛00b"), b"a\0b");
+/// assert_eq!(unescape("␛FF"), [0xFF]);
+/// assert_eq!(unescape("␛␛00"), "␛00".as_bytes());
+/// ```
+pub fn unescape(stored: &str) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(stored.len());
+    let mut rest = stored;
+    while let Some((before, after)) = rest.split_once(MARK) {
+        bytes.extend_from_slice(before.as_bytes());
+        let mut mark = [0; 4];
+        let mark = MARK.encode_utf8(&mut mark).as_bytes();
+        if let Some(after) = after.strip_prefix(MARK) {
+            bytes.extend_from_slice(mark);
+            rest = after;
+        } else if let Some((byte, after)) = hex_byte(after) {
+            bytes.push(byte);
+            rest = after;
+        } else {
+            bytes.extend_from_slice(mark);
+            rest = after;
+        }
+    }
+    bytes.extend_from_slice(rest.as_bytes());
+    bytes
+}
+
+fn hex_byte(text: &str) -> Option<(u8, &str)> {
+    let (digits, rest) = text.split_at_checked(2)?;
+    let upper = |digit: u8| matches!(digit, b'0'..=b'9' | b'A'..=b'F');
+    if !digits.bytes().all(upper) {
+        return None;
+    }
+    Some((u8::from_str_radix(digits, 16).ok()?, rest))
+}
+
+fn push_byte(stored: &mut String, byte: u8) {
+    let digit = |value: u8| {
+        char::from(if value < 10 {
+            b'0' + value
+        } else {
+            b'A' + value - 10
+        })
+    };
+    stored.push(MARK);
+    stored.push(digit(byte >> 4));
+    stored.push(digit(byte & 0xF));
+}
+
+/// Rewrites the escape sequences of `\u` that would parse to what cannot be stored, or not parse at all.
+fn escape_sequences(source: &str) -> Cow<'_, str> {
+    let bytes = source.as_bytes();
+    let escape = memmem::Finder::new(b"\\u");
+    let mut stored = String::new();
+    let mut copied = 0;
+    let mut from = 0;
+    while let Some(found) = bytes.get(from..).and_then(|rest| escape.find(rest)) {
+        let at = from + found;
+        let backslashes = bytes[copied..at]
+            .iter()
+            .rev()
+            .take_while(|&&byte| byte == b'\\')
+            .count();
+        from = at + 2;
+        let Some(unit) = code_unit(bytes, at).filter(|_| backslashes % 2 == 0) else {
+            continue;
+        };
+        from = at + 6;
+        match unit {
+            0xD800..=0xDBFF if matches!(code_unit(bytes, from), Some(0xDC00..=0xDFFF)) => {
+                from += 6;
+                continue;
+            }
+            0 | 0x241B | 0xD800..=0xDFFF => {}
+            _ => continue,
+        }
+        stored.push_str(source.get(copied..at).unwrap_or_default());
+        match unit {
+            0 => push_byte(&mut stored, 0),
+            0x241B => stored.extend([MARK, MARK]),
+            surrogate => {
+                push_byte(&mut stored, 0xE0 | (surrogate >> 12) as u8);
+                push_byte(&mut stored, 0x80 | ((surrogate >> 6) & 0x3F) as u8);
+                push_byte(&mut stored, 0x80 | (surrogate & 0x3F) as u8);
+            }
+        }
+        copied = from;
+    }
+    if copied == 0 {
+        return Cow::Borrowed(source);
+    }
+    stored.push_str(source.get(copied..).unwrap_or_default());
+    Cow::Owned(stored)
+}
+
+/// The value of the `\uXXXX` that starts at this place.
+fn code_unit(bytes: &[u8], at: usize) -> Option<u16> {
+    let digits = bytes.get(at..at + 6)?.strip_prefix(b"\\u")?;
+    digits.iter().try_fold(0, |unit, &digit| {
+        Some(unit << 4 | char::from(digit).to_digit(16)? as u16)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn parsed(document: &[u8]) -> String {
+        serde_json::from_str(&json(document)).expect("a JSON string")
+    }
+
+    #[test]
+    fn plain_text_is_borrowed() {
+        assert!(matches!(text("grüße".as_bytes()), Cow::Borrowed("grüße")));
+        assert!(matches!(
+            json(br#"{"a":"\u00e9\\u0000"}"#),
+            Cow::Borrowed(_)
+        ));
+    }
+
+    #[test]
+    fn nul_bad_bytes_and_the_mark_are_escaped() {
+        assert_eq!(text(b"a\0b"), "a␛00b");
+        assert_eq!(text(b"\xFF\xE2\x90"), "␛FF␛E2␛90");
+        assert_eq!(text("␛00".as_bytes()), "␛␛00");
+    }
+
+    #[test]
+    fn a_mark_that_stands_for_nothing_is_left_alone() {
+        assert_eq!(unescape("␛"), "␛".as_bytes());
+        assert_eq!(unescape("␛ff"), "␛ff".as_bytes());
+        assert_eq!(unescape("␛0é"), "␛0é".as_bytes());
+    }
+
+    #[test]
+    fn json_escapes_are_read_with_their_backslashes() {
+        assert_eq!(parsed(br#""\u0000""#), "␛00");
+        assert_eq!(parsed(br#""\\u0000""#), "\\u0000");
+        assert_eq!(parsed(br#""\\\u0000""#), "\\␛00");
+        assert_eq!(parsed(br#""\u0000\\u0000\u0000""#), "␛00\\u0000␛00");
+        assert_eq!(parsed(br#""\u241b\u241B""#), "␛␛␛␛");
+    }
+
+    #[test]
+    fn surrogate_pairs_stay_and_lone_ones_are_escaped() {
+        assert_eq!(parsed(br#""\ud83d\ude00""#), "😀");
+        assert_eq!(parsed(br#""\ud83d""#), "␛ED␛A0␛BD");
+        assert_eq!(
+            parsed(br#""\ude00\ud83d\ud83d\ude00""#),
+            "␛ED␛B8␛80␛ED␛A0␛BD😀"
+        );
+        assert_eq!(parsed(br#""\ud83d\\ude00""#), "␛ED␛A0␛BD\\ude00");
+    }
+
+    #[test]
+    fn a_run_of_backslashes_takes_linear_time() {
+        let document = format!("\"{}\"", "\\\\u0000".repeat(200_000));
+        assert!(matches!(json(document.as_bytes()), Cow::Borrowed(_)));
+    }
+
+    proptest! {
+        #[test]
+        fn unescape_is_the_inverse_of_text(bytes: Vec<u8>) {
+            let stored = text(&bytes);
+            prop_assert!(!stored.contains('\0'));
+            prop_assert_eq!(unescape(&stored), bytes);
+        }
+
+        #[test]
+        fn unescape_is_the_inverse_for_text_full_of_marks(original in "[␛0AFf\0é]{0,24}") {
+            prop_assert_eq!(unescape(&text(original.as_bytes())), original.as_bytes());
+        }
+
+        #[test]
+        fn a_parsed_string_is_the_stored_form(original in "[␛0u\\\\\"d\0é😀\u{1}]{0,24}", ascii: bool) {
+            let mut document = serde_json::to_string(&original).expect("a string");
+            if ascii {
+                document = document.encode_utf16().map(|unit| match u8::try_from(unit) {
+                    Ok(byte) if byte.is_ascii() => char::from(byte).to_string(),
+                    _ => format!("\\u{unit:04x}"),
+                }).collect();
+            }
+            let stored = text(original.as_bytes());
+            prop_assert_eq!(parsed(document.as_bytes()), stored.as_ref());
+        }
+
+        #[test]
+        fn json_never_panics_and_never_leaves_a_nul(bytes: Vec<u8>, tail in "[\\\\u0d8b]{0,16}") {
+            let document = [bytes.as_slice(), tail.as_bytes()].concat();
+            prop_assert!(!json(&document).contains('\0'));
+        }
+    }
+}

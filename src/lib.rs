@@ -1,11 +1,56 @@
 //! Records every LLM conversation that passes through a Tower stack.
 
-pub mod conversation;
+// The modules stand in the order in which the data goes.
+
+// The ways in, and the middleware.
+mod builder;
+mod layer;
+mod service;
+mod future;
+mod body;
+
+// What is copied on the request path.
+mod rules;
+mod context;
+mod prefix;
+mod recording;
+mod capture;
+mod exchange;
+
+// The hand-over.
+mod channel;
+mod metrics;
+mod recorder;
+mod settings;
+
+// From bytes to rows, on the recorder's own threads.
+mod writer;
+mod identity;
 mod decode;
-mod escape;
-mod id;
+pub mod conversation;
 mod outcome;
+mod id;
+mod escape;
+
+// Where the rows are kept.
+mod partition;
 pub mod store;
 
-pub use id::{Id, ParseIdError};
-pub use outcome::{Outcome, Truncated};
+pub use self::{
+    body::RecordingBody,
+    builder::{BuildError, RecordingLayerBuilder},
+    context::{PeerAddr, RecordingContext},
+    escape::unescape,
+    future::ResponseFuture,
+    id::{Id, ParseIdError},
+    layer::RecordingLayer,
+    metrics::Metrics,
+    outcome::{Outcome, Truncated},
+    recorder::{Recorder, ShutdownReport},
+    service::RecordingService,
+    settings::{
+        DEFAULT_BATCH_ROWS, DEFAULT_BUDGET_BYTES, DEFAULT_FLUSH_INTERVAL,
+        DEFAULT_MAX_REQUEST_BYTES, DEFAULT_MAX_RESPONSE_BYTES, DEFAULT_QUEUE_EXCHANGES,
+        DEFAULT_SESSION_HEADER, DEFAULT_TAG_PREFIX, DEFAULT_WRITER_THREADS,
+    },
+};

@@ -1,17 +1,34 @@
 //! Where conversations are kept: the [`Store`] trait and the databases behind it.
 
+mod discard;
+mod dsn;
 mod error;
+mod open;
+#[cfg(feature = "sqlite")]
+mod payload;
 mod rows;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 
-use std::{fmt, future::Future, pin::Pin};
+use std::{
+    fmt,
+    future::{Future, ready},
+    pin::Pin,
+};
 
+pub use dsn::{Dsn, DsnError, Host, Secret, Server};
 pub use error::StoreError;
 pub use rows::{
     Conversation, ErrorColumns, ExchangeColumns, ExchangeRows, MessageColumns, NewConversation,
     StoredError, StoredMessage, UnixMillis,
 };
 
-use crate::id::Id;
+pub(crate) use open::{StoreOptions, open};
+
+use crate::{
+    id::Id,
+    partition::{Day, MESSAGES},
+};
 
 /// What a [`Store`] answers, later.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -24,6 +41,29 @@ pub struct Page<T> {
     pub data: Vec<T>,
     /// Whether there are more.
     pub has_more: bool,
+}
+
+impl<T> Default for Page<T> {
+    fn default() -> Self {
+        Self {
+            data: Vec::new(),
+            has_more: false,
+        }
+    }
+}
+
+/// A table that holds rows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Partition {
+    /// Its name, such as `conversation_histories_2025_01_15`.
+    pub table: String,
+    /// Its day, such as `2025-01-15`; `None` where one table holds all days.
+    pub day: Option<String>,
+    /// Its rows.
+    pub rows: i64,
+    /// Its size with its indexes; `None` where the database does not tell.
+    pub bytes: Option<i64>,
 }
 
 /// A place that keeps conversations.
@@ -91,4 +131,21 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// Where the database cannot be read.
     fn errors(&self, conversation: Id, limit: usize) -> StoreFuture<'_, Page<StoredError>>;
+
+    /// The name of the table that holds the messages of this time.
+    ///
+    /// # Errors
+    /// Where the database, which decides whether days have tables of their own, cannot be read.
+    fn conversation_history_table_name(&self, at: UnixMillis) -> StoreFuture<'_, String> {
+        let name = Day::from_unix_ms(at).table_name(MESSAGES);
+        Box::pin(ready(Ok(name)))
+    }
+
+    /// The tables that hold rows, messages first, oldest day first. It counts all rows, so it is not quick.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    fn partitions(&self) -> StoreFuture<'_, Vec<Partition>> {
+        Box::pin(ready(Ok(Vec::new())))
+    }
 }

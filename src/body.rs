@@ -1,0 +1,153 @@
+//! A body that is copied as it passes.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Buf;
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+
+use crate::{
+    exchange::RequestEnd,
+    outcome::Outcome,
+    recording::{Recording, RequestTee},
+};
+
+pin_project! {
+    /// A body that is copied as it passes, or merely passes where nothing is recorded.
+    ///
+    /// Frames, trailers, errors, [`size_hint`](Body::size_hint) and
+    /// [`is_end_stream`](Body::is_end_stream) are the inner body's own. Nothing is added to what
+    /// the transport buffers: each frame is handed on in the same poll.
+    #[derive(Debug)]
+    pub struct RecordingBody<B>
+    where
+        B: Body,
+    {
+        #[pin]
+        inner: B,
+        tee: Option<Tee>,
+    }
+
+    impl<B> PinnedDrop for RecordingBody<B>
+    where
+        B: Body,
+    {
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            match this.tee {
+                Some(Tee::Request(tee)) => tee.dropped(this.inner.is_end_stream()),
+                Some(Tee::Response(recording)) => recording.dropped(this.inner.is_end_stream()),
+                None => {}
+            }
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Tee {
+    Request(RequestTee),
+    Response(Recording),
+}
+
+/// How a body ended that was read.
+enum End {
+    Complete,
+    Failed,
+}
+
+impl<B: Body> RecordingBody<B> {
+    /// A body that merely passes.
+    pub(crate) fn passing(inner: B) -> Self {
+        Self { inner, tee: None }
+    }
+
+    /// A request's body. One that is empty from the start has ended with that.
+    pub(crate) fn request(inner: B, tee: RequestTee) -> Self {
+        let tee = if inner.is_end_stream() {
+            tee.settle(RequestEnd::Complete);
+            None
+        } else {
+            Some(Tee::Request(tee))
+        };
+        Self { inner, tee }
+    }
+
+    /// A response's body. One that is empty from the start has ended with that.
+    pub(crate) fn response(inner: B, mut recording: Recording) -> Self {
+        let tee = if inner.is_end_stream() {
+            recording.settle(Outcome::Complete);
+            None
+        } else {
+            Some(Tee::Response(recording))
+        };
+        Self { inner, tee }
+    }
+}
+
+impl<B: Body> Body for RecordingBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    #[inline]
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        let mut this = self.project();
+        // The frame never leaves the slot it is returned in: moving it costs more than the copy.
+        let polled = this.inner.as_mut().poll_frame(cx);
+        if let Some(tee) = this.tee {
+            match &polled {
+                Poll::Ready(Some(Ok(frame))) => {
+                    if let Some(data) = frame.data_ref() {
+                        tee.data(data);
+                    }
+                    // hyper polls a body no further once it says that it is at its end, nor
+                    // after its trailers.
+                    if frame.is_trailers() || this.inner.is_end_stream() {
+                        settle(this.tee, End::Complete);
+                    }
+                }
+                Poll::Ready(Some(Err(_))) => settle(this.tee, End::Failed),
+                Poll::Ready(None) => settle(this.tee, End::Complete),
+                Poll::Pending => {}
+            }
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+impl Tee {
+    #[inline]
+    fn data(&mut self, data: &impl Buf) {
+        match self {
+            Self::Response(recording) => recording.data(data),
+            Self::Request(tee) => tee.data(data),
+        }
+    }
+}
+
+fn settle(tee: &mut Option<Tee>, end: End) {
+    match (tee.take(), end) {
+        (Some(Tee::Request(tee)), End::Complete) => tee.settle(RequestEnd::Complete),
+        (Some(Tee::Request(tee)), End::Failed) => tee.settle(RequestEnd::Incomplete),
+        (Some(Tee::Response(mut recording)), End::Complete) => {
+            recording.settle(Outcome::Complete);
+        }
+        (Some(Tee::Response(mut recording)), End::Failed) => {
+            recording.settle(Outcome::UpstreamError);
+        }
+        (None, _) => {}
+    }
+}

@@ -1,0 +1,440 @@
+//! The ways in: from a DSN, from a builder, from the environment.
+
+use std::{env, fmt, hash::RandomState, io, net::IpAddr, sync::Arc, time::Duration};
+
+use http::{Extensions, HeaderMap, HeaderName, Method, header};
+
+use crate::{
+    channel::Channel,
+    identity::IdentityRules,
+    layer::RecordingLayer,
+    prefix::AllowList,
+    recorder::Recorder,
+    rules::{AlsoRecord, ClientIp, Rules},
+    settings::{
+        DEFAULT_BATCH_ROWS, DEFAULT_BUDGET_BYTES, DEFAULT_FLUSH_INTERVAL,
+        DEFAULT_MAX_REQUEST_BYTES, DEFAULT_MAX_RESPONSE_BYTES, DEFAULT_QUEUE_EXCHANGES,
+        DEFAULT_SESSION_HEADER, DEFAULT_TAG_PREFIX, DEFAULT_WRITER_THREADS, WriterSettings,
+    },
+    store::{self, Dsn, DsnError, Store, StoreOptions},
+    writer::Workshop,
+};
+
+/// The header that names the user.
+const USER_HEADER: &str = "x-user-id";
+
+impl RecordingLayer {
+    /// Records into the database with this DSN, with the default settings.
+    ///
+    /// It connects and migrates in the background, inside or outside of a tokio runtime; requests
+    /// flow and queue meanwhile.
+    ///
+    /// # Panics
+    /// Where the DSN is malformed, or its database's feature is off. The message says what is
+    /// wrong and never shows the password. [`try_new`](Self::try_new) returns the error instead.
+    #[track_caller]
+    pub fn new(dsn: impl Into<String>) -> Self {
+        match Self::try_new(dsn) {
+            Ok(layer) => layer,
+            Err(error) => panic!("{}", Report(&error)),
+        }
+    }
+
+    /// As [`new`](Self::new), without the panic.
+    ///
+    /// # Errors
+    /// Where the DSN is malformed, its database's feature is off, or no thread is to be had.
+    pub fn try_new(dsn: impl Into<String>) -> Result<Self, BuildError> {
+        Self::builder(dsn).build()
+    }
+
+    /// Settings for a layer that records into the database with this DSN.
+    pub fn builder(dsn: impl Into<String>) -> RecordingLayerBuilder {
+        RecordingLayerBuilder::new(Target::Dsn(dsn.into()))
+    }
+
+    /// Settings for a layer that records into a store of your own.
+    pub fn with_store(store: Arc<dyn Store>) -> RecordingLayerBuilder {
+        RecordingLayerBuilder::new(Target::Store(store))
+    }
+
+    /// As [`builder_from_env`](Self::builder_from_env), built.
+    ///
+    /// # Errors
+    /// Where a variable does not parse (the error names it), and as [`try_new`](Self::try_new).
+    pub fn from_env() -> Result<Self, BuildError> {
+        Self::builder_from_env()?.build()
+    }
+
+    /// Settings from the environment: the DSN from `MES_SQL_DSN`, else `SQL_DSN`, else `local`;
+    /// `MES_DAILY_PARTITION`, `SQL_MAX_IDLE_CONNS`, `SQL_MAX_OPEN_CONNS` and `SQL_MAX_LIFETIME`
+    /// (seconds). An empty variable counts as not set.
+    ///
+    /// # Errors
+    /// Where a variable does not parse; the error names it.
+    pub fn builder_from_env() -> Result<RecordingLayerBuilder, BuildError> {
+        let dsn = variable("MES_SQL_DSN").or_else(|| variable("SQL_DSN"));
+        let mut builder = Self::builder(dsn.unwrap_or_else(|| "local".to_owned()));
+        let options = &mut builder.store_options;
+        if let Some(daily) = parsed("MES_DAILY_PARTITION", "true or false", truth)? {
+            options.daily_partition = daily;
+        }
+        let number = |text: &str| text.parse().ok();
+        if let Some(most) = parsed("SQL_MAX_IDLE_CONNS", "a number", number)? {
+            options.max_idle_conns = most;
+        }
+        let positive = |text: &str| text.parse().ok().filter(|number| *number > 0);
+        if let Some(most) = parsed("SQL_MAX_OPEN_CONNS", "a number above 0", positive)? {
+            options.max_open_conns = most;
+        }
+        let seconds = |text: &str| text.parse().ok().map(Duration::from_secs);
+        if let Some(lifetime) = parsed("SQL_MAX_LIFETIME", "a number of seconds", seconds)? {
+            options.max_lifetime = (!lifetime.is_zero()).then_some(lifetime);
+        }
+        Ok(builder)
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.trim().is_empty())
+}
+
+fn parsed<T>(
+    name: &'static str,
+    expected: &'static str,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<Option<T>, BuildError> {
+    let Some(value) = variable(name) else {
+        return Ok(None);
+    };
+    match parse(value.trim()) {
+        Some(value) => Ok(Some(value)),
+        None => Err(BuildError::Variable { name, expected }),
+    }
+}
+
+fn truth(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Some(true),
+        "false" | "0" | "no" | "off" => Some(false),
+        _ => None,
+    }
+}
+
+/// Where the rows go.
+enum Target {
+    Dsn(String),
+    Store(Arc<dyn Store>),
+}
+
+/// Settings for a [`RecordingLayer`], each with a default.
+#[must_use]
+pub struct RecordingLayerBuilder {
+    target: Target,
+    store_options: StoreOptions,
+    max_request_bytes: usize,
+    max_response_bytes: usize,
+    budget_bytes: usize,
+    queue_exchanges: usize,
+    batch_rows: usize,
+    flush_interval: Duration,
+    writer_threads: usize,
+    keep_media: bool,
+    also_record: Option<Box<AlsoRecord>>,
+    client_ip: Option<Box<ClientIp>>,
+    trusted_proxies: usize,
+    session_header: String,
+    only_with_session: bool,
+    tag_prefix: String,
+    exchange_id_header: Option<String>,
+}
+
+impl RecordingLayerBuilder {
+    fn new(target: Target) -> Self {
+        Self {
+            target,
+            store_options: StoreOptions::default(),
+            max_request_bytes: DEFAULT_MAX_REQUEST_BYTES,
+            max_response_bytes: DEFAULT_MAX_RESPONSE_BYTES,
+            budget_bytes: DEFAULT_BUDGET_BYTES,
+            queue_exchanges: DEFAULT_QUEUE_EXCHANGES,
+            batch_rows: DEFAULT_BATCH_ROWS,
+            flush_interval: DEFAULT_FLUSH_INTERVAL,
+            writer_threads: DEFAULT_WRITER_THREADS,
+            keep_media: false,
+            also_record: None,
+            client_ip: None,
+            trusted_proxies: 0,
+            session_header: DEFAULT_SESSION_HEADER.to_owned(),
+            only_with_session: false,
+            tag_prefix: DEFAULT_TAG_PREFIX.to_owned(),
+            exchange_id_header: None,
+        }
+    }
+
+    /// The largest part of a request's body that is captured, in bytes
+    /// ([`DEFAULT_MAX_REQUEST_BYTES`]). The traffic is never cut.
+    pub fn max_request_bytes(mut self, bytes: usize) -> Self {
+        self.max_request_bytes = bytes;
+        self
+    }
+
+    /// The largest part of a response's body that is captured, in bytes
+    /// ([`DEFAULT_MAX_RESPONSE_BYTES`]). The traffic is never cut.
+    pub fn max_response_bytes(mut self, bytes: usize) -> Self {
+        self.max_response_bytes = bytes;
+        self
+    }
+
+    /// The budget for everything captured, in bytes ([`DEFAULT_BUDGET_BYTES`]): bodies in flight
+    /// may take three quarters of it, their paths and headers an eighth more, decoding the rest.
+    pub fn budget_bytes(mut self, bytes: usize) -> Self {
+        self.budget_bytes = bytes;
+        self
+    }
+
+    /// How many exchanges may wait for a writer ([`DEFAULT_QUEUE_EXCHANGES`]). More are dropped, counted.
+    pub fn queue_exchanges(mut self, exchanges: usize) -> Self {
+        self.queue_exchanges = exchanges;
+        self
+    }
+
+    /// Rows that make a batch ([`DEFAULT_BATCH_ROWS`]).
+    pub fn batch_rows(mut self, rows: usize) -> Self {
+        self.batch_rows = rows;
+        self
+    }
+
+    /// How long an exchange may wait for its batch to fill ([`DEFAULT_FLUSH_INTERVAL`]).
+    pub fn flush_interval(mut self, interval: Duration) -> Self {
+        self.flush_interval = interval;
+        self
+    }
+
+    /// Threads that decode and write ([`DEFAULT_WRITER_THREADS`]).
+    pub fn writer_threads(mut self, threads: usize) -> Self {
+        self.writer_threads = threads;
+        self
+    }
+
+    /// Keeps base64 payloads (images, audio, files) instead of a stub with media type, size and SHA-256.
+    pub fn keep_media(mut self, keep: bool) -> Self {
+        self.keep_media = keep;
+        self
+    }
+
+    /// Records further requests, by method and path: a tonic service, say. What nothing can
+    /// decode is kept as it came, up to 64 KiB a direction.
+    pub fn also_record(
+        mut self,
+        wanted: impl Fn(&Method, &str) -> bool + Send + Sync + 'static,
+    ) -> Self {
+        self.also_record = Some(Box::new(wanted));
+        self
+    }
+
+    /// Finds the client's address, where neither [`PeerAddr`](crate::PeerAddr) nor axum's
+    /// `ConnectInfo` has it. It is called on the request's thread.
+    pub fn client_ip(
+        mut self,
+        find: impl Fn(&HeaderMap, &Extensions) -> Option<IpAddr> + Send + Sync + 'static,
+    ) -> Self {
+        self.client_ip = Some(Box::new(find));
+        self
+    }
+
+    /// How many proxies before the gateway append to `X-Forwarded-For`; 0, the default: the header
+    /// is not believed.
+    pub fn trusted_proxies(mut self, proxies: usize) -> Self {
+        self.trusted_proxies = proxies;
+        self
+    }
+
+    /// The header that names the conversation (`X-Session-ID`).
+    pub fn session_header(mut self, name: impl Into<String>) -> Self {
+        self.session_header = name.into();
+        self
+    }
+
+    /// Records only requests that carry the session header.
+    pub fn only_with_session(mut self, only: bool) -> Self {
+        self.only_with_session = only;
+        self
+    }
+
+    /// Headers that begin like this become tags (`X-Tag-`); empty: none do.
+    pub fn tag_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.tag_prefix = prefix.into();
+        self
+    }
+
+    /// Answers recorded requests with the id of their exchange in this header.
+    pub fn exchange_id_header(mut self, name: impl Into<String>) -> Self {
+        self.exchange_id_header = Some(name.into());
+        self
+    }
+
+    /// Whether each day has tables of its own (`true`). The mode lives in the database: one that
+    /// was begun otherwise is followed.
+    pub fn daily_partition(mut self, daily: bool) -> Self {
+        self.store_options.daily_partition = daily;
+        self
+    }
+
+    /// The most connections to the database, readers and writers together.
+    pub fn max_open_conns(mut self, connections: u32) -> Self {
+        self.store_options.max_open_conns = connections;
+        self
+    }
+
+    /// The most connections that are kept while idle.
+    pub fn max_idle_conns(mut self, connections: u32) -> Self {
+        self.store_options.max_idle_conns = connections;
+        self
+    }
+
+    /// How long a connection may live.
+    pub fn max_lifetime(mut self, lifetime: Duration) -> Self {
+        self.store_options.max_lifetime = Some(lifetime);
+        self
+    }
+
+    /// Starts the recorder and returns its layer. The database is not waited for.
+    ///
+    /// # Errors
+    /// Where the DSN or a setting is no good, or no thread is to be had.
+    pub fn build(self) -> Result<RecordingLayer, BuildError> {
+        let session_header = header_name("session_header", &self.session_header)?;
+        let exchange_id_header = self
+            .exchange_id_header
+            .map(|name| header_name("exchange_id_header", &name))
+            .transpose()?;
+        for (setting, value) in [
+            ("budget_bytes", self.budget_bytes),
+            ("queue_exchanges", self.queue_exchanges),
+            ("batch_rows", self.batch_rows),
+            ("writer_threads", self.writer_threads),
+        ] {
+            if value == 0 {
+                return Err(BuildError::Setting {
+                    setting,
+                    expected: "a number above 0",
+                });
+            }
+        }
+        let (store, discards) = match self.target {
+            Target::Store(store) => (store, false),
+            Target::Dsn(dsn) => {
+                let dsn: Dsn = dsn.parse()?;
+                let discards = matches!(dsn, Dsn::Discard);
+                (store::open(&dsn, &self.store_options)?, discards)
+            }
+        };
+        let user_header = HeaderName::from_static(USER_HEADER);
+        let mut listed = vec![
+            header::CONTENT_TYPE,
+            header::CONTENT_ENCODING,
+            HeaderName::from_static("traceparent"),
+            session_header.clone(),
+            user_header.clone(),
+        ];
+        if self.trusted_proxies > 0 {
+            listed.push(HeaderName::from_static("x-forwarded-for"));
+        }
+        let tag_prefix = self.tag_prefix.to_ascii_lowercase();
+        let workshop = Workshop {
+            channel: Arc::new(Channel::new(
+                self.writer_threads,
+                self.queue_exchanges,
+                self.budget_bytes,
+            )),
+            store: (!discards).then(|| Arc::clone(&store)),
+            identity: IdentityRules {
+                session_header: session_header.as_str().to_owned(),
+                user_header: user_header.as_str().to_owned(),
+                tag_prefix: tag_prefix.clone(),
+                trusted_proxies: self.trusted_proxies,
+            },
+            settings: WriterSettings {
+                batch_rows: self.batch_rows,
+                flush_interval: self.flush_interval,
+                keep_media: self.keep_media,
+                max_request_bytes: self.max_request_bytes,
+                max_response_bytes: self.max_response_bytes,
+            },
+        };
+        let rules = Rules {
+            max_request_bytes: self.max_request_bytes,
+            max_response_bytes: self.max_response_bytes,
+            allow_list: AllowList::new(listed, &tag_prefix),
+            also_record: self.also_record,
+            client_ip: self.client_ip,
+            session_header,
+            user_header,
+            only_with_session: self.only_with_session,
+            exchange_id_header,
+            sharded: self.writer_threads > 1,
+            hasher: RandomState::new(),
+        };
+        let recorder = Recorder::start(rules, store, self.writer_threads, workshop)
+            .map_err(BuildError::Thread)?;
+        Ok(RecordingLayer::from_recorder(recorder))
+    }
+}
+
+fn header_name(setting: &'static str, name: &str) -> Result<HeaderName, BuildError> {
+    name.parse().map_err(|_| BuildError::Setting {
+        setting,
+        expected: "a header's name",
+    })
+}
+
+impl fmt::Debug for RecordingLayerBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RecordingLayerBuilder")
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a layer could not be built. Its text never shows a password.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// The DSN is no good.
+    #[error("the DSN is not usable")]
+    Dsn(#[from] DsnError),
+    /// A variable of the environment does not parse.
+    #[error("the environment variable {name} must be {expected}")]
+    Variable {
+        /// Its name.
+        name: &'static str,
+        /// What it should hold.
+        expected: &'static str,
+    },
+    /// A setting is out of bounds.
+    #[error("the setting {setting} must be {expected}")]
+    Setting {
+        /// The builder's method.
+        setting: &'static str,
+        /// What it should be.
+        expected: &'static str,
+    },
+    /// The operating system gave no thread.
+    #[error("no thread for the recorder")]
+    Thread(#[source] io::Error),
+}
+
+/// An error with its causes, for a panic's message.
+struct Report<'a>(&'a dyn std::error::Error);
+
+impl fmt::Display for Report<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut source = self.0.source();
+        while let Some(error) = source {
+            write!(f, ": {error}")?;
+            source = error.source();
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,344 @@
+//! Bytes kept of a body, under its cap and under the budget for everything captured.
+
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+
+use bytes::Buf;
+use crossbeam_queue::ArrayQueue;
+
+use crate::outcome::Truncated;
+
+/// Sizes of the segments that a body is kept in, each with how many idle ones are pooled.
+///
+/// Pooled, since memory freed on another thread than its own costs more than the copy; three
+/// sizes, so that thousands of idle streams hold 4 KiB each. At most 12 MiB lie idle.
+const CLASSES: [(usize, usize); 3] = [(4 << 10, 1024), (16 << 10, 256), (64 << 10, 64)];
+
+/// What path and allow-listed headers usually need; a longer prefix grows its segment.
+const USUAL_PREFIX: usize = 512;
+
+/// What a part of the budget is for: payload is shed before metadata, and what is captured can
+/// still be decoded.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Share {
+    /// Bodies: three quarters of the budget.
+    Payload,
+    /// Paths and headers: an eighth more.
+    Metadata,
+    /// What a writer needs to decode an exchange: all of it.
+    Decoding,
+}
+
+/// The budget and the pooled segments that all captures draw from.
+#[derive(Debug)]
+pub(crate) struct Vault {
+    max_bytes: usize,
+    used: AtomicUsize,
+    pools: [ArrayQueue<Vec<u8>>; 3],
+}
+
+impl Vault {
+    pub(crate) fn new(max_bytes: usize) -> Self {
+        Self {
+            max_bytes,
+            used: AtomicUsize::new(0),
+            pools: CLASSES.map(|(_, idle)| ArrayQueue::new(idle)),
+        }
+    }
+
+    /// Bytes charged at the moment.
+    pub(crate) fn used(&self) -> usize {
+        self.used.load(Relaxed)
+    }
+
+    /// Charges so many bytes for this use, if the budget has them.
+    pub(crate) fn try_charge(&self, bytes: usize, share: Share) -> bool {
+        if self.used.fetch_add(bytes, Relaxed) + bytes <= self.limit(share) {
+            return true;
+        }
+        self.release(bytes);
+        false
+    }
+
+    fn limit(&self, share: Share) -> usize {
+        match share {
+            Share::Payload => self.max_bytes / 4 * 3,
+            Share::Metadata => self.max_bytes / 8 * 7,
+            Share::Decoding => self.max_bytes,
+        }
+    }
+
+    /// Charges so many bytes though the budget may not have them: they are held already.
+    pub(crate) fn charge(&self, bytes: usize) {
+        self.used.fetch_add(bytes, Relaxed);
+    }
+
+    pub(crate) fn release(&self, bytes: usize) {
+        self.used.fetch_sub(bytes, Relaxed);
+    }
+
+    /// A segment with room for `wanted` bytes, or the largest there is; `None` over the budget.
+    fn segment(&self, wanted: usize) -> Option<Vec<u8>> {
+        let class = CLASSES
+            .iter()
+            .position(|(size, _)| wanted <= *size)
+            .unwrap_or(CLASSES.len() - 1);
+        let (size, pool) = (CLASSES.get(class)?.0, self.pools.get(class)?);
+        if !self.try_charge(size, Share::Payload) {
+            return None;
+        }
+        if let Some(segment) = pool.pop() {
+            return Some(segment);
+        }
+        let mut segment = Vec::new();
+        if segment.try_reserve_exact(size).is_err() {
+            self.release(size);
+            return None;
+        }
+        Some(segment)
+    }
+
+    fn take_back(&self, mut segment: Vec<u8>) {
+        let class = CLASSES
+            .iter()
+            .position(|(size, _)| segment.capacity() == *size);
+        self.release(segment.capacity());
+        if let Some(pool) = class.and_then(|class| self.pools.get(class)) {
+            segment.clear();
+            // A full pool gives the segment back, and it is freed here.
+            drop(pool.push(segment));
+        }
+    }
+}
+
+/// The copy of one body, with a prefix of the recorder's own before it.
+#[derive(Debug, Default)]
+pub(crate) struct Capture {
+    current: Vec<u8>,
+    full: Vec<Vec<u8>>,
+    prefix: usize,
+    /// How many more bytes may be kept.
+    room: usize,
+    seen: u64,
+    truncated: Truncated,
+}
+
+impl Capture {
+    /// Begins a copy of at most `cap` bytes behind what `write_prefix` writes; `expected` says how
+    /// long the body is, where known.
+    ///
+    /// Over the budget for payload the prefix alone is kept; `false` over that for metadata, too.
+    pub(crate) fn begin(
+        &mut self,
+        vault: &Vault,
+        cap: usize,
+        expected: Option<u64>,
+        write_prefix: impl FnOnce(&mut Vec<u8>),
+    ) -> bool {
+        let body = expected.map_or(0, |bytes| usize::try_from(bytes).unwrap_or(cap).min(cap));
+        self.room = cap;
+        self.current = match vault.segment(USUAL_PREFIX + body) {
+            Some(segment) => segment,
+            None if vault.used() < vault.limit(Share::Metadata) => {
+                self.stop(Truncated::Budget);
+                Vec::new()
+            }
+            None => return false,
+        };
+        let charged = self.current.capacity();
+        write_prefix(&mut self.current);
+        self.prefix = self.current.len();
+        vault.charge(self.current.capacity() - charged);
+        true
+    }
+
+    /// Copies what a data frame holds, without advancing it.
+    #[inline]
+    pub(crate) fn extend(&mut self, vault: &Vault, data: &impl Buf) {
+        let chunk = data.chunk();
+        if chunk.len() == data.remaining() {
+            self.extend_slice(vault, chunk);
+        } else {
+            self.extend_chunks(vault, data);
+        }
+    }
+
+    #[inline]
+    fn extend_slice(&mut self, vault: &Vault, bytes: &[u8]) {
+        let free = self.current.capacity() - self.current.len();
+        if bytes.len() <= free && bytes.len() <= self.room {
+            self.seen += bytes.len() as u64;
+            self.room -= bytes.len();
+            self.current.extend_from_slice(bytes);
+        } else {
+            self.extend_slowly(vault, bytes);
+        }
+    }
+
+    #[cold]
+    fn extend_slowly(&mut self, vault: &Vault, mut bytes: &[u8]) {
+        self.seen += bytes.len() as u64;
+        if bytes.len() > self.room {
+            bytes = bytes.get(..self.room).unwrap_or_default();
+            self.stop(Truncated::Cap);
+        }
+        self.room -= bytes.len().min(self.room);
+        while !bytes.is_empty() {
+            let free = self.current.capacity() - self.current.len();
+            if free == 0 {
+                // Four times what there is: a stream of unknown length goes through the sizes.
+                let wanted = bytes.len().max(self.current.capacity() * 4);
+                let Some(segment) = vault.segment(wanted) else {
+                    self.stop(Truncated::Budget);
+                    return;
+                };
+                let filled = std::mem::replace(&mut self.current, segment);
+                if filled.capacity() > 0 {
+                    self.full.push(filled);
+                }
+                continue;
+            }
+            let (now, later) = bytes.split_at(free.min(bytes.len()));
+            self.current.extend_from_slice(now);
+            bytes = later;
+        }
+    }
+
+    #[cold]
+    fn extend_chunks(&mut self, vault: &Vault, data: &impl Buf) {
+        let mut slices = [std::io::IoSlice::new(&[]); 64];
+        let filled = data.chunks_vectored(&mut slices);
+        let mut copied = 0;
+        for slice in slices.iter().take(filled) {
+            self.extend_slice(vault, slice);
+            copied += slice.len();
+        }
+        // A buffer that does not show all of its pieces can only be read by consuming it.
+        if copied < data.remaining() {
+            self.seen += (data.remaining() - copied) as u64;
+            self.stop(Truncated::Cap);
+        }
+    }
+
+    fn stop(&mut self, why: Truncated) {
+        self.room = 0;
+        self.truncated = self.truncated.max(why);
+    }
+
+    /// How many bytes of the body have passed, kept or not.
+    pub(crate) fn seen(&self) -> u64 {
+        self.seen
+    }
+
+    /// How many bytes of the body have passed and were not kept.
+    pub(crate) fn shed(&self) -> u64 {
+        let kept: usize = self.segments().map(<[u8]>::len).sum();
+        self.seen - kept as u64
+    }
+
+    pub(crate) fn truncated(&self) -> Truncated {
+        self.truncated
+    }
+
+    /// What the recorder put before the body.
+    pub(crate) fn prefix(&self) -> &[u8] {
+        let first = self.full.first().unwrap_or(&self.current);
+        first.get(..self.prefix).unwrap_or_default()
+    }
+
+    /// The body, in the pieces in which it was kept.
+    pub(crate) fn segments(&self) -> impl Iterator<Item = &[u8]> {
+        self.full
+            .iter()
+            .chain([&self.current])
+            .enumerate()
+            .map(|(index, segment)| {
+                let skip = if index == 0 { self.prefix } else { 0 };
+                segment.get(skip..).unwrap_or_default()
+            })
+            .filter(|segment| !segment.is_empty())
+    }
+
+    /// Returns every segment to the vault; the capture is as new.
+    pub(crate) fn give_back(&mut self, vault: &Vault) {
+        let Self { current, full, .. } = std::mem::take(self);
+        for segment in full.into_iter().chain([current]) {
+            if segment.capacity() > 0 {
+                vault.take_back(segment);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn body(capture: &Capture) -> Vec<u8> {
+        capture.segments().flatten().copied().collect()
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_kept_is_the_body_up_to_the_cap(
+            frames in prop::collection::vec(prop::collection::vec(any::<u8>(), 0..9000), 0..30),
+            cap in 0usize..200_000,
+            prefix in prop::collection::vec(any::<u8>(), 0..300),
+            tell_length in any::<bool>(),
+        ) {
+            let whole: Vec<u8> = frames.concat();
+            let vault = Vault::new(1 << 30);
+            let mut capture = Capture::default();
+            let expected = tell_length.then_some(whole.len() as u64);
+            capture.begin(&vault, cap, expected, |segment| segment.extend(&prefix));
+            for frame in &frames {
+                capture.extend(&vault, &Bytes::from(frame.clone()));
+            }
+            prop_assert_eq!(capture.prefix(), &prefix[..]);
+            prop_assert_eq!(body(&capture), &whole[..whole.len().min(cap)]);
+            prop_assert_eq!(capture.seen(), whole.len() as u64);
+            prop_assert_eq!(capture.truncated() == Truncated::Cap, whole.len() > cap);
+            capture.give_back(&vault);
+            prop_assert_eq!(vault.used(), 0);
+        }
+    }
+
+    #[test]
+    fn over_the_budget_payload_is_shed_before_metadata() {
+        let vault = Vault::new(6 << 10);
+        let mut first = Capture::default();
+        first.begin(&vault, usize::MAX, None, |segment| {
+            segment.extend(b"prefix");
+        });
+        first.extend(&vault, &Bytes::from(vec![7; 10_000]));
+        assert_eq!(first.truncated(), Truncated::Budget);
+        assert_eq!(first.seen(), 10_000);
+        assert_eq!(first.shed(), 10_006 - CLASSES[0].0 as u64);
+
+        let mut second = Capture::default();
+        assert!(second.begin(&vault, 9, None, |segment| segment.extend([1; 1300])));
+        second.extend(&vault, &Bytes::from_static(b"payload"));
+        assert_eq!(second.prefix().len(), 1300);
+        assert_eq!((second.seen(), second.shed()), (7, 7));
+        assert_eq!(second.truncated(), Truncated::Budget);
+
+        let mut third = Capture::default();
+        assert!(!third.begin(&vault, 9, None, |_| ()));
+        first.give_back(&vault);
+        second.give_back(&vault);
+        assert_eq!(vault.used(), 0);
+    }
+
+    #[test]
+    fn a_buffer_in_pieces_is_copied_whole() {
+        let vault = Vault::new(1 << 20);
+        let mut capture = Capture::default();
+        capture.begin(&vault, 1000, None, |_| ());
+        let pieces = Bytes::from_static(b"one ").chain(Bytes::from_static(b"two"));
+        capture.extend(&vault, &pieces);
+        assert_eq!(body(&capture), b"one two");
+        assert_eq!(capture.truncated(), Truncated::No);
+    }
+}

@@ -1,0 +1,146 @@
+//! The bounded hand-over from the request path to the writers.
+//!
+//! A ring a writer, polled by it: nobody is woken on a request's thread, but once when a ring
+//! passes half, since waking a parked thread costs more than all the rest of the recording.
+
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::SeqCst},
+};
+
+use crossbeam_queue::ArrayQueue;
+use tokio::sync::Notify;
+
+use crate::{
+    capture::Vault,
+    exchange::{Exchange, RequestHalf},
+    metrics::Counters,
+    outcome::Truncated,
+};
+
+/// Idle request halves that are kept for the next requests: more than are usually in flight.
+const IDLE_HALVES: usize = 1024;
+
+/// What the request path and the writers share.
+#[derive(Debug)]
+pub(crate) struct Channel {
+    rings: Vec<Ring>,
+    halves: ArrayQueue<Arc<RequestHalf>>,
+    pub(crate) vault: Vault,
+    pub(crate) counters: Counters,
+}
+
+/// One writer's queue.
+#[derive(Debug)]
+pub(crate) struct Ring {
+    queue: ArrayQueue<Exchange>,
+    /// Wakes the writer before its next tick.
+    pub(crate) wake: Notify,
+    woken: AtomicBool,
+    finished: AtomicBool,
+}
+
+impl Channel {
+    /// A channel for so many writers, whose rings hold `capacity` exchanges together.
+    pub(crate) fn new(writers: usize, capacity: usize, budget_bytes: usize) -> Self {
+        let rings = (0..writers)
+            .map(|_| Ring {
+                queue: ArrayQueue::new(capacity.div_ceil(writers).max(1)),
+                wake: Notify::new(),
+                woken: AtomicBool::new(false),
+                finished: AtomicBool::new(false),
+            })
+            .collect();
+        Self {
+            rings,
+            halves: ArrayQueue::new(IDLE_HALVES),
+            vault: Vault::new(budget_bytes),
+            counters: Counters::default(),
+        }
+    }
+
+    pub(crate) fn rings(&self) -> &[Ring] {
+        &self.rings
+    }
+
+    /// An empty half for a request.
+    pub(crate) fn request_half(&self) -> Arc<RequestHalf> {
+        self.halves.pop().unwrap_or_default()
+    }
+
+    /// Hands an exchange over. A full ring drops it, counted: a request never waits.
+    pub(crate) fn send(&self, exchange: Exchange) {
+        let counters = &self.counters;
+        counters.accepted.add(1);
+        let ring = (exchange.shard % self.rings.len().max(1) as u64) as usize;
+        let Some(ring) = self.rings.get(ring) else {
+            return;
+        };
+        if let Err(exchange) = ring.queue.push(exchange) {
+            counters.dropped_queue_full.add(1);
+            return self.recycle(exchange);
+        }
+        if ring.finished.load(SeqCst) {
+            return self.drop_queued(ring);
+        }
+        if ring.queue.len() * 2 > ring.queue.capacity() && !ring.woken.swap(true, SeqCst) {
+            ring.wake.notify_one();
+        }
+    }
+
+    /// Says that the ring's writer is gone: what is in the ring, or comes later, is dropped, counted.
+    pub(crate) fn finish(&self, ring: &Ring) {
+        ring.finished.store(true, SeqCst);
+        self.drop_queued(ring);
+    }
+
+    fn drop_queued(&self, ring: &Ring) {
+        while let Some(exchange) = ring.pop() {
+            self.counters.dropped_shutdown.add(1);
+            self.recycle(exchange);
+        }
+    }
+
+    /// Takes the buffers of an exchange back, and counts what it had to leave out.
+    pub(crate) fn recycle(&self, mut exchange: Exchange) {
+        let counters = &self.counters;
+        let mut truncated = exchange.response.truncated();
+        if truncated != Truncated::No {
+            counters.shed_bytes.add(exchange.response.shed());
+        }
+        exchange.response.give_back(&self.vault);
+        {
+            let mut request = exchange.request.state();
+            if request.capture.truncated() != Truncated::No {
+                counters.shed_bytes.add(request.capture.shed());
+            }
+            truncated = truncated.max(request.capture.truncated());
+            request.capture.give_back(&self.vault);
+        }
+        match truncated {
+            Truncated::No => {}
+            Truncated::Cap => counters.truncated_cap.add(1),
+            Truncated::Budget => counters.truncated_budget.add(1),
+        }
+        // A body that is still alive keeps its half: then another is made for the next request.
+        if let Some(half) = Arc::get_mut(&mut exchange.request) {
+            half.reset(&self.vault);
+            drop(self.halves.push(exchange.request));
+        }
+    }
+}
+
+impl Ring {
+    pub(crate) fn pop(&self) -> Option<Exchange> {
+        self.queue.pop()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.queue.len()
+    }
+
+    /// Says that the writer is awake, so that the next exchange past half wakes it again.
+    pub(crate) fn attended(&self) {
+        self.woken.store(false, SeqCst);
+    }
+}

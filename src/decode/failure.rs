@@ -1,0 +1,151 @@
+//! An error body in any of the shapes that providers send.
+
+use serde_json::Value;
+
+use super::json;
+use crate::{conversation::ProviderError, escape};
+
+/// How much of a body that is no JSON becomes the message.
+const MAX_MESSAGE_CHARS: usize = 1000;
+
+/// Reads the body of a failed response. A body in no known shape is the message itself, cut to 1,000 characters.
+pub(super) fn body(bytes: &[u8]) -> ProviderError {
+    let source = escape::json(bytes);
+    json::read(&source)
+        .and_then(|value: Value| of(&value))
+        .unwrap_or_else(|| plain(bytes))
+}
+
+/// An error whose bytes are all that is known of it.
+pub(super) fn plain(bytes: &[u8]) -> ProviderError {
+    let head = bytes.get(..4 * MAX_MESSAGE_CHARS).unwrap_or(bytes);
+    stored(&escape::text(super::repair::whole_characters(head)))
+}
+
+/// The same for text that is in stored form already.
+pub(super) fn stored(text: &str) -> ProviderError {
+    ProviderError {
+        message: text.trim().chars().take(MAX_MESSAGE_CHARS).collect(),
+        ..ProviderError::default()
+    }
+}
+
+/// Reads a document that may carry an error: `{"error": {…}}`, `{"error": "…"}`, `{"message": "…"}`,
+/// `{"detail": …}`, `{"errors": […]}`, or a list of one of them.
+pub(super) fn of(value: &Value) -> Option<ProviderError> {
+    match value {
+        Value::Array(values) => values.first().and_then(of),
+        Value::Object(members) => {
+            let inner = ["error", "errors", "detail"]
+                .into_iter()
+                .find_map(|key| members.get(key).and_then(object));
+            let mut error = match inner {
+                Some(error) => error,
+                None => object(value).filter(|error| !error.message.is_empty())?,
+            };
+            error.code = error
+                .code
+                .or_else(|| word(members.get("code").or_else(|| members.get("statusCode"))));
+            error.kind = error
+                .kind
+                .or_else(|| word(members.get("type")).filter(|kind| kind != "error"));
+            Some(error)
+        }
+        _ => None,
+    }
+}
+
+/// Reads what stands in an `error` member; `None` where that is null or says nothing.
+pub(super) fn object(value: &Value) -> Option<ProviderError> {
+    match value {
+        Value::String(message) if !message.is_empty() => Some(ProviderError {
+            message: message.clone(),
+            ..ProviderError::default()
+        }),
+        Value::Array(values) => values.first().and_then(object),
+        Value::Object(members) if !members.is_empty() => {
+            let message = ["message", "msg", "detail", "error"]
+                .into_iter()
+                .find_map(|key| members.get(key));
+            Some(ProviderError {
+                message: match message {
+                    Some(Value::String(message)) => message.clone(),
+                    Some(Value::Null) | None => String::new(),
+                    Some(other) => other.to_string(),
+                },
+                code: word(members.get("code")),
+                kind: word(
+                    members
+                        .get("type")
+                        .filter(|kind| !kind.is_null())
+                        .or_else(|| members.get("status")),
+                ),
+            })
+        }
+        _ => None,
+    }
+}
+
+fn word(value: Option<&Value>) -> Option<String> {
+    match value? {
+        Value::String(word) if !word.is_empty() => Some(word.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(source: &str) -> (String, Option<String>, Option<String>) {
+        let ProviderError {
+            message,
+            code,
+            kind,
+        } = body(source.as_bytes());
+        (message, code, kind)
+    }
+
+    fn some(word: &str) -> Option<String> {
+        Some(word.to_owned())
+    }
+
+    #[test]
+    fn every_shape_is_read() {
+        let whole = r#"{"error":{"message":"no","type":"t","code":429,"param":null}}"#;
+        assert_eq!(read(whole), ("no".to_owned(), some("429"), some("t")));
+        assert_eq!(
+            read(r#"[{"error":{"code":400,"message":"no","status":"S"}}]"#),
+            ("no".to_owned(), some("400"), some("S"))
+        );
+        assert_eq!(read(r#"{"error":"no"}"#), ("no".to_owned(), None, None));
+        assert_eq!(
+            read(r#"{"object":"error","message":"no","type":"T","code":4}"#),
+            ("no".to_owned(), some("4"), some("T"))
+        );
+        assert_eq!(read(r#"{"detail":"no"}"#), ("no".to_owned(), None, None));
+        assert_eq!(
+            read(r#"{"detail":[{"msg":"no","type":"missing"}]}"#),
+            ("no".to_owned(), None, some("missing"))
+        );
+        assert_eq!(
+            read("<html>no</html>\n"),
+            ("<html>no</html>".to_owned(), None, None)
+        );
+        assert_eq!(
+            read(r#"{"else":1}"#),
+            (r#"{"else":1}"#.to_owned(), None, None)
+        );
+    }
+
+    #[test]
+    fn a_long_text_is_cut_to_a_thousand_characters() {
+        assert_eq!(read(&"é".repeat(5000)).0, "é".repeat(1000));
+    }
+
+    #[test]
+    fn a_nul_in_plain_text_is_escaped() {
+        assert_eq!(body(b"a\0b").message, "a␛00b");
+    }
+}

@@ -1,0 +1,131 @@
+//! The tokens of a reply.
+
+use std::borrow::Cow;
+
+use serde::de::{IgnoredAny, MapAccess};
+use serde_json::Value;
+
+use crate::{
+    conversation::Usage,
+    decode::json::{Field, Members, Object},
+};
+
+/// Reads a usage object; `None` where it is not an object.
+pub(super) fn read(source: &str) -> Option<Usage> {
+    let Ok(Object(Some(Wire { usage }))) = serde_json::from_str(source) else {
+        return None;
+    };
+    Some(Usage {
+        raw: Some(source.to_owned()),
+        ..usage
+    })
+}
+
+#[derive(Default)]
+struct Wire {
+    usage: Usage,
+}
+
+impl<'de> Members<'de> for Wire {
+    fn member<A: MapAccess<'de>>(
+        &mut self,
+        key: Cow<'de, str>,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        let usage = &mut self.usage;
+        match key.as_ref() {
+            "prompt_tokens" => usage.prompt_tokens = number(map)?,
+            "completion_tokens" => usage.completion_tokens = number(map)?,
+            "total_tokens" => usage.total_tokens = number(map)?,
+            "prompt_cache_hit_tokens" => usage.cached_tokens = usage.cached_tokens.or(number(map)?),
+            "prompt_tokens_details" => {
+                let Object(details) = map.next_value::<Object<Details>>()?;
+                let details = details.unwrap_or_default();
+                usage.cached_tokens = details.cached.or(usage.cached_tokens);
+                // Providers without such a cache state a zero, which is not a count.
+                usage.cache_write_tokens = details.cache_write.filter(|&tokens| tokens != 0);
+            }
+            "completion_tokens_details" => {
+                let Object(details) = map.next_value::<Object<Details>>()?;
+                usage.reasoning_tokens = details.unwrap_or_default().reasoning;
+            }
+            _ => drop(map.next_value::<IgnoredAny>()?),
+        }
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+struct Details {
+    cached: Option<i64>,
+    cache_write: Option<i64>,
+    reasoning: Option<i64>,
+}
+
+impl<'de> Members<'de> for Details {
+    fn member<A: MapAccess<'de>>(
+        &mut self,
+        key: Cow<'de, str>,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        match key.as_ref() {
+            "cached_tokens" => self.cached = number(map)?,
+            "cache_write_tokens" => self.cache_write = number(map)?,
+            "reasoning_tokens" => self.reasoning = number(map)?,
+            _ => drop(map.next_value::<IgnoredAny>()?),
+        }
+        Ok(())
+    }
+}
+
+fn number<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<i64>, A::Error> {
+    Ok(match map.next_value()? {
+        Field::Other(Value::Number(number)) => number.as_i64().or_else(|| {
+            number
+                .as_f64()
+                .filter(|tokens| tokens.fract() == 0.0)
+                .map(|tokens| tokens as i64)
+        }),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_stated_is_read_and_the_source_is_kept() {
+        let source = r#"{"prompt_tokens":9,"total_tokens":12.0, "completion_tokens":"x","prompt_cache_hit_tokens":4}"#;
+        let usage = read(source).expect("a usage");
+        assert_eq!(
+            (
+                usage.prompt_tokens,
+                usage.completion_tokens,
+                usage.total_tokens
+            ),
+            (Some(9), None, Some(12))
+        );
+        assert_eq!(usage.cached_tokens, Some(4));
+        assert_eq!(usage.raw.as_deref(), Some(source));
+    }
+
+    #[test]
+    fn the_details_go_before_the_older_names() {
+        let usage = read(
+            r#"{"prompt_tokens_details":{"cached_tokens":3,"cache_write_tokens":7},"prompt_cache_hit_tokens":4,
+                "completion_tokens_details":{"reasoning_tokens":0}}"#,
+        )
+        .expect("a usage");
+        assert_eq!(usage.cached_tokens, Some(3));
+        assert_eq!(
+            (usage.cache_write_tokens, usage.reasoning_tokens),
+            (Some(7), Some(0))
+        );
+    }
+
+    #[test]
+    fn what_is_no_object_is_no_usage() {
+        assert_eq!(read("7"), None);
+    }
+}

@@ -1,0 +1,249 @@
+//! What stands on the wire: request, response, chunk, choice, message and call, read leniently.
+
+use std::borrow::Cow;
+
+use serde::de::{IgnoredAny, MapAccess};
+use serde_json::value::RawValue;
+
+use crate::decode::json::{Field, List, Members, Object, stated};
+
+/// Members that have no place of their own, as source.
+pub(super) type Rest<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
+
+#[derive(Default)]
+pub(super) struct Request<'a> {
+    pub(super) model: Field<'a>,
+    pub(super) stream: Field<'a>,
+    pub(super) messages: List<Message<'a>>,
+}
+
+impl<'de> Members<'de> for Request<'de> {
+    fn member<A: MapAccess<'de>>(
+        &mut self,
+        key: Cow<'de, str>,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        match key.as_ref() {
+            "model" => self.model = map.next_value()?,
+            "stream" => self.stream = map.next_value()?,
+            "messages" => self.messages = map.next_value()?,
+            _ => drop(map.next_value::<IgnoredAny>()?),
+        }
+        Ok(())
+    }
+}
+
+/// A whole response, or one chunk of a stream: they differ only in that a choice has a `delta`.
+///
+/// Of the members around the choices only those with a field are kept; `created`, `object`, `obfuscation` and
+/// the providers' timings are noise.
+#[derive(Default)]
+pub(super) struct Response<'a> {
+    pub(super) id: Field<'a>,
+    pub(super) model: Field<'a>,
+    pub(super) provider: Field<'a>,
+    pub(super) choices: List<Choice<'a>>,
+    pub(super) usage: Option<&'a RawValue>,
+    pub(super) x_groq: Object<XGroq<'a>>,
+    pub(super) error: Option<&'a RawValue>,
+    /// The vendor's words about the whole response that are worth keeping.
+    pub(super) vendor: Rest<'a>,
+}
+
+impl<'de> Members<'de> for Response<'de> {
+    fn member<A: MapAccess<'de>>(
+        &mut self,
+        key: Cow<'de, str>,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        match key.as_ref() {
+            "id" => self.id = map.next_value()?,
+            "model" => self.model = map.next_value()?,
+            "provider" => self.provider = map.next_value()?,
+            "choices" => self.choices = map.next_value()?,
+            "usage" => self.usage = stated(map)?,
+            "x_groq" => self.x_groq = map.next_value()?,
+            "error" => self.error = stated(map)?,
+            "system_fingerprint" | "service_tier" | "citations" | "search_results" => {
+                self.vendor.extend(stated(map)?.map(|value| (key, value)));
+            }
+            _ => drop(map.next_value::<IgnoredAny>()?),
+        }
+        Ok(())
+    }
+}
+
+/// Groq's own place for the usage of a stream.
+#[derive(Default)]
+pub(super) struct XGroq<'a> {
+    pub(super) usage: Option<&'a RawValue>,
+    pub(super) error: Option<&'a RawValue>,
+}
+
+impl<'de> Members<'de> for XGroq<'de> {
+    fn member<A: MapAccess<'de>>(
+        &mut self,
+        key: Cow<'de, str>,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        match key.as_ref() {
+            "usage" => self.usage = stated(map)?,
+            "error" => self.error = stated(map)?,
+            _ => drop(map.next_value::<IgnoredAny>()?),
+        }
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Choice<'a> {
+    pub(super) index: Field<'a>,
+    pub(super) delta: Object<Message<'a>>,
+    pub(super) message: Object<Message<'a>>,
+    pub(super) finish_reason: Field<'a>,
+    pub(super) error: Option<&'a RawValue>,
+    pub(super) rest: Rest<'a>,
+}
+
+impl<'de> Members<'de> for Choice<'de> {
+    fn member<A: MapAccess<'de>>(
+        &mut self,
+        key: Cow<'de, str>,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        match key.as_ref() {
+            "index" => self.index = map.next_value()?,
+            "delta" => self.delta = map.next_value()?,
+            "message" => self.message = map.next_value()?,
+            "finish_reason" => self.finish_reason = map.next_value()?,
+            "error" => self.error = stated(map)?,
+            "logprobs" | "token_ids" | "prompt_token_ids" => drop(map.next_value::<IgnoredAny>()?),
+            _ => self.rest.extend(stated(map)?.map(|value| (key, value))),
+        }
+        Ok(())
+    }
+}
+
+/// A message of a request or a response, or the delta of one.
+#[derive(Default)]
+pub(super) struct Message<'a> {
+    pub(super) role: Field<'a>,
+    pub(super) content: Field<'a>,
+    pub(super) reasoning_content: Field<'a>,
+    pub(super) reasoning: Field<'a>,
+    pub(super) thinking: Field<'a>,
+    pub(super) refusal: Field<'a>,
+    pub(super) tool_calls: List<Call<'a>>,
+    pub(super) function_call: Object<Function<'a>>,
+    pub(super) tool_call_id: Field<'a>,
+    pub(super) rest: Rest<'a>,
+}
+
+impl<'de> Members<'de> for Message<'de> {
+    fn member<A: MapAccess<'de>>(
+        &mut self,
+        key: Cow<'de, str>,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        match key.as_ref() {
+            "role" => self.role = map.next_value()?,
+            "content" => self.content = map.next_value()?,
+            "reasoning_content" => self.reasoning_content = map.next_value()?,
+            "reasoning" => self.reasoning = map.next_value()?,
+            "thinking" => self.thinking = map.next_value()?,
+            "refusal" => self.refusal = map.next_value()?,
+            "tool_calls" => self.tool_calls = map.next_value()?,
+            "function_call" => self.function_call = map.next_value()?,
+            "tool_call_id" => self.tool_call_id = map.next_value()?,
+            _ => self.rest.extend(stated(map)?.map(|value| (key, value))),
+        }
+        Ok(())
+    }
+}
+
+/// A tool call, or the delta of one.
+#[derive(Default)]
+pub(super) struct Call<'a> {
+    pub(super) index: Field<'a>,
+    pub(super) id: Field<'a>,
+    pub(super) kind: Field<'a>,
+    pub(super) function: Object<Function<'a>>,
+    pub(super) custom: Object<Function<'a>>,
+    pub(super) rest: Rest<'a>,
+}
+
+impl<'de> Members<'de> for Call<'de> {
+    fn member<A: MapAccess<'de>>(
+        &mut self,
+        key: Cow<'de, str>,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        match key.as_ref() {
+            "index" => self.index = map.next_value()?,
+            "id" => self.id = map.next_value()?,
+            "type" => self.kind = map.next_value()?,
+            "function" => self.function = map.next_value()?,
+            "custom" => self.custom = map.next_value()?,
+            _ => self.rest.extend(stated(map)?.map(|value| (key, value))),
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Call<'a> {
+    /// What is called: the `custom` tool only where the call is of that kind, since some providers fill in
+    /// an empty one beside the function.
+    pub(super) fn called(&mut self) -> Function<'a> {
+        let is_custom = matches!(&self.kind, Field::Text(kind) if kind == "custom");
+        let (first, second) = match is_custom {
+            true => (&mut self.custom, &mut self.function),
+            false => (&mut self.function, &mut self.custom),
+        };
+        first
+            .0
+            .take()
+            .or_else(|| second.0.take())
+            .unwrap_or_default()
+    }
+}
+
+/// The `function` of a call, or its `custom` tool, whose arguments are called `input`.
+#[derive(Default)]
+pub(super) struct Function<'a> {
+    pub(super) name: Field<'a>,
+    pub(super) arguments: Option<&'a RawValue>,
+}
+
+impl<'de> Members<'de> for Function<'de> {
+    fn member<A: MapAccess<'de>>(
+        &mut self,
+        key: Cow<'de, str>,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        match key.as_ref() {
+            "name" => self.name = map.next_value()?,
+            "arguments" | "input" => self.arguments = stated(map)?.or(self.arguments),
+            _ => drop(map.next_value::<IgnoredAny>()?),
+        }
+        Ok(())
+    }
+}
+
+impl Function<'_> {
+    /// Appends the arguments: the string that was sent, or the source of what else was sent.
+    pub(super) fn append_arguments(&self, arguments: &mut String) {
+        let Some(source) = self.arguments.map(RawValue::get) else {
+            return;
+        };
+        match source
+            .strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix('"'))
+        {
+            Some(plain) if !plain.contains('\\') => arguments.push_str(plain),
+            Some(_) => {
+                arguments.push_str(&crate::decode::json::read::<String>(source).unwrap_or_default())
+            }
+            None => arguments.push_str(source),
+        }
+    }
+}

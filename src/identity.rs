@@ -1,0 +1,176 @@
+//! Who speaks, and in which conversation: from the application's context, from headers, else made.
+
+use std::net::IpAddr;
+
+use serde_json::{Map, Value};
+
+use crate::{
+    context::{Known, RecordingContext},
+    escape,
+    exchange::Exchange,
+    id::Id,
+    prefix::Prefix,
+};
+
+/// The longest name or external id that a text column holds, in bytes.
+const MAX_NAME_BYTES: usize = 255;
+/// Hexadecimal digits of the digest that a cut name ends in.
+const DIGEST_DIGITS: usize = 32;
+/// The user where neither a name nor an address is known.
+const NOBODY: &str = "unknown";
+
+/// Where identity is looked for.
+#[derive(Clone, Debug)]
+pub(crate) struct IdentityRules {
+    pub(crate) session_header: String,
+    pub(crate) user_header: String,
+    pub(crate) tag_prefix: String,
+    /// How many proxies before the gateway append to `X-Forwarded-For`.
+    pub(crate) trusted_proxies: usize,
+}
+
+/// Who speaks, and in which conversation.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) conversation_id: Id,
+    pub(crate) tenant: String,
+    pub(crate) session_id: String,
+    pub(crate) session_source: String,
+    /// The named user, else the client's address. An address is no part of the scope.
+    pub(crate) user_id: String,
+    pub(crate) token_id: Option<String>,
+    pub(crate) channel_id: Option<String>,
+    pub(crate) provider: Option<String>,
+    pub(crate) ip: Option<String>,
+    pub(crate) trace_id: Option<String>,
+    pub(crate) tags: Option<String>,
+}
+
+impl IdentityRules {
+    /// Whom this exchange belongs to. `exchange_id` names the conversation where nothing else does.
+    pub(crate) fn identify(
+        &self,
+        exchange: &Exchange,
+        prefix: Prefix<'_>,
+        exchange_id: Id,
+    ) -> Identity {
+        let contexts = [&exchange.response_context, &exchange.request_context];
+        let known = |field: fn(&Known) -> &Option<String>| {
+            contexts
+                .into_iter()
+                .flatten()
+                .filter_map(|context| field(RecordingContext::known(context)).as_deref())
+                .find_map(|text| name(&escape::text(text.as_bytes())))
+        };
+        let tenant = known(|known| &known.tenant).unwrap_or_default();
+        let named_user =
+            known(|known| &known.user_id).or_else(|| header(prefix, &self.user_header));
+        let (session_id, session_source) = if let Some(id) = known(|known| &known.conversation_id) {
+            (id, "context".to_owned())
+        } else if let Some(id) = header(prefix, &self.session_header) {
+            (id, self.session_header.clone())
+        } else {
+            (exchange_id.to_string(), "generated".to_owned())
+        };
+        let ip = self
+            .client_ip(prefix, exchange.peer)
+            .map(|ip| ip.to_string());
+        Identity {
+            conversation_id: Id::conversation(&tenant, named_user.as_deref(), &session_id),
+            tenant,
+            session_id,
+            session_source,
+            user_id: named_user
+                .or_else(|| ip.clone())
+                .unwrap_or_else(|| NOBODY.to_owned()),
+            token_id: known(|known| &known.token_id),
+            channel_id: known(|known| &known.channel_id),
+            provider: known(|known| &known.provider),
+            ip,
+            trace_id: prefix.header("traceparent").and_then(trace_id),
+            tags: self.tags(prefix),
+        }
+    }
+
+    /// Each trusted proxy appends the address that it was called from, so the client's is as many
+    /// entries from the end as there are proxies. What stands before it is the client's own claim.
+    fn client_ip(&self, prefix: Prefix<'_>, peer: Option<IpAddr>) -> Option<IpAddr> {
+        let last = self.trusted_proxies.checked_sub(1);
+        let forwarded = last.and_then(|last| {
+            let values: Vec<&[u8]> = prefix
+                .headers()
+                .filter(|(name, _)| *name == "x-forwarded-for")
+                .map(|(_, value)| value)
+                .collect();
+            let list = values.join(&b","[..]);
+            let list = std::str::from_utf8(&list).ok()?;
+            list.rsplit(',').map(str::trim).nth(last).and_then(address)
+        });
+        forwarded.or(peer).map(|ip| ip.to_canonical())
+    }
+
+    fn tags(&self, prefix: Prefix<'_>) -> Option<String> {
+        if self.tag_prefix.is_empty() {
+            return None;
+        }
+        let tags: Map<String, Value> = prefix
+            .headers()
+            .filter_map(|(name, value)| {
+                let tag = name.strip_prefix(&self.tag_prefix)?;
+                Some((tag.to_owned(), escape::text(value).into()))
+            })
+            .collect();
+        (!tags.is_empty()).then(|| Value::Object(tags).to_string())
+    }
+}
+
+/// An address, with or without a port.
+fn address(text: &str) -> Option<IpAddr> {
+    let bare = text.trim_start_matches('[').trim_end_matches(']');
+    let socket = || {
+        text.parse()
+            .ok()
+            .map(|address: std::net::SocketAddr| address.ip())
+    };
+    bare.parse().ok().or_else(socket)
+}
+
+fn header(prefix: Prefix<'_>, wanted: &str) -> Option<String> {
+    name(&escape::text(prefix.header(wanted)?))
+}
+
+/// A usable name that fits its column, or `None` for a placeholder.
+pub(crate) fn name(text: &str) -> Option<String> {
+    let text = text.trim();
+    let placeholder = text.is_empty()
+        || ["null", "undefined", "none"]
+            .iter()
+            .any(|word| text.eq_ignore_ascii_case(word))
+        || text.bytes().all(|byte| matches!(byte, b'0' | b'-'));
+    (!placeholder).then(|| fit(text))
+}
+
+/// The text, or its beginning and a digest of the whole where it is too long for its column.
+pub(crate) fn fit(text: &str) -> String {
+    if text.len() <= MAX_NAME_BYTES {
+        return text.to_owned();
+    }
+    let mut end = MAX_NAME_BYTES - 1 - DIGEST_DIGITS;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    let digest = blake3::hash(text.as_bytes()).to_hex();
+    let (begin, _) = text.split_at(end);
+    let (digest, _) = digest.split_at(DIGEST_DIGITS);
+    format!("{begin}~{digest}")
+}
+
+/// The trace id of a `traceparent` header.
+fn trace_id(value: &[u8]) -> Option<String> {
+    let mut parts = std::str::from_utf8(value).ok()?.split('-');
+    let (_version, id) = (parts.next()?, parts.next()?);
+    let valid = id.len() == 32
+        && id.bytes().all(|byte| byte.is_ascii_hexdigit())
+        && id.bytes().any(|byte| byte != b'0');
+    valid.then(|| id.to_ascii_lowercase())
+}

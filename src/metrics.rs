@@ -1,0 +1,91 @@
+//! Monotonic counters of what the recorder took and what became of it.
+
+use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+
+macro_rules! counters {
+    ($($(#[$doc:meta])* $name:ident,)+) => {
+        /// The counters themselves, as the recorder's threads add to them.
+        #[derive(Debug, Default)]
+        pub(crate) struct Counters {
+            $(pub(crate) $name: Counter,)+
+        }
+
+        /// A snapshot of the recorder's counters, all since it was built.
+        ///
+        /// In exchanges: `accepted` = `written` + `rejected` + `discarded` + `dropped_queue_full` +
+        /// `dropped_shutdown` + what is still queued or in a writer's hands ([`Metrics::pending`]).
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub struct Metrics {
+            $($(#[$doc])* pub $name: u64,)+
+            /// Bytes charged to the budget at the moment.
+            pub captured_bytes: u64,
+        }
+
+        impl Counters {
+            pub(crate) fn snapshot(&self, captured_bytes: usize) -> Metrics {
+                // What became of an exchange is read before what was accepted: never the other way round.
+                $(let $name = self.$name.get();)+
+                Metrics { $($name,)+ captured_bytes: captured_bytes as u64 }
+            }
+        }
+    };
+}
+
+counters! {
+    /// Exchanges that stand in the database.
+    written,
+    /// Exchanges that the database refused, kept in `recording_rejects` where that was possible.
+    rejected,
+    /// Exchanges thrown away undecoded, as the DSN `discard:` asks.
+    discarded,
+    /// Exchanges dropped because the queue was full.
+    dropped_queue_full,
+    /// Exchanges dropped because they ended after the shutdown or were left at its deadline.
+    dropped_shutdown,
+    /// Exchanges whose response has ended and that were to be recorded.
+    accepted,
+    /// Requests of which nothing was captured because the budget and its reserve were used up.
+    dropped_budget,
+    /// Exchanges of which a body was cut at the cap of its direction.
+    truncated_cap,
+    /// Exchanges of which a body was cut because the budget was used up.
+    truncated_budget,
+    /// Bytes of bodies that passed and were not kept.
+    shed_bytes,
+    /// Exchanges whose decoding panicked; their bodies are kept raw.
+    decode_panics,
+    /// Batches that were written.
+    batches,
+    /// Rows that were sent in them.
+    rows,
+    /// Times that a batch was tried again.
+    retries,
+}
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub(crate) struct Counter(AtomicU64);
+
+impl Counter {
+    pub(crate) fn add(&self, count: u64) {
+        self.0.fetch_add(count, SeqCst);
+    }
+
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(SeqCst)
+    }
+}
+
+impl Metrics {
+    /// Exchanges that were dropped, for whatever reason.
+    pub fn dropped(&self) -> u64 {
+        self.dropped_queue_full + self.dropped_shutdown
+    }
+
+    /// Exchanges that are queued or in a writer's hands.
+    pub fn pending(&self) -> u64 {
+        let settled = self.written + self.rejected + self.discarded + self.dropped();
+        self.accepted.saturating_sub(settled)
+    }
+}

@@ -1,0 +1,162 @@
+//! The handle to what a layer records.
+
+use std::{
+    fmt, io, mem,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::{Duration, Instant},
+};
+
+use tokio::sync::{mpsc, oneshot};
+
+use crate::{
+    channel::Channel,
+    metrics::Metrics,
+    rules::Rules,
+    store::Store,
+    writer::{self, Command, Workshop},
+};
+
+/// The handle to what a layer records: to flush, to shut down, to count and to read.
+///
+/// Cloning is cheap. Dropping the last handle (layers and services hold one each) without
+/// [`shutdown`](Self::shutdown) lets the recorder's threads drain what they have for up to 30 s,
+/// as long as the process lives, and says so once in the log.
+#[derive(Clone)]
+pub struct Recorder {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    rules: Rules,
+    channel: Arc<Channel>,
+    store: Arc<dyn Store>,
+    writers: Vec<mpsc::Sender<Command>>,
+    shut_down: AtomicBool,
+}
+
+/// What a shutdown came to, in exchanges.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ShutdownReport {
+    /// Written since the recorder was built.
+    pub written: u64,
+    /// Not written: dropped at the deadline, or handed over after the shutdown.
+    pub left: u64,
+}
+
+impl Recorder {
+    pub(crate) fn start(
+        rules: Rules,
+        store: Arc<dyn Store>,
+        writer_threads: usize,
+        workshop: Workshop,
+    ) -> io::Result<Self> {
+        let channel = Arc::clone(&workshop.channel);
+        let writers = (0..writer_threads)
+            .map(|number| writer::spawn(workshop.clone(), number))
+            .collect::<io::Result<_>>()?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                rules,
+                channel,
+                store,
+                writers,
+                shut_down: AtomicBool::new(false),
+            }),
+        })
+    }
+
+    pub(crate) fn rules(&self) -> &Rules {
+        &self.inner.rules
+    }
+
+    pub(crate) fn channel(&self) -> &Arc<Channel> {
+        &self.inner.channel
+    }
+
+    /// Waits until every exchange that had ended before the call is in the database, or is
+    /// otherwise accounted for in [`metrics`](Self::metrics). While the database is away, it waits.
+    ///
+    /// Works on any executor.
+    ///
+    /// # Cancel safety
+    /// Dropping the future loses nothing.
+    pub async fn flush(&self) {
+        if self.metrics().pending() == 0 {
+            return;
+        }
+        self.ask(Command::Flush).await;
+    }
+
+    /// Stops recording: writes what had been handed over before the call, at most until `deadline`
+    /// has passed, and reports. Traffic goes on; what ends later is dropped, counted.
+    ///
+    /// # Cancel safety
+    /// Dropping the future does not stop the shutdown.
+    pub async fn shutdown(&self, deadline: Duration) -> ShutdownReport {
+        self.inner.shut_down.store(true, Relaxed);
+        let deadline = Instant::now() + deadline;
+        self.ask(|answer| Command::Shutdown(deadline, answer)).await;
+        let metrics = self.metrics();
+        ShutdownReport {
+            written: metrics.written,
+            left: metrics.dropped_shutdown + metrics.pending(),
+        }
+    }
+
+    async fn ask(&self, command: impl Fn(oneshot::Sender<()>) -> Command) {
+        let mut answers = Vec::new();
+        for writer in &self.inner.writers {
+            let (answer, answered) = oneshot::channel();
+            // A writer that is gone has settled all it had.
+            if writer.send(command(answer)).await.is_ok() {
+                answers.push(answered);
+            }
+        }
+        for answered in answers {
+            drop(answered.await);
+        }
+    }
+
+    /// A snapshot of the counters.
+    pub fn metrics(&self) -> Metrics {
+        let channel = &self.inner.channel;
+        channel.counters.snapshot(channel.vault.used())
+    }
+
+    /// The store, for reading.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.inner.store
+    }
+}
+
+impl fmt::Debug for Recorder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recorder")
+            .field("rules", &self.inner.rules)
+            .field("store", &self.inner.store)
+            .field("metrics", &self.metrics())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // The writers see their inbox close, drain, and end.
+        drop(mem::take(&mut self.writers));
+        if !*self.shut_down.get_mut() {
+            tracing::warn!(
+                "the recorder was dropped without shutdown(); it drains in the background"
+            );
+        }
+    }
+}
+
+impl fmt::Display for ShutdownReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} exchanges written, {} left", self.written, self.left)
+    }
+}

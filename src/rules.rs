@@ -1,0 +1,134 @@
+//! Which requests are recorded, and what is copied of them.
+
+use std::{
+    fmt,
+    hash::{BuildHasher, Hasher, RandomState},
+    net::{IpAddr, SocketAddr},
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::{SystemTime, UNIX_EPOCH},
+};
+
+use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request};
+
+use crate::{
+    context::{PeerAddr, RecordingContext},
+    id::Id,
+    prefix::AllowList,
+    recording::Beginning,
+};
+
+/// Says of a request's method and path whether it is recorded too.
+pub(crate) type AlsoRecord = dyn Fn(&Method, &str) -> bool + Send + Sync;
+/// Finds the client's address.
+pub(crate) type ClientIp = dyn Fn(&HeaderMap, &Extensions) -> Option<IpAddr> + Send + Sync;
+
+/// Which requests are recorded, and what is copied of them.
+pub(crate) struct Rules {
+    pub(crate) max_request_bytes: usize,
+    pub(crate) max_response_bytes: usize,
+    pub(crate) allow_list: AllowList,
+    pub(crate) also_record: Option<Box<AlsoRecord>>,
+    pub(crate) client_ip: Option<Box<ClientIp>>,
+    pub(crate) session_header: HeaderName,
+    pub(crate) user_header: HeaderName,
+    /// The guides' opt-in mode: only requests that carry the session header.
+    pub(crate) only_with_session: bool,
+    /// Tells the client the id of its exchange.
+    pub(crate) exchange_id_header: Option<HeaderName>,
+    /// Whether there are several writers to choose from.
+    pub(crate) sharded: bool,
+    pub(crate) hasher: RandomState,
+}
+
+impl Rules {
+    pub(crate) fn wants<B>(&self, request: &Request<B>) -> bool {
+        let (method, path) = (request.method(), request.uri().path());
+        let listed = is_llm_call(method, path)
+            || self.also_record.as_ref().is_some_and(|also_record| {
+                // A user's closure that panics harms no request.
+                catch_unwind(AssertUnwindSafe(|| also_record(method, path))).unwrap_or(false)
+            });
+        listed && (!self.only_with_session || request.headers().contains_key(&self.session_header))
+    }
+
+    pub(crate) fn beginning<B>(&self, request: &Request<B>) -> Beginning {
+        let (headers, extensions) = (request.headers(), request.extensions());
+        let context = extensions.get::<RecordingContext>().cloned();
+        Beginning {
+            id: self
+                .exchange_id_header
+                .as_ref()
+                .map(|_| Id::exchange(now())),
+            peer: self.peer(headers, extensions),
+            shard: self.shard(headers, context.as_ref()),
+            context,
+            is_head: request.method() == Method::HEAD,
+            max_response_bytes: self.max_response_bytes,
+        }
+    }
+
+    /// The header that tells the client the id of its exchange.
+    pub(crate) fn tell(&self, id: Option<Id>) -> Option<(HeaderName, HeaderValue)> {
+        let (name, id) = self.exchange_id_header.as_ref().zip(id)?;
+        Some((name.clone(), id.to_string().try_into().ok()?))
+    }
+
+    fn peer(&self, headers: &HeaderMap, extensions: &Extensions) -> Option<IpAddr> {
+        if let Some(client_ip) = &self.client_ip {
+            let found = catch_unwind(AssertUnwindSafe(|| client_ip(headers, extensions)));
+            return found.unwrap_or_default();
+        }
+        let PeerAddr(peer) = extensions.get().copied().or_else(|| accepted(extensions))?;
+        Some(SocketAddr::ip(&peer))
+    }
+
+    fn shard(&self, headers: &HeaderMap, context: Option<&RecordingContext>) -> u64 {
+        if !self.sharded {
+            return 0;
+        }
+        let mut hasher = self.hasher.build_hasher();
+        if let Some(context) = context {
+            let known = context.known();
+            for name in [&known.tenant, &known.user_id, &known.conversation_id] {
+                hasher.write(name.as_deref().unwrap_or_default().as_bytes());
+            }
+        }
+        for name in [&self.session_header, &self.user_header] {
+            hasher.write(headers.get(name).map_or(b"", |value| value.as_bytes()));
+        }
+        hasher.finish()
+    }
+}
+
+impl fmt::Debug for Rules {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rules")
+            .field("max_request_bytes", &self.max_request_bytes)
+            .field("max_response_bytes", &self.max_response_bytes)
+            .field("only_with_session", &self.only_with_session)
+            .finish_non_exhaustive()
+    }
+}
+
+fn is_llm_call(method: &Method, path: &str) -> bool {
+    let path = path.strip_suffix('/').unwrap_or(path);
+    path.ends_with("/chat/completions") && method == Method::POST
+}
+
+#[cfg(feature = "connect-info")]
+fn accepted(extensions: &Extensions) -> Option<PeerAddr> {
+    let axum::extract::ConnectInfo(peer) = extensions.get().copied()?;
+    Some(PeerAddr(peer))
+}
+
+#[cfg(not(feature = "connect-info"))]
+fn accepted(_: &Extensions) -> Option<PeerAddr> {
+    None
+}
+
+/// Nanoseconds since 1970 UTC.
+pub(crate) fn now() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_nanos() as u64)
+}

@@ -1,0 +1,122 @@
+//! The service that copies what passes.
+
+use std::{
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use http::{Request, Response};
+use http_body::Body;
+use tower::Service;
+
+use crate::{
+    body::RecordingBody,
+    channel::Channel,
+    exchange::RequestHalf,
+    future::ResponseFuture,
+    recorder::Recorder,
+    recording::{Recording, RequestTee},
+    rules::Rules,
+};
+
+/// Copies requests and responses as they pass through the inner service.
+///
+/// - Readiness, errors, headers, frames and trailers are the inner service's own. The inner
+///   service takes `Request<RecordingBody<B>>` and may be anything that is generic over its body:
+///   an axum `Router` or handler, tonic's routes, a `tower` stack.
+/// - The request path never waits: a full queue or a used-up budget drops the copy, counted, and
+///   never the traffic.
+/// - A panic of the inner service is recorded and goes on as it would without the layer.
+///
+/// Made by [`RecordingLayer`](crate::RecordingLayer).
+#[derive(Clone, Debug)]
+pub struct RecordingService<S> {
+    inner: S,
+    recorder: Recorder,
+}
+
+impl<S> RecordingService<S> {
+    pub(crate) fn new(inner: S, recorder: Recorder) -> Self {
+        Self { inner, recorder }
+    }
+
+    /// The recorder that this service hands its exchanges to.
+    pub fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
+    /// The inner service.
+    pub fn get_ref(&self) -> &S {
+        &self.inner
+    }
+
+    /// The inner service, for changing it.
+    pub fn get_mut(&mut self) -> &mut S {
+        &mut self.inner
+    }
+
+    /// The inner service alone.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
+}
+
+impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for RecordingService<S>
+where
+    S: Service<Request<RecordingBody<ReqBody>>, Response = Response<ResBody>>,
+    ReqBody: Body,
+    ResBody: Body,
+{
+    type Response = Response<RecordingBody<ResBody>>;
+    type Error = S::Error;
+    type Future = ResponseFuture<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
+        let rules = self.recorder.rules();
+        let half = if rules.wants(&request) {
+            begin_request(rules, self.recorder.channel(), &request)
+        } else {
+            None
+        };
+        let Some(half) = half else {
+            let request = request.map(RecordingBody::passing);
+            return ResponseFuture::passing(self.inner.call(request));
+        };
+        let beginning = rules.beginning(&request);
+        let tell = rules.tell(beginning.id);
+        let channel = self.recorder.channel();
+        let expected = request.body().size_hint().exact();
+        let tee = RequestTee::new(Arc::clone(channel), Arc::clone(&half), expected);
+        let recording = Recording::begin(Arc::clone(channel), half, beginning);
+        let request = request.map(|body| RecordingBody::request(body, tee));
+        ResponseFuture::recording(self.inner.call(request), recording, tell)
+    }
+}
+
+/// The request's half with its path and headers, or `None` where not even these may be kept.
+fn begin_request<B: Body>(
+    rules: &Rules,
+    channel: &Channel,
+    request: &Request<B>,
+) -> Option<Arc<RequestHalf>> {
+    let half = channel.request_half();
+    let begun = half.state().capture.begin(
+        &channel.vault,
+        rules.max_request_bytes,
+        request.body().size_hint().exact(),
+        |segment| {
+            rules
+                .allow_list
+                .copy(request.uri().path(), request.headers(), segment);
+        },
+    );
+    if begun {
+        return Some(half);
+    }
+    channel.counters.dropped_budget.add(1);
+    None
+}

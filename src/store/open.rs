@@ -1,0 +1,57 @@
+//! From a DSN to a store.
+
+use std::{sync::Arc, time::Duration};
+
+use super::{Dsn, DsnError, Store, discard::Discard};
+
+/// How a store keeps its tables and its connections.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StoreOptions {
+    /// A table a day. A database that was begun otherwise stays as it was begun.
+    pub(crate) daily_partition: bool,
+    /// Connections open at once, readers and writer together; 0 sets no limit of its own.
+    pub(crate) max_open_conns: u32,
+    /// Connections kept while nobody uses them.
+    pub(crate) max_idle_conns: u32,
+    /// A connection older than this is replaced before its next use.
+    pub(crate) max_lifetime: Option<Duration>,
+}
+
+impl Default for StoreOptions {
+    fn default() -> Self {
+        Self {
+            daily_partition: true,
+            max_open_conns: 500,
+            max_idle_conns: 50,
+            max_lifetime: Some(Duration::from_secs(300)),
+        }
+    }
+}
+
+/// Makes the store that the DSN names. Nothing is connected before [`Store::prepare`].
+///
+/// # Errors
+/// Where this build has no such store.
+pub(crate) fn open(dsn: &Dsn, options: &StoreOptions) -> Result<Arc<dyn Store>, DsnError> {
+    match dsn {
+        Dsn::Sqlite { path } => open_sqlite(Some(path), options),
+        Dsn::Discard => Ok(Arc::new(Discard)),
+        Dsn::SqliteMemory => open_sqlite(None, options),
+        Dsn::Postgres(_) if cfg!(feature = "postgres") => Err(DsnError::NoSuchStore("PostgreSQL")),
+        Dsn::Postgres(_) => Err(DsnError::FeatureOff("postgres")),
+        Dsn::Mysql(_) if cfg!(feature = "mysql") => Err(DsnError::NoSuchStore("MySQL")),
+        Dsn::Mysql(_) => Err(DsnError::FeatureOff("mysql")),
+    }
+}
+
+#[cfg(feature = "sqlite")]
+fn open_sqlite(path: Option<&String>, options: &StoreOptions) -> Result<Arc<dyn Store>, DsnError> {
+    use super::sqlite::{Location, SqliteStore};
+    let location = path.map_or(Location::Memory, |path| Location::File(path.clone()));
+    Ok(Arc::new(SqliteStore::new(location, options)))
+}
+
+#[cfg(not(feature = "sqlite"))]
+fn open_sqlite(_: Option<&String>, _: &StoreOptions) -> Result<Arc<dyn Store>, DsnError> {
+    Err(DsnError::FeatureOff("sqlite"))
+}

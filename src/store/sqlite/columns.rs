@@ -1,0 +1,50 @@
+//! The columns of both kinds of row, in the one order in which they are written and read.
+
+/// Of [`ExchangeColumns`](crate::store::ExchangeColumns): 19.
+macro_rules! exchange {
+    () => {
+        "conversation_id, created_at, exchange_id, tenant, user_id, token_id, channel_id, \
+         request_model, model_name, provider, status, is_stream, outcome, truncated, \
+         first_token_ms, latency_ms, ip, trace_id, tags"
+    };
+}
+
+/// Of [`Usage`](crate::conversation::Usage): 7.
+macro_rules! usage {
+    () => {
+        "prompt_tokens, completion_tokens, total_tokens, cached_tokens, cache_write_tokens, \
+         reasoning_tokens, usage"
+    };
+}
+
+/// The columns of a message.
+pub(super) const MESSAGE: &str = concat!(
+    exchange!(),
+    ", id, parent_id, chain_hash, message_id, role, choice_index, token_count, finish_reason, \
+     prompt_hash, updated_at, content, other, ",
+    usage!()
+);
+/// How many there are.
+pub(super) const MESSAGE_WIDTH: usize = 38;
+
+/// The columns of a failed exchange.
+pub(super) const ERROR: &str = concat!(
+    exchange!(),
+    ", id, parent_id, message_id, role, error_code, error_message, content, other, ",
+    usage!()
+);
+/// How many there are.
+pub(super) const ERROR_WIDTH: usize = 34;
+
+/// The columns that a conversation is made with.
+pub(super) const NEW_CONVERSATION: &str = "id, tenant, session_id, user_identifier, title, \
+     session_source, created_at, first_day, last_day";
+/// How many there are.
+pub(super) const NEW_CONVERSATION_WIDTH: usize = 9;
+
+/// The columns that a conversation is read from.
+pub(super) const CONVERSATION: &str = "id, tenant, session_id, user_identifier, title, \
+     session_source, created_at, message_count, first_day, last_day";
+
+/// What tells the messages that count from those of the application and its tools.
+pub(super) const COUNTED: &str = "role NOT IN ('system', 'developer', 'tool')";

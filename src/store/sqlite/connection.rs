@@ -1,0 +1,231 @@
+//! One connection that writes, and a few that read.
+//!
+//! Everything here blocks: it runs inside `spawn_blocking` only.
+
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    thread,
+    time::{Duration, Instant},
+};
+
+use diesel::{
+    connection::{Connection, SimpleConnection},
+    prelude::*,
+    sql_query,
+    sqlite::SqliteConnection,
+};
+
+use super::{
+    days::{Mode, TextRow},
+    error::{connection_error, opening_error, store_error},
+    migrate::migrate,
+    readers::Readers,
+    write::Memory,
+};
+use crate::store::{StoreError, StoreOptions};
+
+/// How long SQLite waits for another process' transaction; closing a large day takes seconds.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// Between two attempts to switch to WAL, which does not wait for locks by itself.
+const WAL_RETRY: Duration = Duration::from_millis(20);
+
+/// Where the database is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Location {
+    /// A file, made where there is none. A name that begins with `file:` is SQLite's own URI.
+    File(String),
+    /// This process' memory, gone with the store.
+    Memory,
+}
+
+impl Location {
+    fn url(&self) -> &str {
+        match self {
+            Self::File(path) => path,
+            Self::Memory => ":memory:",
+        }
+    }
+}
+
+/// A connection to a database whose schema is up to date.
+pub(super) struct Session {
+    pub(super) connection: SqliteConnection,
+    pub(super) mode: Mode,
+    opened: Instant,
+}
+
+/// The session that writes, and what it remembers.
+pub(super) struct Writer {
+    pub(super) session: Session,
+    pub(super) memory: Memory,
+}
+
+/// Every connection of a store.
+pub(super) struct Connections {
+    location: Location,
+    wanted: Mode,
+    max_lifetime: Option<Duration>,
+    warned: Mutex<bool>,
+    writer: Mutex<Option<Writer>>,
+    readers: Readers,
+}
+
+impl Connections {
+    pub(super) fn new(location: Location, options: &StoreOptions) -> Self {
+        let wanted = if options.daily_partition {
+            Mode::Daily
+        } else {
+            Mode::Single
+        };
+        Self {
+            readers: Readers::new(options, location == Location::Memory),
+            location,
+            wanted,
+            max_lifetime: options.max_lifetime,
+            warned: Mutex::new(false),
+            writer: Mutex::new(None),
+        }
+    }
+
+    /// Runs this on the connection that writes, opened where there is none.
+    ///
+    /// While it runs the connection is out of its place: after a panic the next call opens another.
+    pub(super) fn write<T>(
+        &self,
+        work: impl FnOnce(&mut Writer) -> QueryResult<T>,
+    ) -> Result<T, StoreError> {
+        let mut place = lock(&self.writer);
+        let kept = place.take().filter(|writer| !self.expired(&writer.session));
+        let mut writer = match kept {
+            Some(writer) => writer,
+            None => self.open_writer()?,
+        };
+        let result = work(&mut writer).map_err(store_error);
+        // A file that fails may have been replaced; memory is all there is.
+        let keep = match &result {
+            Err(error) => !error.is_transient() || self.location == Location::Memory,
+            Ok(_) => true,
+        };
+        if keep {
+            *place = Some(writer);
+        }
+        result
+    }
+
+    /// Runs this on a connection that reads, in one transaction, so that all it sees is of one moment.
+    pub(super) fn read<T>(
+        &self,
+        work: impl FnOnce(&mut SqliteConnection, Mode) -> QueryResult<T>,
+    ) -> Result<T, StoreError> {
+        if !self.readers.allowed() {
+            return self.write(|writer| transaction(&mut writer.session, work));
+        }
+        let mode = match self.readers.mode() {
+            Some(mode) => mode,
+            None => self.write(|writer| Ok(writer.session.mode))?,
+        };
+        let mut lease = self.readers.lease();
+        let kept = lease.take().filter(|session| !self.expired(session));
+        let mut session = match kept {
+            Some(session) => session,
+            None => self.open_reader(mode)?,
+        };
+        let result = transaction(&mut session, work).map_err(store_error);
+        if !result.as_ref().is_err_and(StoreError::is_transient) {
+            lease.give_back(session);
+        }
+        result
+    }
+
+    fn expired(&self, session: &Session) -> bool {
+        self.location != Location::Memory
+            && self
+                .max_lifetime
+                .is_some_and(|lifetime| session.opened.elapsed() > lifetime)
+    }
+
+    fn open_writer(&self) -> Result<Writer, StoreError> {
+        let mut connection = connect(&self.location)?;
+        if self.location != Location::Memory {
+            enter_wal(&mut connection).map_err(opening_error)?;
+        }
+        let mode = migrate(&mut connection, self.wanted).map_err(opening_error)?;
+        let mut warned = lock(&self.warned);
+        if mode != self.wanted && !*warned {
+            *warned = true;
+            tracing::warn!(
+                database = mode.as_str(),
+                configured = self.wanted.as_str(),
+                "the database was begun with other partitions; they are kept"
+            );
+        }
+        self.readers.set_mode(mode);
+        Ok(Writer {
+            session: Session {
+                connection,
+                mode,
+                opened: Instant::now(),
+            },
+            memory: Memory::default(),
+        })
+    }
+
+    fn open_reader(&self, mode: Mode) -> Result<Session, StoreError> {
+        let mut connection = connect(&self.location)?;
+        connection
+            .batch_execute("PRAGMA query_only = ON")
+            .map_err(opening_error)?;
+        Ok(Session {
+            connection,
+            mode,
+            opened: Instant::now(),
+        })
+    }
+}
+
+fn transaction<T>(
+    session: &mut Session,
+    work: impl FnOnce(&mut SqliteConnection, Mode) -> QueryResult<T>,
+) -> QueryResult<T> {
+    let mode = session.mode;
+    session
+        .connection
+        .transaction(|connection| work(connection, mode))
+}
+
+fn connect(location: &Location) -> Result<SqliteConnection, StoreError> {
+    let mut connection = SqliteConnection::establish(location.url()).map_err(connection_error)?;
+    let timeout = BUSY_TIMEOUT.as_millis();
+    // One statement each, the timeout first: a later one may already have to wait.
+    for pragma in [
+        &format!("PRAGMA busy_timeout = {timeout}"),
+        "PRAGMA synchronous = NORMAL",
+        "PRAGMA foreign_keys = OFF",
+        "PRAGMA trusted_schema = OFF",
+        "PRAGMA temp_store = MEMORY",
+    ] {
+        connection.batch_execute(pragma).map_err(opening_error)?;
+    }
+    Ok(connection)
+}
+
+/// WAL is a property of the file: the first process sets it, and SQLite answers the others "locked" meanwhile.
+fn enter_wal(connection: &mut SqliteConnection) -> QueryResult<()> {
+    let begun = Instant::now();
+    loop {
+        let mode = sql_query("SELECT journal_mode AS value FROM pragma_journal_mode")
+            .get_result::<TextRow>(connection);
+        if mode.is_ok_and(|mode| mode.value == "wal") {
+            return Ok(());
+        }
+        match connection.batch_execute("PRAGMA journal_mode = WAL") {
+            Err(_) if begun.elapsed() < BUSY_TIMEOUT => thread::sleep(WAL_RETRY),
+            result => return result,
+        }
+    }
+}
+
+/// Locks although another thread panicked: what these locks guard is whole at every moment.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

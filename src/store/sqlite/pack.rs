@@ -1,0 +1,278 @@
+//! A batch, copied once into cells and one text, so that it can go to a blocking thread.
+//!
+//! A clone of the rows would cost some twenty allocations each; this costs none a row.
+
+use std::collections::{BTreeMap, HashMap};
+
+use crate::{
+    conversation::Usage,
+    id::Id,
+    partition::Day,
+    store::{ErrorColumns, ExchangeColumns, ExchangeRows, MessageColumns, NewConversation},
+};
+
+use super::columns::NEW_CONVERSATION_WIDTH;
+
+/// One value of one row.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Cell {
+    Null,
+    Integer(i64),
+    Bytes([u8; 16]),
+    /// From here to there in the batch's text.
+    Text(usize, usize),
+}
+
+/// The rows of one day, cell after cell.
+#[derive(Debug, Default)]
+pub(super) struct DayCells {
+    pub(super) messages: Vec<Cell>,
+    pub(super) errors: Vec<Cell>,
+}
+
+/// A conversation of the batch, all its exchanges together.
+#[derive(Debug)]
+pub(super) struct ConversationCells {
+    pub(super) id: Id,
+    pub(super) first_day: Day,
+    pub(super) last_day: Day,
+    pub(super) titled: bool,
+    pub(super) cells: [Cell; NEW_CONVERSATION_WIDTH],
+}
+
+/// A batch on its way to the database.
+#[derive(Debug, Default)]
+pub(super) struct Batch {
+    pub(super) text: String,
+    pub(super) conversations: Vec<ConversationCells>,
+    pub(super) days: BTreeMap<Day, DayCells>,
+}
+
+impl Batch {
+    /// Copies these exchanges.
+    pub(super) fn new(exchanges: &[ExchangeRows]) -> Self {
+        let mut batch = Self::default();
+        batch.text.reserve(text_len(exchanges));
+        let mut seen: HashMap<Id, usize> = HashMap::new();
+        for rows in exchanges {
+            let day = Day::from_unix_ms(rows.exchange.created_at);
+            let index = *seen
+                .entry(rows.conversation.id)
+                .or_insert(batch.conversations.len());
+            batch.conversation(index, &rows.conversation, day);
+            batch.rows(day, rows);
+        }
+        for conversation in &mut batch.conversations {
+            let days = [conversation.first_day, conversation.last_day];
+            let [first, last] = days.map(|day| push(&mut batch.text, &day.to_string()));
+            conversation.cells[NEW_CONVERSATION_WIDTH - 2] = first;
+            conversation.cells[NEW_CONVERSATION_WIDTH - 1] = last;
+        }
+        batch
+    }
+
+    fn conversation(&mut self, index: usize, new: &NewConversation, day: Day) {
+        let text = &mut self.text;
+        if let Some(known) = self.conversations.get_mut(index) {
+            known.first_day = known.first_day.min(day);
+            known.last_day = known.last_day.max(day);
+            if !known.titled && new.title.is_some() {
+                known.titled = true;
+                known.cells[4] = optional(text, new.title.as_deref());
+            }
+            return;
+        }
+        let NewConversation {
+            id,
+            tenant,
+            session_id,
+            user_identifier,
+            title,
+            session_source,
+            created_at,
+        } = new;
+        self.conversations.push(ConversationCells {
+            id: *id,
+            first_day: day,
+            last_day: day,
+            titled: title.is_some(),
+            cells: [
+                bytes(*id),
+                push(text, tenant),
+                push(text, session_id),
+                push(text, user_identifier),
+                optional(text, title.as_deref()),
+                push(text, session_source),
+                Cell::Integer(*created_at),
+                Cell::Null,
+                Cell::Null,
+            ],
+        });
+    }
+
+    fn rows(&mut self, day: Day, rows: &ExchangeRows) {
+        let text = &mut self.text;
+        let exchange = exchange_cells(text, &rows.exchange);
+        let cells = self.days.entry(day).or_default();
+        for message in &rows.messages {
+            cells.messages.extend(exchange);
+            message_cells(text, &mut cells.messages, message);
+        }
+        if let Some(error) = &rows.error {
+            cells.errors.extend(exchange);
+            error_cells(text, &mut cells.errors, error);
+        }
+    }
+}
+
+fn exchange_cells(text: &mut String, exchange: &ExchangeColumns) -> [Cell; 19] {
+    let ExchangeColumns {
+        conversation_id,
+        created_at,
+        exchange_id,
+        tenant,
+        user_id,
+        token_id,
+        channel_id,
+        request_model,
+        model_name,
+        provider,
+        status,
+        is_stream,
+        outcome,
+        truncated,
+        first_token_ms,
+        latency_ms,
+        ip,
+        trace_id,
+        tags,
+    } = exchange;
+    [
+        bytes(*conversation_id),
+        Cell::Integer(*created_at),
+        bytes(*exchange_id),
+        push(text, tenant),
+        push(text, user_id),
+        optional(text, token_id.as_deref()),
+        optional(text, channel_id.as_deref()),
+        optional(text, request_model.as_deref()),
+        optional(text, model_name.as_deref()),
+        optional(text, provider.as_deref()),
+        number(*status),
+        Cell::Integer(i64::from(*is_stream)),
+        push(text, outcome.as_str()),
+        push(text, truncated.as_str()),
+        number(*first_token_ms),
+        number(*latency_ms),
+        optional(text, ip.as_deref()),
+        optional(text, trace_id.as_deref()),
+        optional(text, tags.as_deref()),
+    ]
+}
+
+fn message_cells(text: &mut String, cells: &mut Vec<Cell>, message: &MessageColumns) {
+    let MessageColumns {
+        id,
+        parent_id,
+        chain_hash,
+        message_id,
+        role,
+        choice_index,
+        usage,
+        token_count,
+        finish_reason,
+        prompt_hash,
+        updated_at,
+        content,
+        other,
+    } = message;
+    cells.extend([
+        bytes(*id),
+        parent_id.map_or(Cell::Null, bytes),
+        chain_hash.map_or(Cell::Null, Cell::Bytes),
+        optional(text, message_id.as_deref()),
+        push(text, role.as_str()),
+        Cell::Integer(*choice_index),
+        number(*token_count),
+        optional(text, finish_reason.as_deref()),
+        prompt_hash.map_or(Cell::Null, Cell::Bytes),
+        Cell::Integer(*updated_at),
+        push(text, content),
+        optional(text, other.as_deref()),
+    ]);
+    cells.extend(usage_cells(text, usage));
+}
+
+fn error_cells(text: &mut String, cells: &mut Vec<Cell>, error: &ErrorColumns) {
+    let ErrorColumns {
+        id,
+        parent_id,
+        message_id,
+        role,
+        error_code,
+        error_message,
+        usage,
+        content,
+        other,
+    } = error;
+    cells.extend([
+        bytes(*id),
+        parent_id.map_or(Cell::Null, bytes),
+        optional(text, message_id.as_deref()),
+        push(text, role.as_str()),
+        Cell::Integer(*error_code),
+        push(text, error_message),
+        push(text, content),
+        optional(text, other.as_deref()),
+    ]);
+    cells.extend(usage_cells(text, usage));
+}
+
+fn usage_cells(text: &mut String, usage: &Usage) -> [Cell; 7] {
+    let Usage {
+        prompt_tokens,
+        completion_tokens,
+        total_tokens,
+        cached_tokens,
+        cache_write_tokens,
+        reasoning_tokens,
+        raw,
+    } = usage;
+    [
+        number(*prompt_tokens),
+        number(*completion_tokens),
+        number(*total_tokens),
+        number(*cached_tokens),
+        number(*cache_write_tokens),
+        number(*reasoning_tokens),
+        optional(text, raw.as_deref()),
+    ]
+}
+
+fn push(text: &mut String, value: &str) -> Cell {
+    let start = text.len();
+    text.push_str(value);
+    Cell::Text(start, text.len())
+}
+
+fn optional(text: &mut String, value: Option<&str>) -> Cell {
+    value.map_or(Cell::Null, |value| push(text, value))
+}
+
+fn number(value: Option<i64>) -> Cell {
+    value.map_or(Cell::Null, Cell::Integer)
+}
+
+fn bytes(id: Id) -> Cell {
+    Cell::Bytes(*id.as_bytes())
+}
+
+/// A guess that spares the large copies of a growing text: the contents, and room for names.
+fn text_len(exchanges: &[ExchangeRows]) -> usize {
+    const NAMES: usize = 256;
+    let messages = exchanges.iter().flat_map(|rows| &rows.messages);
+    let contents = messages.map(|message| {
+        NAMES + message.content.len() + message.other.as_ref().map_or(0, String::len)
+    });
+    contents.sum::<usize>() + exchanges.len() * NAMES
+}

@@ -1,0 +1,204 @@
+//! Messages and failed exchanges of a conversation, newest day first, and no more days than needed.
+
+use diesel::{
+    deserialize::QueryableByName,
+    prelude::*,
+    sql_query,
+    sql_types::{BigInt, Binary},
+    sqlite::{Sqlite, SqliteConnection},
+};
+
+use super::{
+    columns,
+    days::{self, Mode, NumberRow},
+    decode::{ConversationRow, ErrorRow, MessageRow},
+};
+use crate::{
+    id::Id,
+    partition::{Day, ERRORS, MESSAGES},
+    store::{Conversation, Page, StoredError, StoredMessage},
+};
+
+/// The latest messages, oldest first.
+pub(super) fn messages(
+    connection: &mut SqliteConnection,
+    mode: Mode,
+    conversation: Id,
+    limit: usize,
+) -> QueryResult<Page<StoredMessage>> {
+    let page = latest::<MessageRow>(connection, mode, conversation, limit, MESSAGES)?;
+    Ok(Page {
+        data: page.data.into_iter().map(|row| row.0).collect(),
+        has_more: page.has_more,
+    })
+}
+
+/// The latest failed exchanges, oldest first.
+pub(super) fn errors(
+    connection: &mut SqliteConnection,
+    mode: Mode,
+    conversation: Id,
+    limit: usize,
+) -> QueryResult<Page<StoredError>> {
+    let page = latest::<ErrorRow>(connection, mode, conversation, limit, ERRORS)?;
+    Ok(Page {
+        data: page.data.into_iter().map(|row| row.0).collect(),
+        has_more: page.has_more,
+    })
+}
+
+fn latest<T: QueryableByName<Sqlite> + 'static>(
+    connection: &mut SqliteConnection,
+    mode: Mode,
+    conversation: Id,
+    limit: usize,
+    prefix: &str,
+) -> QueryResult<Page<T>> {
+    let columns = match prefix {
+        ERRORS => columns::ERROR,
+        _ => columns::MESSAGE,
+    };
+    let mut rows: Vec<T> = Vec::new();
+    if let Some(found) = find(connection, conversation)? {
+        for table in tables(connection, mode, &found, prefix)? {
+            let missing = limit.saturating_add(1).saturating_sub(rows.len());
+            if missing == 0 {
+                break;
+            }
+            let query = sql_query(format!(
+                "SELECT {columns} FROM {table} WHERE conversation_id = ? \
+                 ORDER BY created_at DESC, id DESC LIMIT ?"
+            ))
+            .bind::<Binary, _>(conversation.as_bytes().as_slice())
+            .bind::<BigInt, _>(as_limit(missing));
+            let day = query.load(connection);
+            rows.extend(unless_dropped(connection, &table, day)?.unwrap_or_default());
+        }
+    }
+    let has_more = rows.len() > limit;
+    rows.truncate(limit);
+    rows.reverse();
+    Ok(Page {
+        data: rows,
+        has_more,
+    })
+}
+
+/// The conversation with this id, as it stands.
+pub(super) fn find(
+    connection: &mut SqliteConnection,
+    conversation: Id,
+) -> QueryResult<Option<ConversationRow>> {
+    let columns = columns::CONVERSATION;
+    sql_query(format!("SELECT {columns} FROM conversations WHERE id = ?"))
+        .bind::<Binary, _>(conversation.as_bytes().as_slice())
+        .get_result(connection)
+        .optional()
+}
+
+/// Adds the count of the days that are not closed, and the time of the newest row where it is not known yet.
+pub(super) fn complete(
+    connection: &mut SqliteConnection,
+    mode: Mode,
+    row: ConversationRow,
+    open: &[Day],
+    newest: Option<i64>,
+) -> QueryResult<Conversation> {
+    let mut count = 0;
+    let days = open
+        .iter()
+        .filter(|day| row.first_day <= **day && **day <= row.last_day);
+    for day in days {
+        count += count_day(connection, mode, row.conversation.id, *day)?;
+    }
+    let newest = match newest {
+        Some(newest) => Some(newest),
+        None => newest_row(connection, mode, &row)?,
+    };
+    let mut conversation = row.conversation;
+    conversation.message_count += count;
+    conversation.updated_at = newest.unwrap_or(conversation.created_at);
+    Ok(conversation)
+}
+
+/// The rows of a table that may have been dropped meanwhile: then there are none.
+pub(super) fn unless_dropped<T>(
+    connection: &mut SqliteConnection,
+    table: &str,
+    result: QueryResult<T>,
+) -> QueryResult<Option<T>> {
+    match result {
+        Ok(rows) => Ok(Some(rows)),
+        Err(error) if days::exists(connection, table)? => Err(error),
+        Err(_) => Ok(None),
+    }
+}
+
+/// A number of rows as SQLite counts them.
+pub(super) fn as_limit(rows: usize) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
+}
+
+fn count_day(
+    connection: &mut SqliteConnection,
+    mode: Mode,
+    conversation: Id,
+    day: Day,
+) -> QueryResult<i64> {
+    let table = mode.table(MESSAGES, day);
+    let counted = columns::COUNTED;
+    let count = sql_query(format!(
+        "SELECT count(*) AS value FROM {table} \
+         WHERE conversation_id = ? AND created_at >= ? AND created_at < ? AND {counted}"
+    ))
+    .bind::<Binary, _>(conversation.as_bytes().as_slice())
+    .bind::<BigInt, _>(day.start_ms())
+    .bind::<BigInt, _>(day.end_ms())
+    .get_result::<NumberRow>(connection);
+    let row = unless_dropped(connection, &table, count)?;
+    Ok(row.and_then(|row| row.value).unwrap_or(0))
+}
+
+/// The time of the newest row of either kind.
+fn newest_row(
+    connection: &mut SqliteConnection,
+    mode: Mode,
+    row: &ConversationRow,
+) -> QueryResult<Option<i64>> {
+    let messages = tables(connection, mode, row, MESSAGES)?;
+    let errors = tables(connection, mode, row, ERRORS)?;
+    for day in messages.into_iter().zip(errors) {
+        let mut newest = None;
+        for table in [day.0, day.1] {
+            let time = sql_query(format!(
+                "SELECT max(created_at) AS value FROM {table} WHERE conversation_id = ?"
+            ))
+            .bind::<Binary, _>(row.conversation.id.as_bytes().as_slice())
+            .get_result::<NumberRow>(connection);
+            let time = unless_dropped(connection, &table, time)?;
+            newest = newest.max(time.and_then(|time| time.value));
+        }
+        if newest.is_some() {
+            return Ok(newest);
+        }
+    }
+    Ok(None)
+}
+
+/// The tables that may hold rows of this conversation, newest day first.
+fn tables(
+    connection: &mut SqliteConnection,
+    mode: Mode,
+    row: &ConversationRow,
+    prefix: &str,
+) -> QueryResult<Vec<String>> {
+    if mode == Mode::Single {
+        return Ok(vec![prefix.to_owned()]);
+    }
+    let days = days::between(connection, row.first_day, row.last_day)?;
+    Ok(days
+        .iter()
+        .rev()
+        .map(|day| day.table_name(prefix))
+        .collect())
+}

@@ -1,0 +1,117 @@
+//! What a writer asks of its store, one thing at a time.
+
+use std::{
+    future::poll_fn,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
+
+use super::batch::Batch;
+use crate::{
+    rules,
+    store::{Store, StoreError, UnixMillis},
+};
+
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
+const LAST_PAUSE: Duration = Duration::from_secs(5);
+
+/// What came of a job.
+#[derive(Debug)]
+pub(crate) enum Done {
+    Prepared(Result<(), StoreError>),
+    Maintained(Result<(), StoreError>),
+    Written(Batch, Result<(), StoreError>),
+    Rejected(Batch, Result<(), StoreError>),
+}
+
+/// A job under way, with the batch it holds.
+pub(crate) struct Job {
+    future: Pin<Box<dyn Future<Output = Done> + Send>>,
+    /// The earliest exchange of its batch.
+    pub(crate) first: Option<u64>,
+    /// How many exchanges its batch has.
+    pub(crate) exchanges: usize,
+}
+
+impl Job {
+    pub(crate) fn prepare(store: Arc<dyn Store>) -> Self {
+        Self::without_batch(async move { Done::Prepared(caught(store.prepare(now())).await) })
+    }
+
+    pub(crate) fn maintain(store: Arc<dyn Store>) -> Self {
+        Self::without_batch(async move { Done::Maintained(caught(store.maintain(now())).await) })
+    }
+
+    pub(crate) fn write(store: Arc<dyn Store>, batch: Batch) -> Self {
+        let (first, exchanges) = (batch.first(), batch.exchanges().len());
+        let future = Box::pin(async move {
+            let result = caught(store.write(batch.exchanges())).await;
+            Done::Written(batch, result)
+        });
+        Self {
+            future,
+            first,
+            exchanges,
+        }
+    }
+
+    /// Keeps the one exchange of a batch that was refused.
+    pub(crate) fn reject(store: Arc<dyn Store>, batch: Batch, reason: String) -> Self {
+        let (first, exchanges) = (batch.first(), batch.exchanges().len());
+        let future = Box::pin(async move {
+            let mut result = Ok(());
+            for exchange in batch.exchanges() {
+                result = caught(store.reject(exchange, &reason)).await;
+            }
+            Done::Rejected(batch, result)
+        });
+        Self {
+            future,
+            first,
+            exchanges,
+        }
+    }
+
+    fn without_batch(future: impl Future<Output = Done> + Send + 'static) -> Self {
+        Self {
+            future: Box::pin(future),
+            first: None,
+            exchanges: 0,
+        }
+    }
+}
+
+/// Waits for the job, or for ever where there is none.
+pub(crate) async fn finished(job: &mut Option<Job>) -> Done {
+    let done = match job {
+        Some(job) => job.future.as_mut().await,
+        None => std::future::pending().await,
+    };
+    *job = None;
+    done
+}
+
+/// A store that panics has refused what it was asked, and the writer goes on.
+async fn caught<T>(
+    mut future: Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + '_>>,
+) -> Result<T, StoreError> {
+    poll_fn(move |cx| {
+        catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)))
+            .unwrap_or_else(|_| Poll::Ready(Err(StoreError::Refused("the store panicked".into()))))
+    })
+    .await
+}
+
+fn now() -> UnixMillis {
+    (rules::now() / 1_000_000) as UnixMillis
+}
+
+/// How long to wait after so many failures in a row: twice as long each time, up to 5 s.
+pub(crate) fn pause_after(failures: u32) -> Duration {
+    FIRST_PAUSE
+        .saturating_mul(1 << failures.saturating_sub(1).min(10))
+        .min(LAST_PAUSE)
+}

@@ -1,0 +1,56 @@
+//! The recorder's own threads: take exchanges off a ring, decode them, make rows, write batches.
+
+mod batch;
+mod job;
+mod rows;
+mod worker;
+
+use std::{io, sync::Arc, thread, time::Instant};
+
+use tokio::sync::{mpsc, oneshot};
+
+pub(crate) use worker::Worker;
+
+use crate::{channel::Channel, identity::IdentityRules, settings::WriterSettings, store::Store};
+
+/// What a handle asks of a writer.
+#[derive(Debug)]
+pub(crate) enum Command {
+    /// Answer when what is in the ring now is settled.
+    Flush(oneshot::Sender<()>),
+    /// The same, then end; what is left at the deadline is dropped, counted.
+    Shutdown(Instant, oneshot::Sender<()>),
+}
+
+/// Flushes that may wait for a writer's attention; a further one waits to ask.
+const COMMANDS: usize = 64;
+
+/// What all writers of a recorder share.
+#[derive(Clone, Debug)]
+pub(crate) struct Workshop {
+    pub(crate) channel: Arc<Channel>,
+    /// `None`: exchanges are thrown away undecoded.
+    pub(crate) store: Option<Arc<dyn Store>>,
+    pub(crate) identity: IdentityRules,
+    pub(crate) settings: WriterSettings,
+}
+
+/// Starts the writer of the ring with this number, on a thread and a runtime of its own.
+///
+/// # Errors
+/// Where the operating system gives no thread or no timer.
+pub(crate) fn spawn(workshop: Workshop, number: usize) -> io::Result<mpsc::Sender<Command>> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .thread_name("recording-store")
+        .build()?;
+    let (commands, inbox) = mpsc::channel(COMMANDS);
+    thread::Builder::new()
+        .name(format!("recording-{number}"))
+        .spawn(move || {
+            runtime.block_on(Worker::new(workshop, number, inbox).run());
+            // A write that hangs past the deadline must not hold the process.
+            runtime.shutdown_background();
+        })?;
+    Ok(commands)
+}

@@ -1,0 +1,369 @@
+//! The rows of an exchange: made once, then frozen.
+
+use std::{
+    mem,
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::{Duration, Instant},
+};
+
+use serde_json::{Map, Value};
+
+use super::Workshop;
+use crate::{
+    capture::{Capture, Share},
+    conversation::{Choice, Message, Prompt, Reply, Role, Usage},
+    decode::{self, Payload, Policy, Spoken},
+    escape,
+    exchange::Exchange,
+    id::Id,
+    identity::{Identity, fit},
+    outcome::{Outcome, Truncated},
+    prefix::{Prefix, take},
+    rules,
+    settings::MAX_RAW_BYTES,
+    store::{ErrorColumns, ExchangeColumns, ExchangeRows, MessageColumns, NewConversation},
+};
+
+/// The longest title, in characters.
+const TITLE_CHARS: usize = 60;
+/// Parsed messages take about as much again as the bodies they come from.
+const DECODING_FACTOR: usize = 2;
+/// What a compressed body is thought to expand to, before it is known.
+const EXPANSION_FACTOR: usize = 8;
+
+/// Decodes an exchange and makes its rows.
+pub(crate) fn make(workshop: &Workshop, exchange: &Exchange) -> ExchangeRows {
+    let id = exchange
+        .id
+        .unwrap_or_else(|| Id::exchange(wall_nanos(exchange.started)));
+    let (identity, spoken) = {
+        let request = exchange.request.state();
+        let prefix = Prefix::read(request.capture.prefix());
+        let identity = workshop.identity.identify(exchange, prefix, id);
+        let mut spoken = decode(workshop, exchange, &request.capture, prefix);
+        spoken.truncated = spoken
+            .truncated
+            .max(request.capture.truncated())
+            .max(exchange.response.truncated());
+        (identity, spoken)
+    };
+    assemble(exchange, id, identity, spoken)
+}
+
+/// The time of an instant, in nanoseconds since 1970 UTC.
+fn wall_nanos(instant: Instant) -> u64 {
+    rules::now().saturating_sub(instant.elapsed().as_nanos() as u64)
+}
+
+fn decode(
+    workshop: &Workshop,
+    exchange: &Exchange,
+    request: &Capture,
+    prefix: Prefix<'_>,
+) -> Spoken {
+    let Workshop {
+        channel, settings, ..
+    } = workshop;
+    let header = |name| escape::text(prefix.header(name).unwrap_or_default());
+    let (request_type, request_encoding) = (header("content-type"), header("content-encoding"));
+    let (response_type, rest) = take(exchange.response.prefix()).unwrap_or_default();
+    let (response_encoding, _) = take(rest).unwrap_or_default();
+    let (response_type, response_encoding) =
+        (escape::text(response_type), escape::text(response_encoding));
+    let mut request_segments: Vec<&[u8]> = request.segments().collect();
+    let mut response_segments: Vec<&[u8]> = exchange.response.segments().collect();
+
+    let need =
+        need(&request_segments, &request_encoding) + need(&response_segments, &response_encoding);
+    let affordable = channel.vault.try_charge(need, Share::Decoding);
+    if !affordable {
+        request_segments.clear();
+        response_segments.clear();
+    }
+    let path = escape::text(prefix.path());
+    let attempt = |path: &str| {
+        let request = Payload {
+            content_type: &request_type,
+            content_encoding: &request_encoding,
+            segments: &request_segments,
+            truncated: request.truncated() != Truncated::No,
+        };
+        let response = Payload {
+            content_type: &response_type,
+            content_encoding: &response_encoding,
+            segments: &response_segments,
+            truncated: exchange.response.truncated() != Truncated::No
+                || exchange.outcome != Outcome::Complete,
+        };
+        let response = exchange.status.map(|status| (status, response));
+        let policy = Policy {
+            max_decoded_bytes: settings.max_request_bytes.max(settings.max_response_bytes),
+            max_raw_bytes: MAX_RAW_BYTES,
+            keep_media: settings.keep_media,
+        };
+        catch_unwind(AssertUnwindSafe(|| {
+            decode::exchange(path, request, response, &policy)
+        }))
+    };
+    let mut spoken = attempt(&path).unwrap_or_else(|_| {
+        channel.counters.decode_panics.add(1);
+        // A path that is nobody's is kept as it came.
+        attempt("").unwrap_or_default()
+    });
+    if affordable {
+        channel.vault.release(need);
+    } else {
+        spoken.truncated = Truncated::Budget;
+    }
+    spoken
+}
+
+fn need(segments: &[&[u8]], encoding: &str) -> usize {
+    let bytes: usize = segments.iter().map(|segment| segment.len()).sum();
+    let expansion = if encoding.is_empty() {
+        1
+    } else {
+        EXPANSION_FACTOR
+    };
+    bytes * expansion * DECODING_FACTOR
+}
+
+fn assemble(exchange: &Exchange, id: Id, identity: Identity, spoken: Spoken) -> ExchangeRows {
+    let Spoken {
+        provider,
+        prompt,
+        reply,
+        truncated,
+    } = spoken;
+    let status = exchange.status;
+    let error_in_stream = reply.error.is_some()
+        && reply.streamed
+        && exchange.outcome == Outcome::Complete
+        && status.is_some_and(|status| status < 400);
+    let outcome = if error_in_stream {
+        Outcome::ErrorInStream
+    } else {
+        exchange.outcome
+    };
+    let failed = reply.error.is_some()
+        || status.is_some_and(|status| status >= 400)
+        || matches!(outcome, Outcome::UpstreamError | Outcome::Panicked);
+
+    let Identity {
+        conversation_id,
+        tenant,
+        session_id,
+        session_source,
+        user_id,
+        token_id,
+        channel_id,
+        provider: told_provider,
+        ip,
+        trace_id,
+        tags,
+    } = identity;
+    let created_at = id.unix_ms();
+    let conversation = NewConversation {
+        id: conversation_id,
+        tenant: tenant.clone(),
+        session_id,
+        user_identifier: user_id.clone(),
+        title: title(&prompt),
+        session_source: fit(&session_source),
+        created_at,
+    };
+    let request_model = prompt.model.as_deref().map(fit);
+    let columns = ExchangeColumns {
+        conversation_id,
+        created_at,
+        exchange_id: id,
+        tenant,
+        user_id,
+        token_id,
+        channel_id,
+        model_name: reply
+            .model
+            .as_deref()
+            .map(fit)
+            .or_else(|| request_model.clone()),
+        request_model,
+        provider: told_provider.or_else(|| provider.map(str::to_owned)),
+        status: status.map(i64::from),
+        is_stream: reply.streamed || (status.is_none() && prompt.stream),
+        outcome,
+        truncated,
+        first_token_ms: exchange
+            .first_byte
+            .map(|at| millis(at.duration_since(exchange.started))),
+        latency_ms: Some(millis(exchange.ended.duration_since(exchange.started))),
+        ip,
+        trace_id,
+        tags,
+    };
+    let (messages, error) = if failed {
+        (Vec::new(), Some(error_row(&columns, prompt, reply)))
+    } else {
+        (message_rows(&columns, prompt, reply), None)
+    };
+    ExchangeRows {
+        conversation,
+        exchange: columns,
+        messages,
+        error,
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// The first line of what the user said first.
+fn title(prompt: &Prompt) -> Option<String> {
+    let said =
+        |message: &&Message| message.role == Role::User && !message.content.trim().is_empty();
+    let first = prompt.messages.iter().find(said)?;
+    title_of(&first.content)
+}
+
+/// The first line of a text, at most 60 characters.
+pub(crate) fn title_of(text: &str) -> Option<String> {
+    let line = text.trim().lines().next()?.trim();
+    (!line.is_empty()).then(|| line.chars().take(TITLE_CHARS).collect())
+}
+
+fn message_rows(columns: &ExchangeColumns, prompt: Prompt, reply: Reply) -> Vec<MessageColumns> {
+    let Reply {
+        response_id,
+        choices,
+        mut usage,
+        ..
+    } = reply;
+    let response_id = response_id.as_deref().map(fit);
+    let asked = prompt.messages.into_iter().map(|message| (None, message));
+    let answered = choices
+        .into_iter()
+        .map(|choice| (Some((choice.index, choice.finish_reason)), choice.message));
+    let mut rows = Vec::new();
+    for (answer, message) in asked.chain(answered) {
+        let (index, finish_reason) = answer.clone().unwrap_or_default();
+        // Usage stands on one answer only, so that a sum over the rows is right.
+        let usage = match answer {
+            Some(_) => mem::take(&mut usage),
+            None => Usage::default(),
+        };
+        rows.push(MessageColumns {
+            id: columns.exchange_id.row(rows.len() + 1),
+            parent_id: None,
+            chain_hash: None,
+            message_id: answer.and_then(|_| response_id.clone()),
+            role: message.role.clone(),
+            choice_index: index,
+            token_count: usage.completion_tokens,
+            usage,
+            finish_reason: finish_reason.as_deref().map(fit),
+            prompt_hash: None,
+            updated_at: columns.created_at,
+            other: json_text(other(&message)),
+            content: message.content,
+        });
+    }
+    rows
+}
+
+fn error_row(columns: &ExchangeColumns, prompt: Prompt, reply: Reply) -> ErrorColumns {
+    let Reply {
+        response_id,
+        choices,
+        usage,
+        error,
+        ..
+    } = reply;
+    let error = error.unwrap_or_default();
+    let mut details = Map::new();
+    let mut put = |name: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            details.insert(name.to_owned(), value);
+        }
+    };
+    put("code", error.code.map(Value::from));
+    put("type", error.kind.map(Value::from));
+    let messages: Vec<Value> = prompt.messages.iter().map(whole).collect();
+    put("messages", Some(messages.into()));
+    let begun: Vec<Value> = choices.into_iter().map(begun).collect();
+    put("reply", (!begun.is_empty()).then(|| begun.into()));
+    let error_message = match (error.message, columns.outcome) {
+        (message, _) if !message.is_empty() => message,
+        (_, Outcome::Panicked) => "the gateway's handler panicked".to_owned(),
+        (_, Outcome::UpstreamError) => "the upstream failed".to_owned(),
+        _ => String::new(),
+    };
+    let last = prompt.messages.into_iter().next_back();
+    ErrorColumns {
+        id: columns.exchange_id.row(1),
+        parent_id: None,
+        message_id: response_id.as_deref().map(fit),
+        role: last
+            .as_ref()
+            .map_or(Role::User, |message| message.role.clone()),
+        error_code: columns.status.unwrap_or_default(),
+        error_message,
+        usage,
+        content: last.map(|message| message.content).unwrap_or_default(),
+        other: json_text(details),
+    }
+}
+
+/// The part of an answer that had arrived when it failed.
+fn begun(choice: Choice) -> Value {
+    let mut begun = whole(&choice.message);
+    if let Value::Object(begun) = &mut begun {
+        begun.insert("index".to_owned(), choice.index.into());
+        begun.insert("finish_reason".to_owned(), choice.finish_reason.into());
+    }
+    begun
+}
+
+fn whole(message: &Message) -> Value {
+    let mut whole = other(message);
+    whole.insert("role".to_owned(), message.role.as_str().into());
+    whole.insert("content".to_owned(), message.content.as_str().into());
+    Value::Object(whole)
+}
+
+/// What a message holds beside role and text, in OpenAI's names.
+fn other(message: &Message) -> Map<String, Value> {
+    let Message {
+        role: _,
+        content: _,
+        tool_calls,
+        tool_call_id,
+        reasoning,
+        refusal,
+        other,
+    } = message;
+    let mut other = other.clone();
+    if !tool_calls.is_empty() {
+        let calls = tool_calls.iter().map(|call| {
+            serde_json::json!({
+                "id": call.id,
+                "type": call.kind,
+                "function": { "name": call.name, "arguments": call.arguments },
+            })
+        });
+        other.insert("tool_calls".to_owned(), calls.collect());
+    }
+    for (name, text) in [
+        ("tool_call_id", tool_call_id),
+        ("reasoning", reasoning),
+        ("refusal", refusal),
+    ] {
+        if let Some(text) = text {
+            other.insert(name.to_owned(), text.as_str().into());
+        }
+    }
+    other
+}
+
+fn json_text(map: Map<String, Value>) -> Option<String> {
+    (!map.is_empty()).then(|| Value::Object(map).to_string())
+}
