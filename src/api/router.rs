@@ -9,6 +9,7 @@ use axum::{
     routing::{get, post},
 };
 use http::request::Parts;
+use tokio::time::timeout;
 
 use super::{
     access,
@@ -92,8 +93,10 @@ impl ApiState {
         self.auth.authenticate(head)
     }
 
+    /// Waits until what was accepted before can be read, or until the client has waited long enough.
     pub(super) async fn settle(&self) {
-        self.recorder.settle(SETTLE_AT_MOST).await;
+        // A store that is away says so when it is read.
+        let _ = timeout(SETTLE_AT_MOST, self.recorder.flush()).await;
     }
 }
 

@@ -157,17 +157,15 @@ def test_sync_stream():
     check_stream(session, seen, [("user", "你好")])
 
 
-def test_a_conversation_of_two_turns_is_two_turns():
+def test_the_second_turn_stands_behind_the_first():
     session = Session()
     first = sync.chat.completions.create(**session.ask(user("one")))
-    answer = first.choices[0].message
-    history = [user("one"), {"role": "assistant", "content": answer.content}, user("two")]
-    second = sync.chat.completions.create(**session.ask(*history))
-    check_plain(
-        session,
-        second,
-        [("user", "one"), ("assistant", answer.content), ("user", "two")],
-    )
+    answer = first.choices[0].message.content
+    turns = [user("one"), {"role": "assistant", "content": answer}, user("two")]
+    second = sync.chat.completions.create(**session.ask(*turns))
+    history = said(session.history())
+    assert history[:2] == [("user", "one"), ("assistant", answer)], history
+    assert history[-2:] == [("user", "two"), ("assistant", second.choices[0].message.content)], history
 
 
 def test_tools_plain():
@@ -182,11 +180,10 @@ def test_tools_plain():
     asked = first.choices[0].message.model_dump(exclude_none=True)
     result = {"role": "tool", "tool_call_id": calls[0]["id"], "content": "a word"}
     second = sync.chat.completions.create(**session.ask(question, asked, result, tools=TOOLS))
-    history = session.history()
-    assert [message["role"] for message in history] == ["user", "assistant", "tool", "assistant"], history
-    assert history[2]["tool_call_id"] == calls[0]["id"], history
-    assert history[2]["content"] == "a word", history
-    assert history[3]["content"] == second.choices[0].message.content, history
+    found, answered = session.history()[-2:]
+    assert (found["role"], found["content"]) == ("tool", "a word"), found
+    assert found["tool_call_id"] == calls[0]["id"], found
+    assert (answered["role"], answered["content"]) == ("assistant", second.choices[0].message.content), answered
 
 
 def test_tools_stream():
