@@ -1,0 +1,301 @@
+//! Recorded provider traffic, replayed through the layer in random cuts.
+
+use std::{collections::HashMap, convert::Infallible, fs, path::Path, sync::Arc};
+
+use axum::{Router, body::Body, extract::State, routing::post};
+use base64::{Engine, engine::general_purpose::STANDARD};
+use bytes::Bytes;
+use futures_util::stream;
+use http::{HeaderMap, Request, Response, Version};
+use http_body_util::Full;
+use rand::{Rng, SeedableRng, rngs::StdRng};
+use serde_json::Value;
+use tower::Layer;
+
+use crate::support::{client, errors, messages, send, serve, sqlite_layer};
+
+const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/corpus");
+/// How often each interaction is replayed, cut differently.
+const CUTS: u64 = 4;
+
+struct Interaction {
+    name: String,
+    recorded: Value,
+    expected: Value,
+}
+
+type Corpus = Arc<HashMap<String, Interaction>>;
+
+fn read() -> Option<Corpus> {
+    let mut corpus = HashMap::new();
+    for entry in fs::read_dir(CORPUS).ok()?.flatten() {
+        let file = entry.file_name().to_string_lossy().into_owned();
+        let Some(name) = file.strip_suffix(".expected.json") else {
+            continue;
+        };
+        let json = |file: String| -> Value {
+            let text = fs::read(Path::new(CORPUS).join(file)).expect("a readable file");
+            serde_json::from_slice(&text).expect("JSON")
+        };
+        let expected = json(file.clone());
+        if expected["provider"] == "openai-chat" && expected["oracle"] != "none" {
+            let recorded = json(format!("{name}.json"));
+            let name = name.to_owned();
+            corpus.insert(
+                name.clone(),
+                Interaction {
+                    name,
+                    recorded,
+                    expected,
+                },
+            );
+        }
+    }
+    Some(Arc::new(corpus))
+}
+
+fn body(recorded: &Value, name: &str) -> Bytes {
+    let text = recorded[name].as_str().unwrap_or_default();
+    match recorded[format!("{name}_encoding")].as_str() {
+        Some("base64") => STANDARD.decode(text).expect("base64").into(),
+        _ => Bytes::copy_from_slice(text.as_bytes()),
+    }
+}
+
+/// Cuts bytes at random places.
+fn cut(bytes: &Bytes, seed: u64) -> Vec<Bytes> {
+    let mut random = StdRng::seed_from_u64(seed);
+    let longest = [3, 40, 700, 20_000][random.random_range(0..4)];
+    let mut rest = bytes.clone();
+    let mut pieces = Vec::new();
+    while !rest.is_empty() {
+        let length = random.random_range(1..=longest).min(rest.len());
+        pieces.push(rest.split_to(length));
+    }
+    pieces
+}
+
+/// Serves the recorded bytes of the interaction that a header names.
+async fn replay(State(corpus): State<Corpus>, headers: HeaderMap, asked: Bytes) -> Response<Body> {
+    let header = |name: &str| headers[name].to_str().expect("text").to_owned();
+    let recorded = &corpus[&header("x-interaction")].recorded;
+    assert_eq!(asked, body(recorded, "request_body"));
+    let seed = header("x-seed").parse().expect("a number");
+    let pieces = cut(&body(recorded, "response_body"), seed);
+    let status = recorded["status"].as_u64().expect("a status") as u16;
+    let mut response = Response::builder().status(status);
+    if let Some(content_type) = recorded["replay_content_type"].as_str() {
+        response = response.header("content-type", content_type);
+    }
+    match recorded["content_encoding"].as_str() {
+        None | Some("") => {}
+        Some(encoding) => response = response.header("content-encoding", encoding),
+    }
+    let pieces = stream::iter(pieces.into_iter().map(Ok::<_, Infallible>));
+    response
+        .body(Body::from_stream(pieces))
+        .expect("a response")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn recorded_traffic_passes_unchanged_and_is_stored_as_the_sdk_reads_it() {
+    let Some(corpus) = read() else {
+        println!("skipped: no corpus at {CORPUS}");
+        return;
+    };
+    let (_folder, layer) = sqlite_layer();
+    let recorder = layer.recorder();
+    let app = Router::new()
+        .route("/{*path}", post(replay))
+        .with_state(Arc::clone(&corpus));
+    let address = serve(layer.layer(app)).await;
+    let clients = [client(Version::HTTP_11), client(Version::HTTP_2)];
+
+    for interaction in corpus.values() {
+        let Interaction { name, recorded, .. } = interaction;
+        for seed in 0..CUTS {
+            let path = recorded["url_path"].as_str().expect("a path");
+            let request = Request::post(format!("http://{address}{path}"))
+                .header("content-type", "application/json")
+                .header("x-interaction", name)
+                .header("x-seed", seed.to_string())
+                .header("x-session-id", format!("{name}-{seed}"))
+                .body(Full::new(body(recorded, "request_body")))
+                .expect("a request");
+            let (parts, received) = send(&clients[seed as usize % 2], request).await;
+            assert_eq!(
+                u64::from(parts.status.as_u16()),
+                recorded["status"],
+                "{name}"
+            );
+            assert_eq!(
+                received,
+                body(recorded, "response_body"),
+                "{name} cut by {seed}"
+            );
+        }
+    }
+    recorder.flush().await;
+
+    let mut differ = Vec::new();
+    for interaction in corpus.values() {
+        for seed in 0..CUTS {
+            let session = format!("{}-{seed}", interaction.name);
+            let found = Found {
+                messages: messages(&recorder, &session).await,
+                errors: errors(&recorder, &session).await,
+            };
+            if let Err(why) = found.compare(&interaction.expected) {
+                differ.push(format!("{session}: {why}"));
+            }
+        }
+    }
+    let total = corpus.len() as u64 * CUTS;
+    println!(
+        "openai-chat: {} of {total} replays agree ({} interactions, {CUTS} cuts each)",
+        total - differ.len() as u64,
+        corpus.len()
+    );
+    assert!(differ.is_empty(), "{differ:#?}");
+    assert_eq!(recorder.metrics().written, total);
+}
+
+struct Found {
+    messages: Vec<tower_recording::store::StoredMessage>,
+    errors: Vec<tower_recording::store::StoredError>,
+}
+
+fn same(what: &str, found: Value, expected: &Value) -> Result<(), String> {
+    let blank = |value: &Value| value.is_null() || value == "";
+    if found == *expected || (blank(&found) && blank(expected)) {
+        Ok(())
+    } else {
+        Err(format!("{what}: found {found}, expected {expected}"))
+    }
+}
+
+impl Found {
+    fn compare(&self, whole: &Value) -> Result<(), String> {
+        let expected = &whole["expected"];
+        let roles = &whole["request"]["roles"];
+        if expected["kind"] == "error" {
+            return self.compare_error(expected["error"]["status"].clone(), &expected["error"]);
+        }
+        if !expected["stream_error"].is_null() {
+            self.compare_error(whole["status"].clone(), &expected["stream_error"])?;
+            let other = other(self.errors[0].error.other.as_deref());
+            for choice in expected["choices"].as_array().expect("choices") {
+                let found = &other["reply"][choice["index"].as_u64().expect("an index") as usize];
+                compare_choice(found, &found["finish_reason"], &found["content"], choice)?;
+            }
+            return Ok(());
+        }
+        if !self.errors.is_empty() {
+            return Err("stands among the errors".to_owned());
+        }
+        let turns = roles.as_array().expect("roles").len();
+        let Some((asked, answered)) = self.messages.split_at_checked(turns) else {
+            return Err(format!("{} messages", self.messages.len()));
+        };
+        let asked: Vec<Value> = asked
+            .iter()
+            .map(|row| row.message.role.as_str().into())
+            .collect();
+        same("roles", asked.into(), roles)?;
+        let choices = expected["choices"].as_array().expect("choices");
+        same("choices", answered.len().into(), &choices.len().into())?;
+        for (row, choice) in answered.iter().zip(choices) {
+            let message = &row.message;
+            same("index", message.choice_index.into(), &choice["index"])?;
+            same("role", message.role.as_str().into(), &choice["role"])?;
+            let finish = message.finish_reason.clone().into();
+            let content = message.content.clone().into();
+            compare_choice(&other(message.other.as_deref()), &finish, &content, choice)?;
+            same(
+                "model",
+                row.exchange.model_name.clone().into(),
+                &expected["model"],
+            )?;
+            same(
+                "id",
+                message.message_id.clone().into(),
+                &expected["response_id"],
+            )?;
+        }
+        let usage = &answered[0].message.usage;
+        for (name, found) in [
+            ("prompt", usage.prompt_tokens),
+            ("completion", usage.completion_tokens),
+            ("total", usage.total_tokens),
+            ("cached", usage.cached_tokens),
+            ("cache_write", usage.cache_write_tokens),
+            ("reasoning", usage.reasoning_tokens),
+        ] {
+            same(name, found.into(), &expected["usage"][name])?;
+        }
+        Ok(())
+    }
+
+    fn compare_error(&self, status: Value, expected: &Value) -> Result<(), String> {
+        let [found] = &self.errors[..] else {
+            return Err(format!("{} errors", self.errors.len()));
+        };
+        let details = other(found.error.other.as_deref());
+        let code = match &expected["code"] {
+            Value::Number(number) => number.to_string().into(),
+            code => code.clone(),
+        };
+        same("status", found.error.error_code.into(), &status)?;
+        same(
+            "message",
+            found.error.error_message.clone().into(),
+            &expected["message"],
+        )?;
+        same("code", details["code"].clone(), &code)?;
+        same("type", details["type"].clone(), &expected["type"])
+    }
+}
+
+fn other(text: Option<&str>) -> Value {
+    text.map_or(Value::Null, |text| {
+        serde_json::from_str(text).expect("JSON")
+    })
+}
+
+fn compare_choice(
+    other: &Value,
+    finish: &Value,
+    content: &Value,
+    expected: &Value,
+) -> Result<(), String> {
+    same("text", content.clone(), &expected["text"])?;
+    same(
+        "reasoning",
+        other["reasoning"].clone(),
+        &expected["reasoning"],
+    )?;
+    same("refusal", other["refusal"].clone(), &expected["refusal"])?;
+    same("finish_reason", finish.clone(), &expected["finish_reason"])?;
+    let none = Vec::new();
+    let calls = other["tool_calls"].as_array().unwrap_or(&none);
+    let expected = expected["tool_calls"].as_array().unwrap_or(&none);
+    same("tool calls", calls.len().into(), &expected.len().into())?;
+    for (call, expected) in calls.iter().zip(expected) {
+        same("call id", call["id"].clone(), &expected["id"])?;
+        same("call type", call["type"].clone(), &expected["type"])?;
+        same(
+            "call name",
+            call["function"]["name"].clone(),
+            &expected["name"],
+        )?;
+        let arguments = &call["function"]["arguments"];
+        if expected["form"] == "object" {
+            let arguments = arguments.as_str().unwrap_or_default();
+            let parsed = serde_json::from_str(arguments).unwrap_or(Value::Null);
+            same("arguments", parsed, &expected["arguments"])?;
+        } else {
+            same("arguments", arguments.clone(), &expected["arguments"])?;
+        }
+    }
+    Ok(())
+}
