@@ -1,4 +1,8 @@
 //! The layer on real stacks, over real sockets, into real databases.
 
+mod api;
+mod clients;
 mod corpus;
+mod gateway;
+mod proxy;
 mod support;
