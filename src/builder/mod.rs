@@ -1,6 +1,9 @@
 //! The ways in: from a DSN, from a builder, from the environment.
 
-use std::{env, fmt, hash::RandomState, io, net::IpAddr, sync::Arc, time::Duration};
+mod env;
+mod error;
+
+use std::{fmt, hash::RandomState, net::IpAddr, sync::Arc, time::Duration};
 
 use http::{Extensions, HeaderMap, HeaderName, Method, header};
 
@@ -16,9 +19,12 @@ use crate::{
         DEFAULT_MAX_REQUEST_BYTES, DEFAULT_MAX_RESPONSE_BYTES, DEFAULT_QUEUE_EXCHANGES,
         DEFAULT_SESSION_HEADER, DEFAULT_TAG_PREFIX, DEFAULT_WRITER_THREADS, WriterSettings,
     },
-    store::{self, Dsn, DsnError, Store, StoreOptions},
+    store::{self, Dsn, Store, StoreOptions},
     writer::Workshop,
 };
+
+pub use self::error::BuildError;
+use self::error::Report;
 
 /// The header that names the user.
 const USER_HEADER: &str = "x-user-id";
@@ -56,68 +62,6 @@ impl RecordingLayer {
     /// Settings for a layer that records into a store of your own.
     pub fn with_store(store: Arc<dyn Store>) -> RecordingLayerBuilder {
         RecordingLayerBuilder::new(Target::Store(store))
-    }
-
-    /// As [`builder_from_env`](Self::builder_from_env), built.
-    ///
-    /// # Errors
-    /// Where a variable does not parse (the error names it), and as [`try_new`](Self::try_new).
-    pub fn from_env() -> Result<Self, BuildError> {
-        Self::builder_from_env()?.build()
-    }
-
-    /// Settings from the environment: the DSN from `MES_SQL_DSN`, else `SQL_DSN`, else `local`;
-    /// `MES_DAILY_PARTITION`, `SQL_MAX_IDLE_CONNS`, `SQL_MAX_OPEN_CONNS` and `SQL_MAX_LIFETIME`
-    /// (seconds). An empty variable counts as not set.
-    ///
-    /// # Errors
-    /// Where a variable does not parse; the error names it.
-    pub fn builder_from_env() -> Result<RecordingLayerBuilder, BuildError> {
-        let dsn = variable("MES_SQL_DSN").or_else(|| variable("SQL_DSN"));
-        let mut builder = Self::builder(dsn.unwrap_or_else(|| "local".to_owned()));
-        let options = &mut builder.store_options;
-        if let Some(daily) = parsed("MES_DAILY_PARTITION", "true or false", truth)? {
-            options.daily_partition = daily;
-        }
-        let number = |text: &str| text.parse().ok();
-        if let Some(most) = parsed("SQL_MAX_IDLE_CONNS", "a number", number)? {
-            options.max_idle_conns = most;
-        }
-        let positive = |text: &str| text.parse().ok().filter(|number| *number > 0);
-        if let Some(most) = parsed("SQL_MAX_OPEN_CONNS", "a number above 0", positive)? {
-            options.max_open_conns = most;
-        }
-        let seconds = |text: &str| text.parse().ok().map(Duration::from_secs);
-        if let Some(lifetime) = parsed("SQL_MAX_LIFETIME", "a number of seconds", seconds)? {
-            options.max_lifetime = (!lifetime.is_zero()).then_some(lifetime);
-        }
-        Ok(builder)
-    }
-}
-
-fn variable(name: &str) -> Option<String> {
-    env::var(name).ok().filter(|value| !value.trim().is_empty())
-}
-
-fn parsed<T>(
-    name: &'static str,
-    expected: &'static str,
-    parse: impl Fn(&str) -> Option<T>,
-) -> Result<Option<T>, BuildError> {
-    let Some(value) = variable(name) else {
-        return Ok(None);
-    };
-    match parse(value.trim()) {
-        Some(value) => Ok(Some(value)),
-        None => Err(BuildError::Variable { name, expected }),
-    }
-}
-
-fn truth(text: &str) -> Option<bool> {
-    match text.to_ascii_lowercase().as_str() {
-        "true" | "1" | "yes" | "on" => Some(true),
-        "false" | "0" | "no" | "off" => Some(false),
-        _ => None,
     }
 }
 
@@ -393,48 +337,5 @@ impl fmt::Debug for RecordingLayerBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RecordingLayerBuilder")
             .finish_non_exhaustive()
-    }
-}
-
-/// Why a layer could not be built. Its text never shows a password.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum BuildError {
-    /// The DSN is no good.
-    #[error("the DSN is not usable")]
-    Dsn(#[from] DsnError),
-    /// A variable of the environment does not parse.
-    #[error("the environment variable {name} must be {expected}")]
-    Variable {
-        /// Its name.
-        name: &'static str,
-        /// What it should hold.
-        expected: &'static str,
-    },
-    /// A setting is out of bounds.
-    #[error("the setting {setting} must be {expected}")]
-    Setting {
-        /// The builder's method.
-        setting: &'static str,
-        /// What it should be.
-        expected: &'static str,
-    },
-    /// The operating system gave no thread.
-    #[error("no thread for the recorder")]
-    Thread(#[source] io::Error),
-}
-
-/// An error with its causes, for a panic's message.
-struct Report<'a>(&'a dyn std::error::Error);
-
-impl fmt::Display for Report<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0)?;
-        let mut source = self.0.source();
-        while let Some(error) = source {
-            write!(f, ": {error}")?;
-            source = error.source();
-        }
-        Ok(())
     }
 }

@@ -1,0 +1,73 @@
+//! The way in from the environment.
+
+use std::{env, time::Duration};
+
+use super::{BuildError, RecordingLayerBuilder};
+use crate::layer::RecordingLayer;
+
+/// The DSN where the environment has none.
+const DEFAULT_DSN: &str = "local";
+
+impl RecordingLayer {
+    /// As [`builder_from_env`](Self::builder_from_env), built.
+    ///
+    /// # Errors
+    /// Where a variable does not parse (the error names it), and as [`try_new`](Self::try_new).
+    pub fn from_env() -> Result<Self, BuildError> {
+        Self::builder_from_env()?.build()
+    }
+
+    /// Settings from the environment: the DSN from `MES_SQL_DSN`, else `SQL_DSN`, else `local`;
+    /// `MES_DAILY_PARTITION`, `SQL_MAX_IDLE_CONNS`, `SQL_MAX_OPEN_CONNS` and `SQL_MAX_LIFETIME`
+    /// (seconds). An empty variable counts as not set.
+    ///
+    /// # Errors
+    /// Where a variable does not parse; the error names it.
+    pub fn builder_from_env() -> Result<RecordingLayerBuilder, BuildError> {
+        let dsn = variable("MES_SQL_DSN").or_else(|| variable("SQL_DSN"));
+        let mut builder = Self::builder(dsn.unwrap_or_else(|| DEFAULT_DSN.to_owned()));
+        let options = &mut builder.store_options;
+        if let Some(daily) = parsed("MES_DAILY_PARTITION", "true or false", truth)? {
+            options.daily_partition = daily;
+        }
+        let number = |text: &str| text.parse().ok();
+        if let Some(most) = parsed("SQL_MAX_IDLE_CONNS", "a number", number)? {
+            options.max_idle_conns = most;
+        }
+        let positive = |text: &str| text.parse().ok().filter(|number| *number > 0);
+        if let Some(most) = parsed("SQL_MAX_OPEN_CONNS", "a number above 0", positive)? {
+            options.max_open_conns = most;
+        }
+        let seconds = |text: &str| text.parse().ok().map(Duration::from_secs);
+        if let Some(lifetime) = parsed("SQL_MAX_LIFETIME", "a number of seconds", seconds)? {
+            options.max_lifetime = (!lifetime.is_zero()).then_some(lifetime);
+        }
+        Ok(builder)
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.trim().is_empty())
+}
+
+fn parsed<T>(
+    name: &'static str,
+    expected: &'static str,
+    parse: impl Fn(&str) -> Option<T>,
+) -> Result<Option<T>, BuildError> {
+    let Some(value) = variable(name) else {
+        return Ok(None);
+    };
+    match parse(value.trim()) {
+        Some(value) => Ok(Some(value)),
+        None => Err(BuildError::Variable { name, expected }),
+    }
+}
+
+fn truth(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" => Some(true),
+        "false" | "0" | "no" | "off" => Some(false),
+        _ => None,
+    }
+}
