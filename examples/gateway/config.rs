@@ -42,7 +42,7 @@ pub(crate) enum ConfigError {
     UpstreamUrl,
     #[error("UPSTREAM_API_KEY cannot stand in a header")]
     UpstreamApiKey,
-    #[error("GATEWAY_API_KEYS cannot be read: {0}")]
+    #[error("GATEWAY_API_KEYS cannot be read")]
     GatewayApiKeys(#[from] ParseKeysError),
 }
 

@@ -130,6 +130,7 @@ async fn forward(State(proxy): State<Arc<Proxy>>, mut request: Request) -> Respo
             bad_gateway().into_response()
         }
         Ok(mut response) => {
+            *response.version_mut() = Version::HTTP_11;
             let protocol = response.headers().get(header::UPGRADE).cloned();
             remove_hop_by_hop(response.headers_mut());
             if response.status() == StatusCode::SWITCHING_PROTOCOLS

@@ -1,6 +1,6 @@
 //! Accepts connections until told to stop, and then lets open requests end.
 
-use std::{io, time::Duration};
+use std::time::Duration;
 
 use axum::{Router, extract::Request};
 use hyper::body::Incoming;
@@ -38,10 +38,10 @@ pub(crate) async fn until(
         tokio::select! {
             () = &mut stop => break,
             Some(_) = connections.join_next() => {}
-            accepted = accept(&listener) => match accepted {
+            accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
                     let app = app.clone();
-                    connections.spawn(connection(stream, peer, app, graceful.watcher()));
+                    connections.spawn(connection(stream, PeerAddr(peer), app, graceful.watcher()));
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
@@ -60,13 +60,11 @@ pub(crate) async fn until(
     connections.shutdown().await;
 }
 
-async fn accept(listener: &TcpListener) -> io::Result<(TcpStream, PeerAddr)> {
-    let (stream, peer) = listener.accept().await?;
-    stream.set_nodelay(true)?;
-    Ok((stream, PeerAddr(peer)))
-}
-
 async fn connection(stream: TcpStream, peer: PeerAddr, app: Router, watcher: Watcher) {
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "a connection was gone at once");
+        return;
+    }
     let app = ServiceBuilder::new()
         .map_request(move |mut request: Request<Incoming>| {
             request.extensions_mut().insert(peer);
