@@ -3,6 +3,11 @@
 mod api;
 mod clients;
 mod corpus;
+<<<<<<< HEAD
 mod gateway;
 mod proxy;
+=======
+mod identity;
+>>>>>>> main
 mod support;
+mod ways_in;
