@@ -3,11 +3,8 @@
 mod api;
 mod clients;
 mod corpus;
-<<<<<<< HEAD
 mod gateway;
-mod proxy;
-=======
 mod identity;
->>>>>>> main
+mod proxy;
 mod support;
 mod ways_in;
