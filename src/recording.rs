@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc, time::Instant};
 
 use bytes::Buf;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, header};
 use http_body::SizeHint;
 
 use crate::{
@@ -23,9 +23,34 @@ pub(crate) struct Beginning {
     pub(crate) peer: Option<IpAddr>,
     pub(crate) context: Option<RecordingContext>,
     pub(crate) shard: u64,
-    /// Whether the response will have no body, whatever its headers say.
-    pub(crate) is_head: bool,
+    pub(crate) asked: Asked,
     pub(crate) max_response_bytes: usize,
+}
+
+/// Methods whose responses are framed in a way of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    Head,
+    Connect,
+    Other,
+}
+
+impl Asked {
+    pub(crate) fn of(method: &Method) -> Self {
+        match *method {
+            Method::HEAD => Self::Head,
+            Method::CONNECT => Self::Connect,
+            _ => Self::Other,
+        }
+    }
+
+    /// Whether the response has no body, whatever its headers say.
+    fn is_bodiless(self, status: StatusCode) -> bool {
+        self == Self::Head
+            || self == Self::Connect && status.is_success()
+            || status.is_informational()
+            || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+    }
 }
 
 /// The response's half of an exchange that is under way. Dropped before it is settled, it settles
@@ -40,7 +65,7 @@ struct Underway {
     max_response_bytes: usize,
     /// How long the response's body is, where known.
     expected: Option<u64>,
-    is_head: bool,
+    asked: Asked,
 }
 
 impl Recording {
@@ -54,7 +79,7 @@ impl Recording {
             peer,
             context,
             shard,
-            is_head,
+            asked,
             max_response_bytes,
         } = beginning;
         let started = Instant::now();
@@ -76,7 +101,7 @@ impl Recording {
             },
             max_response_bytes,
             expected: None,
-            is_head,
+            asked,
         }))
     }
 
@@ -89,9 +114,7 @@ impl Recording {
         size: &SizeHint,
     ) {
         let Some(underway) = &mut self.0 else { return };
-        let bodiless =
-            underway.is_head || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        underway.expected = if bodiless {
+        underway.expected = if underway.asked.is_bodiless(status) {
             Some(0)
         } else {
             size.exact().or_else(|| content_length(headers))
@@ -140,10 +163,11 @@ impl Recording {
     }
 
     /// The response was dropped. That is its end where nothing more was to come: hyper drops a
-    /// body without reading it to `None` when it knows the length.
+    /// body without reading it to `None` when it knows the length, and cuts what exceeds it.
     pub(crate) fn dropped(&mut self, at_end: bool) {
         let Some(underway) = &self.0 else { return };
-        let all_seen = underway.expected == Some(underway.exchange.response.seen());
+        let seen = underway.exchange.response.seen();
+        let all_seen = underway.expected.is_some_and(|length| seen >= length);
         if at_end || all_seen {
             self.settle(Outcome::Complete);
         } else {
