@@ -136,13 +136,16 @@ impl Capture {
     ) -> bool {
         let body = expected.map_or(0, |bytes| usize::try_from(bytes).unwrap_or(cap).min(cap));
         self.room = cap;
-        self.current = match vault.segment(USUAL_PREFIX + body) {
+        self.current = match vault.segment(body.saturating_add(USUAL_PREFIX)) {
             Some(segment) => segment,
             None if vault.used() < vault.limit(Share::Metadata) => {
                 self.stop(Truncated::Budget);
                 Vec::new()
             }
-            None => return false,
+            None => {
+                self.stop(Truncated::Budget);
+                return false;
+            }
         };
         let charged = self.current.capacity();
         write_prefix(&mut self.current);
