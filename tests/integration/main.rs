@@ -7,4 +7,5 @@ mod gateway;
 mod identity;
 mod proxy;
 mod support;
+mod transparency;
 mod ways_in;

@@ -1,5 +1,7 @@
 //! Servers, clients and databases that the tests share.
 
+mod shelf;
+
 use std::{convert::Infallible, net::SocketAddr, path::Path, time::Duration};
 
 use axum::body::Bytes;
@@ -18,6 +20,8 @@ use tower_recording::{
     Recorder, RecordingLayer,
     store::{Conversation, StoredError, StoredMessage},
 };
+
+pub use self::shelf::{Mood, Shelf};
 
 pub type HttpClient = Client<HttpConnector, Full<Bytes>>;
 
@@ -77,6 +81,15 @@ pub fn chat(address: SocketAddr, session: &str, body: impl Into<Bytes>) -> Reque
         .header("content-type", "application/json")
         .header("x-session-id", session)
         .header("x-user-id", "ada")
+        .body(Full::new(body.into()))
+        .expect("a request")
+}
+
+/// A chat completion request that goes to a service without a socket.
+pub fn chat_completion(session: &str, body: impl Into<Bytes>) -> Request<Full<Bytes>> {
+    Request::post("/v1/chat/completions")
+        .header("content-type", "application/json")
+        .header("x-session-id", session)
         .body(Full::new(body.into()))
         .expect("a request")
 }
