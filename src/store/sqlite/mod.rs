@@ -4,21 +4,23 @@
 //! a time: a hop a statement would cost three times as much. What is sent there is finished even
 //! when nobody waits for the answer any more, so every future here may be dropped at any time.
 
-mod close;
-mod columns;
 mod connection;
-mod days;
-mod decode;
-mod error;
-mod insert;
-mod list;
-mod migrate;
-mod pack;
-mod read;
 mod readers;
+mod session;
+mod migrate;
+mod days;
+mod columns;
+mod write;
+mod memory;
+mod pack;
+mod insert;
+mod read;
+mod list;
+mod decode;
+mod close;
+mod error;
 #[cfg(test)]
 mod tests;
-mod write;
 
 use std::{fmt, sync::Arc};
 
