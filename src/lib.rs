@@ -1,5 +1,7 @@
 //! Records every LLM conversation that passes through a Tower stack.
 
+#![warn(missing_docs, unreachable_pub)]
+
 // The modules stand in the order in which the data goes.
 
 // The ways in, and the middleware.

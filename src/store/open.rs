@@ -55,3 +55,26 @@ fn open_sqlite(path: Option<&String>, options: &StoreOptions) -> Result<Arc<dyn 
 fn open_sqlite(_: Option<&String>, _: &StoreOptions) -> Result<Arc<dyn Store>, DsnError> {
     Err(DsnError::FeatureOff("sqlite"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_store_that_is_not_there_says_what_to_do() {
+        let options = StoreOptions::default();
+        for (dsn, expected) in [
+            ("postgres://h/d", ("postgres", cfg!(feature = "postgres"))),
+            ("root@tcp(h)/d", ("mysql", cfg!(feature = "mysql"))),
+        ] {
+            let error = open(&dsn.parse().unwrap(), &options).unwrap_err();
+            let said = match expected {
+                (_, true) => "this version of tower-recording has no store for ".to_owned(),
+                (feature, false) => format!("enable the feature `{feature}` of tower-recording"),
+            };
+            assert!(error.to_string().starts_with(&said), "{error}");
+        }
+        let sqlite = open(&Dsn::SqliteMemory, &options);
+        assert_eq!(sqlite.is_ok(), cfg!(feature = "sqlite"));
+    }
+}

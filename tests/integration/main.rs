@@ -4,5 +4,7 @@ mod api;
 mod clients;
 mod corpus;
 mod gateway;
+mod identity;
 mod proxy;
 mod support;
+mod ways_in;

@@ -1,6 +1,6 @@
 //! Servers, clients and databases that the tests share.
 
-use std::{convert::Infallible, net::SocketAddr, time::Duration};
+use std::{convert::Infallible, net::SocketAddr, path::Path, time::Duration};
 
 use axum::body::Bytes;
 use http::{Request, Response, Version};
@@ -21,11 +21,16 @@ use tower_recording::{
 
 pub type HttpClient = Client<HttpConnector, Full<Bytes>>;
 
+/// The DSN of a file in this folder.
+pub fn sqlite_dsn(folder: &Path) -> String {
+    format!("sqlite:{}", folder.join("test.db").display())
+}
+
 /// A layer over an SQLite file that goes with the returned folder.
 pub fn sqlite_layer() -> (tempfile::TempDir, RecordingLayer) {
     let folder = tempfile::tempdir().expect("a folder");
-    let dsn = format!("sqlite:{}", folder.path().join("test.db").display());
-    (folder, RecordingLayer::new(dsn))
+    let layer = RecordingLayer::new(sqlite_dsn(folder.path()));
+    (folder, layer)
 }
 
 /// Serves HTTP/1.1 and HTTP/2 on a free port of the loopback.

@@ -2,7 +2,7 @@
 
 use super::{
     DsnError, Host, MYSQL_PORT, Secret, Server,
-    server::{parse_host, parse_params},
+    server::{parse_host, parse_params, warn_ignored},
 };
 
 /// Parameters of the Go driver that are understood, or mean nothing here.
@@ -50,7 +50,7 @@ pub(super) fn parse(text: &str) -> Result<Server, DsnError> {
     params.retain(|(name, _)| {
         let known = KNOWN_PARAMS.contains(&name.as_str());
         if !known {
-            tracing::warn!(parameter = %name, "ignoring an unknown parameter of the DSN");
+            warn_ignored(name);
         }
         known
     });

@@ -122,8 +122,18 @@ impl fmt::Display for Dsn {
     }
 }
 
-fn sqlite(path: &str) -> Result<Dsn, DsnError> {
-    let path = path.strip_prefix("//").unwrap_or(path);
+fn sqlite(text: &str) -> Result<Dsn, DsnError> {
+    let text = text.strip_prefix("//").unwrap_or(text);
+    let path = match text.split_once('?') {
+        // The parameters of other programs' SQLite URLs; ours are fixed.
+        Some((path, params)) if !text.starts_with("file:") => {
+            for (name, _) in server::parse_params(params)? {
+                server::warn_ignored(&name);
+            }
+            path
+        }
+        _ => text,
+    };
     match path {
         "" => Err(DsnError::NoPath),
         ":memory:" => Ok(Dsn::SqliteMemory),

@@ -164,6 +164,11 @@ pub(super) fn parse_params(text: &str) -> Result<Vec<(String, String)>, DsnError
         .collect()
 }
 
+/// Says that a parameter has no meaning here. Its value may be a secret.
+pub(super) fn warn_ignored(name: &str) {
+    tracing::warn!(parameter = %name, "ignoring an unknown parameter of the DSN");
+}
+
 fn decode(text: &str) -> Result<String, DsnError> {
     percent_decode_str(text)
         .decode_utf8()

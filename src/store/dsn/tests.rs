@@ -22,6 +22,8 @@ fn every_form_of_sqlite_is_understood() {
         ("sqlite:///abs/path.db", "/abs/path.db"),
         ("sqlite:/abs/path.db", "/abs/path.db"),
         ("sqlite:a b/ü.db", "a b/ü.db"),
+        ("sqlite://path.db?mode=rwc", "path.db"),
+        ("sqlite:file:path.db?mode=ro", "file:path.db?mode=ro"),
         ("local", "conversations.db"),
     ] {
         let expected = Dsn::Sqlite {

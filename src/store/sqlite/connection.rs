@@ -11,6 +11,7 @@ use std::{
 use diesel::{
     connection::{Connection, SimpleConnection},
     prelude::*,
+    result::Error,
     sql_query,
     sqlite::SqliteConnection,
 };
@@ -219,7 +220,11 @@ fn enter_wal(connection: &mut SqliteConnection) -> QueryResult<()> {
             return Ok(());
         }
         match connection.batch_execute("PRAGMA journal_mode = WAL") {
-            Err(_) if begun.elapsed() < BUSY_TIMEOUT => thread::sleep(WAL_RETRY),
+            Err(Error::DatabaseError(_, information))
+                if information.message().contains("locked") && begun.elapsed() < BUSY_TIMEOUT =>
+            {
+                thread::sleep(WAL_RETRY);
+            }
             result => return result,
         }
     }

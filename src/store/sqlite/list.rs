@@ -1,10 +1,12 @@
 //! Conversations, by name and by user.
 
 use diesel::{
+    deserialize,
     prelude::*,
+    row::NamedRow,
     sql_query,
-    sql_types::{BigInt, Text},
-    sqlite::SqliteConnection,
+    sql_types::{BigInt, Nullable, Text},
+    sqlite::{Sqlite, SqliteConnection},
 };
 
 use super::{
@@ -119,14 +121,10 @@ struct ActiveRow {
     newest: Option<i64>,
 }
 
-impl diesel::deserialize::QueryableByName<diesel::sqlite::Sqlite> for ActiveRow {
-    fn build<'a>(
-        row: &impl diesel::row::NamedRow<'a, diesel::sqlite::Sqlite>,
-    ) -> diesel::deserialize::Result<Self> {
+impl QueryableByName<Sqlite> for ActiveRow {
+    fn build<'a>(row: &impl NamedRow<'a, Sqlite>) -> deserialize::Result<Self> {
         Ok(Self {
-            newest: diesel::row::NamedRow::get::<diesel::sql_types::Nullable<BigInt>, _>(
-                row, "newest",
-            )?,
+            newest: NamedRow::get::<Nullable<BigInt>, _>(row, "newest")?,
             row: ConversationRow::build(row)?,
         })
     }

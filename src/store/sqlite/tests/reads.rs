@@ -1,0 +1,63 @@
+use std::sync::{Arc, mpsc};
+
+use super::*;
+
+#[tokio::test]
+async fn what_was_never_written_is_not_found() {
+    let file = File::new();
+    let store = file.store();
+    let id = exchange("s", NOON).conversation.id;
+    assert_eq!(store.conversation(id).await.unwrap(), None);
+    assert!(store.messages(id, 5).await.unwrap().data.is_empty());
+    assert!(store.errors(id, usize::MAX).await.unwrap().data.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn readers_do_not_wait_for_the_writer() {
+    let file = File::new();
+    let store = Arc::new(file.store());
+    let rows = exchange("s", NOON);
+    store.write(std::slice::from_ref(&rows)).await.unwrap();
+    let (release, released) = mpsc::channel::<()>();
+    let (begin, begun) = mpsc::channel::<()>();
+    let writer = Arc::clone(&store);
+    let held = tokio::spawn(async move {
+        writer
+            .change(move |writer| {
+                let connection = &mut writer.session.connection;
+                connection.immediate_transaction(|_| {
+                    let _ = begin.send(());
+                    let _ = released.recv();
+                    diesel::QueryResult::Ok(())
+                })
+            })
+            .await
+    });
+    tokio::task::spawn_blocking(move || begun.recv())
+        .await
+        .unwrap()
+        .unwrap();
+    let reads = (0..12).map(|_| store.messages(rows.conversation.id, 5));
+    for page in futures_util::future::join_all(reads).await {
+        assert_eq!(page.unwrap().data.len(), 2);
+    }
+    release.send(()).unwrap();
+    held.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn a_panic_is_an_answer_and_the_next_call_works() {
+    let file = File::new();
+    let store = file.store();
+    store.prepare(NOON).await.unwrap();
+    let panicked = store
+        .change(|_| -> diesel::QueryResult<()> { panic!("in the store") })
+        .await;
+    assert!(!panicked.unwrap_err().is_transient());
+    let panicked = store
+        .read(|_, _| -> diesel::QueryResult<()> { panic!("in the store") })
+        .await;
+    assert!(!panicked.unwrap_err().is_transient());
+    store.write(&[exchange("s", NOON)]).await.unwrap();
+    assert_eq!(count_of(&store, "s").await, 2);
+}
