@@ -172,3 +172,29 @@ impl IntoResponse for ApiError {
         response
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use axum::body;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_the_database_said_stays_in_the_log() {
+        for (error, status) in [
+            (StoreError::Refused("detail".to_owned()), 500),
+            (StoreError::Unavailable("detail".to_owned()), 503),
+        ] {
+            let response = ApiError::from(error).into_response();
+            assert_eq!(response.status(), status);
+            let retry = response.headers().contains_key(header::RETRY_AFTER);
+            assert_eq!(retry, status == 503);
+            let body = body::to_bytes(response.into_body(), 1024).await.unwrap();
+            let body = String::from_utf8(body.to_vec()).unwrap();
+            assert!(
+                body.contains("server_error") && !body.contains("detail"),
+                "{body}"
+            );
+        }
+    }
+}
