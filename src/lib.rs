@@ -35,6 +35,7 @@ mod id;
 mod escape;
 
 // Where the rows are kept.
+#[cfg(feature = "sqlite")]
 mod partition;
 pub mod store;
 
