@@ -1,5 +1,4 @@
-//! Records every LLM conversation that passes through a Tower stack.
-
+#![doc = include_str!("../README.md")]
 #![warn(missing_docs, unreachable_pub)]
 
 // The modules stand in the order in which the data goes.
