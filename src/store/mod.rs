@@ -5,6 +5,12 @@ mod dsn;
 mod error;
 mod open;
 #[cfg(feature = "sqlite")]
+mod columns;
+#[cfg(feature = "sqlite")]
+mod memory;
+#[cfg(feature = "sqlite")]
+mod pack;
+#[cfg(feature = "sqlite")]
 mod payload;
 mod rows;
 #[cfg(feature = "sqlite")]

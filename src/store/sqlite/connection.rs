@@ -19,12 +19,11 @@ use diesel::{
 use super::{
     days::{Mode, TextRow},
     error::{connection_error, opening_error, store_error},
-    memory::Memory,
     migrate::migrate,
     readers::Readers,
     session::{Session, lock},
 };
-use crate::store::{StoreError, StoreOptions};
+use crate::store::{StoreError, StoreOptions, memory::Memory};
 
 /// How long SQLite waits for another process' transaction; closing a large day takes seconds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);

@@ -9,10 +9,7 @@ mod readers;
 mod session;
 mod migrate;
 mod days;
-mod columns;
 mod write;
-mod memory;
-mod pack;
 mod insert;
 mod read;
 mod list;
@@ -33,12 +30,11 @@ pub(crate) use connection::Location;
 use self::{
     connection::{Connections, Writer},
     days::Mode,
-    pack::Batch,
     write::RejectedExchange,
 };
 use super::{
     Conversation, ExchangeRows, Page, Partition, Store, StoreError, StoreFuture, StoreOptions,
-    StoredError, StoredMessage, UnixMillis,
+    StoredError, StoredMessage, UnixMillis, pack::Batch,
 };
 use crate::{
     id::Id,

@@ -9,17 +9,18 @@ use diesel::{
 };
 
 use super::{
-    columns,
     days::{self, Mode},
     insert::{Target, insert},
-    memory::Memory,
-    pack::{Batch, Cell, ConversationCells, DayCells},
     session::Session,
 };
 use crate::{
     id::Id,
     partition::{Day, ERRORS, MESSAGES},
-    store::ExchangeRows,
+    store::{
+        ExchangeRows, columns,
+        memory::Memory,
+        pack::{Batch, Cell, ConversationCells, DayCells},
+    },
 };
 
 const DO_NOTHING: &str = " ON CONFLICT DO NOTHING";
