@@ -7,6 +7,7 @@ mod ends;
 mod gateway;
 mod identity;
 mod proxy;
+mod shutdown;
 mod support;
 mod transparency;
 mod ways_in;
