@@ -8,6 +8,7 @@ mod gateway;
 mod identity;
 mod proxy;
 mod shutdown;
+mod stacks;
 mod support;
 mod transparency;
 mod ways_in;
