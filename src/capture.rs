@@ -335,6 +335,19 @@ mod tests {
     }
 
     #[test]
+    fn what_the_budget_refused_stays_empty_when_there_is_room_again() {
+        let vault = Vault::new(16 << 10);
+        vault.charge(15 << 10);
+        let mut refused = Capture::default();
+        assert!(!refused.begin(&vault, 100, None, |segment| segment.push(1)));
+        vault.release(15 << 10);
+        refused.extend(&vault, &Bytes::from_static(b"late"));
+        assert_eq!(refused.truncated(), Truncated::Budget);
+        assert_eq!((refused.seen(), body(&refused).len()), (4, 0));
+        assert_eq!(vault.used(), 0);
+    }
+
+    #[test]
     fn a_buffer_in_pieces_is_copied_whole() {
         let vault = Vault::new(1 << 20);
         let mut capture = Capture::default();
