@@ -3,6 +3,7 @@
 mod api;
 mod clients;
 mod corpus;
+mod delivery;
 mod ends;
 mod gateway;
 mod identity;

@@ -36,6 +36,7 @@ pub enum Mood {
 pub struct Shelf {
     mood: watch::Sender<Mood>,
     asked: watch::Sender<u64>,
+    attempts: Mutex<Vec<Vec<ExchangeRows>>>,
     rows: Mutex<Vec<ExchangeRows>>,
     rejects: Mutex<Vec<ExchangeRows>>,
 }
@@ -45,6 +46,7 @@ impl Shelf {
         Arc::new(Self {
             mood: watch::Sender::new(Mood::Willing),
             asked: watch::Sender::new(0),
+            attempts: Mutex::default(),
             rows: Mutex::default(),
             rejects: Mutex::default(),
         })
@@ -84,6 +86,11 @@ impl Shelf {
         rows.remove(0)
     }
 
+    /// Every batch that it was asked to write, taken or not.
+    pub fn attempts(&self) -> Vec<Vec<ExchangeRows>> {
+        self.attempts.lock().expect("attempts").clone()
+    }
+
     /// What was refused and put aside so far.
     pub fn rejects(&self) -> Vec<ExchangeRows> {
         self.rejects.lock().expect("rejects").clone()
@@ -119,6 +126,7 @@ impl Store for Shelf {
     }
 
     fn write<'a>(&'a self, batch: &'a [ExchangeRows]) -> StoreFuture<'a, ()> {
+        self.attempts.lock().expect("attempts").push(batch.to_vec());
         self.asked.send_modify(|asked| *asked += 1);
         assert_ne!(*self.mood.borrow(), Mood::Panicking, "the shelf breaks");
         Box::pin(self.keep(batch))
