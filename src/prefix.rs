@@ -3,8 +3,6 @@
 //! Who speaks in which conversation is decided from this copy in the writer. A header that is not
 //! on the list is never copied, so no credential can be stored by oversight.
 
-use std::collections::HashSet;
-
 use http::{HeaderMap, HeaderName};
 
 /// A longer value is cut: no id or tag that is kept needs more.
@@ -15,7 +13,7 @@ const MAX_PATH_BYTES: usize = 2 << 10;
 /// Which headers are copied.
 #[derive(Clone, Debug)]
 pub(crate) struct AllowList {
-    names: HashSet<HeaderName>,
+    names: Vec<HeaderName>,
     tag_prefix: String,
     /// Per first letter, the lengths of the names on the list: most headers end here.
     lengths: [u64; 256],
@@ -24,7 +22,7 @@ pub(crate) struct AllowList {
 impl AllowList {
     /// The list with these names, and every name that begins with `tag_prefix` and goes on.
     pub(crate) fn new(names: impl IntoIterator<Item = HeaderName>, tag_prefix: &str) -> Self {
-        let names: HashSet<HeaderName> = names.into_iter().collect();
+        let names: Vec<HeaderName> = names.into_iter().collect();
         let tag_prefix = tag_prefix.to_ascii_lowercase();
         let mut lengths = [0; 256];
         for name in &names {
