@@ -47,6 +47,10 @@ pin_project! {
 }
 
 #[derive(Debug)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a box would be an allocation an exchange, freed on another thread"
+)]
 enum Tee {
     Request(RequestTee),
     Response(Recording),

@@ -38,6 +38,10 @@ mod escape;
 mod partition;
 pub mod store;
 
+// The history, over HTTP.
+#[cfg(feature = "api")]
+pub mod api;
+
 pub use self::{
     body::RecordingBody,
     builder::{BuildError, RecordingLayerBuilder},

@@ -53,11 +53,6 @@ impl Day {
         }
     }
 
-    /// The day after; the last day stays.
-    pub(crate) fn next(self) -> Self {
-        self.plus(1)
-    }
-
     /// The day before; the first day stays.
     pub(crate) fn previous(self) -> Self {
         self.plus(-1)
@@ -160,7 +155,7 @@ mod tests {
         );
         assert_eq!(january.to_string(), "2025-01-15");
         assert_eq!(Day::from_unix_ms(-1).to_string(), "1969-12-31");
-        assert_eq!(day("2024-02-28").next().next(), day("2024-03-01"));
+        assert_eq!(day("2024-03-01").previous().previous(), day("2024-02-28"));
     }
 
     #[test]
@@ -184,7 +179,6 @@ mod tests {
     fn the_ends_are_where_the_calendar_says() {
         assert_eq!(Day::MIN, day("0001-01-01"));
         assert_eq!(Day::MAX, day("9999-12-31"));
-        assert_eq!(Day::MAX.next(), Day::MAX);
         assert_eq!(Day::MIN.previous(), Day::MIN);
         assert_eq!(Day::ahead(i64::MAX).collect::<Vec<_>>(), [Day::MAX]);
         assert_eq!(Day::newest_closable(i64::MIN), Day::MIN);
@@ -224,7 +218,7 @@ mod tests {
             prop_assert_eq!(Day::of_table(ERRORS, &day.table_name(ERRORS)), Some(day));
             prop_assert_eq!(Day::parse(&day.to_string()), Some(day));
             prop_assert_eq!(Day::from_unix_ms(day.start_ms()), day);
-            prop_assert!(day == Day::MAX || day.to_string() < day.next().to_string());
+            prop_assert!(day == Day::MIN || day.previous().to_string() < day.to_string());
         }
 
         #[test]

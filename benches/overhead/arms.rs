@@ -30,10 +30,13 @@ const UNRECORDED: &str = "/v1/models";
 /// A service under test.
 pub struct Arm {
     pub name: &'static str,
-    serve: Box<dyn FnMut(&Runtime, u64) -> Duration>,
+    serve: Serve,
     watch: Watch,
     served: u64,
 }
+
+/// Serves so many exchanges, and says how long that took.
+type Serve = Box<dyn FnMut(&Runtime, u64) -> Duration>;
 
 enum Watch {
     Nothing,
@@ -129,11 +132,7 @@ impl Arm {
     }
 }
 
-fn serving<S, B>(
-    service: S,
-    exchange: Exchange,
-    path: &'static str,
-) -> Box<dyn FnMut(&Runtime, u64) -> Duration>
+fn serving<S, B>(service: S, exchange: Exchange, path: &'static str) -> Serve
 where
     S: Service<Request<Body>, Response = Response<B>, Error = Infallible> + Clone + 'static,
     B: http_body::Body,
@@ -153,7 +152,7 @@ where
 }
 
 /// Under a subscriber that formats at the layer's own level and throws the lines away.
-fn traced(upstream: Upstream, exchange: Exchange) -> Box<dyn FnMut(&Runtime, u64) -> Duration> {
+fn traced(upstream: Upstream, exchange: Exchange) -> Serve {
     let subscriber = tracing_subscriber::fmt()
         .with_max_level(tracing::Level::DEBUG)
         .with_writer(io::sink)

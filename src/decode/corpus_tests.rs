@@ -69,8 +69,7 @@ fn choice(choice: &Choice) -> Value {
 
 fn decoded(spoken: &Spoken, status: &Value) -> Value {
     let reply = &spoken.reply;
-    if reply.error.is_some() && reply.choices.is_empty() {
-        let error = reply.error.as_ref().expect("an error");
+    if let (Some(error), true) = (&reply.error, reply.choices.is_empty()) {
         return json!({"kind": "error", "error": {
             "status": status, "message": error.message, "code": error.code, "type": error.kind,
         }});

@@ -1,10 +1,10 @@
 //! Lenient JSON: what has not the expected type is kept or passed over, and never fails the document.
 
-use std::{borrow::Cow, fmt, marker::PhantomData};
+use std::{borrow::Cow, fmt};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeOwned, IgnoredAny, MapAccess, SeqAccess, Visitor},
+    de::{DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::{Map, Value, value::RawValue};
 
@@ -132,41 +132,75 @@ pub(super) trait Members<'de>: Default {
     ) -> Result<(), A::Error>;
 }
 
-/// An object; `None` where something else stood.
-pub(super) struct Object<T>(pub(super) Option<T>);
-
-impl<T> Default for Object<T> {
-    fn default() -> Self {
-        Self(None)
+impl<'de, T: Members<'de>> Members<'de> for Box<T> {
+    fn member<A: MapAccess<'de>>(
+        &mut self,
+        key: Cow<'de, str>,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        T::member(self, key, map)
     }
 }
 
-/// An array of objects; `None` where something else stood.
-pub(super) struct List<T>(pub(super) Option<Vec<Object<T>>>);
+/// Reads a whole document; `None` where it is no object, or no JSON.
+pub(super) fn document<'de, T: Members<'de>>(source: &'de str) -> Option<T> {
+    let mut object = None;
+    let mut deserializer = serde_json::Deserializer::from_str(source);
+    IntoObject(&mut object)
+        .deserialize(&mut deserializer)
+        .ok()?;
+    deserializer.end().ok()?;
+    object
+}
 
-impl<T> Default for List<T> {
-    fn default() -> Self {
-        Self(None)
+/// Reads the value of a key into this place; what is no object is passed over.
+pub(super) fn object<'de, T: Members<'de>, A: MapAccess<'de>>(
+    map: &mut A,
+    place: &mut Option<T>,
+) -> Result<(), A::Error> {
+    map.next_value_seed(IntoObject(place))
+}
+
+/// Reads the value of a key into this place; what is no list, and in it what is no object, is passed over.
+pub(super) fn list<'de, T: Members<'de>, A: MapAccess<'de>>(
+    map: &mut A,
+    place: &mut Option<Vec<T>>,
+) -> Result<(), A::Error> {
+    map.next_value_seed(IntoList(place))
+}
+
+/// Objects are filled where they stand: moving them about cost more than reading them.
+struct IntoObject<'p, T>(&'p mut Option<T>);
+
+struct IntoList<'p, T>(&'p mut Option<Vec<T>>);
+
+struct IntoItem<'p, T>(&'p mut Vec<T>);
+
+impl<'de, T: Members<'de>> DeserializeSeed<'de> for IntoObject<'_, T> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
     }
 }
 
-impl<'de, T: Members<'de>> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ObjectVisitor(PhantomData))
+impl<'de, T: Members<'de>> DeserializeSeed<'de> for IntoList<'_, T> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
     }
 }
 
-impl<'de, T: Members<'de>> Deserialize<'de> for List<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ListVisitor(PhantomData))
+impl<'de, T: Members<'de>> DeserializeSeed<'de> for IntoItem<'_, T> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
     }
 }
 
-struct ObjectVisitor<T>(PhantomData<T>);
-
-struct ListVisitor<T>(PhantomData<T>);
-
-/// What both visitors do with a value that is no container.
+/// What the visitors do with a value that is no container.
 macro_rules! pass_over_scalars {
     () => {
         fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -174,67 +208,90 @@ macro_rules! pass_over_scalars {
         }
 
         fn visit_unit<E>(self) -> Result<Self::Value, E> {
-            Ok(Self::Value::default())
+            Ok(())
         }
 
         fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-            Ok(Self::Value::default())
+            Ok(())
         }
 
         fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-            Ok(Self::Value::default())
+            Ok(())
         }
 
         fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-            Ok(Self::Value::default())
+            Ok(())
         }
 
         fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-            Ok(Self::Value::default())
+            Ok(())
         }
 
         fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
-            Ok(Self::Value::default())
+            Ok(())
         }
     };
 }
 
-impl<'de, T: Members<'de>> Visitor<'de> for ObjectVisitor<T> {
-    type Value = Object<T>;
+impl<'de, T: Members<'de>> Visitor<'de> for IntoObject<'_, T> {
+    type Value = ();
 
     pass_over_scalars!();
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        while seq.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(Object(None))
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<(), A::Error> {
+        pass_over(seq)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        let mut object = T::default();
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let object = self.0.insert(T::default());
         while let Some(Text(key)) = map.next_key()? {
             object.member(key, &mut map)?;
         }
-        Ok(Object(Some(object)))
+        Ok(())
     }
 }
 
-impl<'de, T: Members<'de>> Visitor<'de> for ListVisitor<T> {
-    type Value = List<T>;
+impl<'de, T: Members<'de>> Visitor<'de> for IntoList<'_, T> {
+    type Value = ();
 
     pass_over_scalars!();
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut list = Vec::new();
-        while let Some(object) = seq.next_element()? {
-            list.push(object);
-        }
-        Ok(List(Some(list)))
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        let list = self.0.insert(Vec::with_capacity(1));
+        while seq.next_element_seed(IntoItem(list))?.is_some() {}
+        Ok(())
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(List(None))
+        Ok(())
     }
+}
+
+impl<'de, T: Members<'de>> Visitor<'de> for IntoItem<'_, T> {
+    type Value = ();
+
+    pass_over_scalars!();
+
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<(), A::Error> {
+        pass_over(seq)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        self.0.push(T::default());
+        while let Some(Text(key)) = map.next_key()? {
+            match self.0.last_mut() {
+                Some(item) => item.member(key, &mut map)?,
+                None => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn pass_over<'de, A: SeqAccess<'de>>(mut seq: A) -> Result<(), A::Error> {
+    while seq.next_element::<IgnoredAny>()?.is_some() {}
+    Ok(())
 }
 
 /// The source of a value that says something: not null.

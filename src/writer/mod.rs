@@ -1,9 +1,11 @@
 //! The recorder's own threads: take exchanges off a ring, decode them, make rows, write batches.
 
+mod worker;
+mod spoken;
+mod rows;
+mod other;
 mod batch;
 mod job;
-mod rows;
-mod worker;
 
 use std::{io, sync::Arc, thread, time::Instant};
 

@@ -2,35 +2,30 @@
 
 use std::{
     mem,
-    panic::{AssertUnwindSafe, catch_unwind},
     time::{Duration, Instant},
 };
 
 use serde_json::{Map, Value};
 
-use super::Workshop;
+use super::{
+    Workshop,
+    other::{begun, json_text, other, whole},
+    spoken,
+};
 use crate::{
-    capture::{Capture, Share},
-    conversation::{Choice, Message, Prompt, Reply, Role, Usage},
-    decode::{self, Payload, Policy, Spoken},
-    escape,
+    conversation::{Message, Prompt, Reply, Role, Usage},
+    decode::Spoken,
     exchange::Exchange,
     id::Id,
     identity::{Identity, fit},
-    outcome::{Outcome, Truncated},
-    prefix::{Prefix, take},
+    outcome::Outcome,
+    prefix::Prefix,
     rules,
-    settings::MAX_RAW_BYTES,
     store::{ErrorColumns, ExchangeColumns, ExchangeRows, MessageColumns, NewConversation},
 };
 
 /// The longest title, in characters.
 const TITLE_CHARS: usize = 60;
-/// Parsed messages take about as much again as the bodies they come from.
-const DECODING_FACTOR: usize = 2;
-/// What a compressed body is thought to expand to, before it is known.
-const EXPANSION_FACTOR: usize = 8;
-
 /// Decodes an exchange and makes its rows.
 pub(crate) fn make(workshop: &Workshop, exchange: &Exchange) -> ExchangeRows {
     let id = exchange
@@ -40,7 +35,7 @@ pub(crate) fn make(workshop: &Workshop, exchange: &Exchange) -> ExchangeRows {
         let request = exchange.request.state();
         let prefix = Prefix::read(request.capture.prefix());
         let identity = workshop.identity.identify(exchange, prefix, id);
-        let mut spoken = decode(workshop, exchange, &request.capture, prefix);
+        let mut spoken = spoken::hear(workshop, exchange, &request.capture, prefix);
         spoken.truncated = spoken
             .truncated
             .max(request.capture.truncated())
@@ -53,79 +48,6 @@ pub(crate) fn make(workshop: &Workshop, exchange: &Exchange) -> ExchangeRows {
 /// The time of an instant, in nanoseconds since 1970 UTC.
 fn wall_nanos(instant: Instant) -> u64 {
     rules::now().saturating_sub(instant.elapsed().as_nanos() as u64)
-}
-
-fn decode(
-    workshop: &Workshop,
-    exchange: &Exchange,
-    request: &Capture,
-    prefix: Prefix<'_>,
-) -> Spoken {
-    let Workshop {
-        channel, settings, ..
-    } = workshop;
-    let header = |name| escape::text(prefix.header(name).unwrap_or_default());
-    let (request_type, request_encoding) = (header("content-type"), header("content-encoding"));
-    let (response_type, rest) = take(exchange.response.prefix()).unwrap_or_default();
-    let (response_encoding, _) = take(rest).unwrap_or_default();
-    let (response_type, response_encoding) =
-        (escape::text(response_type), escape::text(response_encoding));
-    let mut request_segments: Vec<&[u8]> = request.segments().collect();
-    let mut response_segments: Vec<&[u8]> = exchange.response.segments().collect();
-
-    let need =
-        need(&request_segments, &request_encoding) + need(&response_segments, &response_encoding);
-    let affordable = channel.vault.try_charge(need, Share::Decoding);
-    if !affordable {
-        request_segments.clear();
-        response_segments.clear();
-    }
-    let path = escape::text(prefix.path());
-    let attempt = |path: &str| {
-        let request = Payload {
-            content_type: &request_type,
-            content_encoding: &request_encoding,
-            segments: &request_segments,
-            truncated: request.truncated() != Truncated::No,
-        };
-        let response = Payload {
-            content_type: &response_type,
-            content_encoding: &response_encoding,
-            segments: &response_segments,
-            truncated: exchange.response.truncated() != Truncated::No
-                || exchange.outcome != Outcome::Complete,
-        };
-        let response = exchange.status.map(|status| (status, response));
-        let policy = Policy {
-            max_decoded_bytes: settings.max_request_bytes.max(settings.max_response_bytes),
-            max_raw_bytes: MAX_RAW_BYTES,
-            keep_media: settings.keep_media,
-        };
-        catch_unwind(AssertUnwindSafe(|| {
-            decode::exchange(path, request, response, &policy)
-        }))
-    };
-    let mut spoken = attempt(&path).unwrap_or_else(|_| {
-        channel.counters.decode_panics.add(1);
-        // A path that is nobody's is kept as it came.
-        attempt("").unwrap_or_default()
-    });
-    if affordable {
-        channel.vault.release(need);
-    } else {
-        spoken.truncated = Truncated::Budget;
-    }
-    spoken
-}
-
-fn need(segments: &[&[u8]], encoding: &str) -> usize {
-    let bytes: usize = segments.iter().map(|segment| segment.len()).sum();
-    let expansion = if encoding.is_empty() {
-        1
-    } else {
-        EXPANSION_FACTOR
-    };
-    bytes * expansion * DECODING_FACTOR
 }
 
 fn assemble(exchange: &Exchange, id: Id, identity: Identity, spoken: Spoken) -> ExchangeRows {
@@ -311,59 +233,4 @@ fn error_row(columns: &ExchangeColumns, prompt: Prompt, reply: Reply) -> ErrorCo
         content: last.map(|message| message.content).unwrap_or_default(),
         other: json_text(details),
     }
-}
-
-/// The part of an answer that had arrived when it failed.
-fn begun(choice: Choice) -> Value {
-    let mut begun = whole(&choice.message);
-    if let Value::Object(begun) = &mut begun {
-        begun.insert("index".to_owned(), choice.index.into());
-        begun.insert("finish_reason".to_owned(), choice.finish_reason.into());
-    }
-    begun
-}
-
-fn whole(message: &Message) -> Value {
-    let mut whole = other(message);
-    whole.insert("role".to_owned(), message.role.as_str().into());
-    whole.insert("content".to_owned(), message.content.as_str().into());
-    Value::Object(whole)
-}
-
-/// What a message holds beside role and text, in OpenAI's names.
-fn other(message: &Message) -> Map<String, Value> {
-    let Message {
-        role: _,
-        content: _,
-        tool_calls,
-        tool_call_id,
-        reasoning,
-        refusal,
-        other,
-    } = message;
-    let mut other = other.clone();
-    if !tool_calls.is_empty() {
-        let calls = tool_calls.iter().map(|call| {
-            serde_json::json!({
-                "id": call.id,
-                "type": call.kind,
-                "function": { "name": call.name, "arguments": call.arguments },
-            })
-        });
-        other.insert("tool_calls".to_owned(), calls.collect());
-    }
-    for (name, text) in [
-        ("tool_call_id", tool_call_id),
-        ("reasoning", reasoning),
-        ("refusal", refusal),
-    ] {
-        if let Some(text) = text {
-            other.insert(name.to_owned(), text.as_str().into());
-        }
-    }
-    other
-}
-
-fn json_text(map: Map<String, Value>) -> Option<String> {
-    (!map.is_empty()).then(|| Value::Object(map).to_string())
 }

@@ -1,6 +1,10 @@
 //! The layer on real stacks, over real sockets, into real databases.
 
+mod api;
+mod clients;
 mod corpus;
+mod gateway;
 mod identity;
+mod proxy;
 mod support;
 mod ways_in;

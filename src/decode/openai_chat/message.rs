@@ -8,7 +8,7 @@ use super::{MAX_TOOL_CALLS, wire};
 use crate::{
     conversation::{Message, Role, ToolCall},
     decode::{
-        json::{self, Field, Object},
+        json::{self, Field},
         media,
     },
     outcome::Truncated,
@@ -85,14 +85,7 @@ impl Reader {
             }
         }
         let mut extras = Vec::new();
-        for (index, call) in wire
-            .tool_calls
-            .0
-            .into_iter()
-            .flatten()
-            .filter_map(|Object(call)| call)
-            .enumerate()
-        {
+        for (index, call) in wire.tool_calls.into_iter().flatten().enumerate() {
             if index == MAX_TOOL_CALLS {
                 *truncated = Truncated::Cap;
                 break;
@@ -106,7 +99,7 @@ impl Reader {
                 .other
                 .insert("tool_calls".to_owned(), Value::Array(extras));
         }
-        if let Object(Some(function)) = wire.function_call {
+        if let Some(function) = wire.function_call {
             message.tool_calls.push(legacy_call(function));
         }
         message.content = parts.text;

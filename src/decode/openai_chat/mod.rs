@@ -1,6 +1,8 @@
 //! OpenAI's chat completions, and what others make of them.
 
 mod calls;
+mod growing;
+mod head;
 mod message;
 mod stream;
 #[cfg(test)]
@@ -15,7 +17,7 @@ use serde_json::Value;
 use self::message::Reader;
 use super::{
     Read, failure,
-    json::{self, Field, Object},
+    json::{self, Field},
     sse,
 };
 use crate::{
@@ -31,21 +33,14 @@ const MAX_TOOL_CALLS: usize = 65_536;
 
 /// Reads a request; `None` where the document is none.
 pub(super) fn prompt(source: &str, keep_media: bool) -> Option<Read<Prompt>> {
-    let Ok(Object(Some(request))) = serde_json::from_str::<Object<wire::Request<'_>>>(source)
-    else {
-        return None;
-    };
+    let request = json::document::<wire::Request<'_>>(source)?;
     let reader = Reader {
         role: || Role::User,
         joint: "\n",
         keep_media,
     };
     let mut truncated = Truncated::No;
-    let messages = request
-        .messages
-        .0?
-        .into_iter()
-        .filter_map(|Object(message)| message);
+    let messages = request.messages?.into_iter();
     let messages = messages
         .map(|message| reader.read(message, &mut truncated))
         .collect();
@@ -75,15 +70,12 @@ pub(super) fn reply(
 }
 
 fn whole_reply(source: &str, keep_media: bool) -> Option<Read<Reply>> {
-    let Ok(Object(Some(response))) = serde_json::from_str::<Object<wire::Response<'_>>>(source)
-    else {
-        return None;
-    };
-    let groq = response.x_groq.0.unwrap_or_default();
+    let response = json::document::<wire::Response<'_>>(source)?;
+    let groq = response.x_groq.unwrap_or_default();
     let mut error = response
         .error
         .and_then(|source| failure::object(&json::value(source.get())));
-    if response.choices.0.is_none() && error.is_none() {
+    if response.choices.is_none() && error.is_none() {
         return None;
     }
     let reader = Reader {
@@ -93,12 +85,7 @@ fn whole_reply(source: &str, keep_media: bool) -> Option<Read<Reply>> {
     };
     let mut truncated = Truncated::No;
     let mut choices = Vec::new();
-    let wires = response
-        .choices
-        .0
-        .into_iter()
-        .flatten()
-        .filter_map(|Object(choice)| choice);
+    let wires = response.choices.into_iter().flatten();
     for (position, choice) in (0..).zip(wires) {
         if choices.len() == MAX_CHOICES {
             truncated = Truncated::Cap;
@@ -107,7 +94,11 @@ fn whole_reply(source: &str, keep_media: bool) -> Option<Read<Reply>> {
         if let Some(source) = choice.error {
             error = error.or_else(|| failure::object(&json::value(source.get())));
         }
-        let message = choice.message.0.or(choice.delta.0).unwrap_or_default();
+        let message = choice
+            .message
+            .map(|message| *message)
+            .or(choice.delta)
+            .unwrap_or_default();
         let mut message = reader.read(message, &mut truncated);
         message.other.extend(
             choice

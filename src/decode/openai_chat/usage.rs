@@ -7,14 +7,12 @@ use serde_json::Value;
 
 use crate::{
     conversation::Usage,
-    decode::json::{Field, Members, Object},
+    decode::json::{self, Field, Members},
 };
 
 /// Reads a usage object; `None` where it is not an object.
 pub(super) fn read(source: &str) -> Option<Usage> {
-    let Ok(Object(Some(Wire { usage }))) = serde_json::from_str(source) else {
-        return None;
-    };
+    let Wire { usage } = json::document(source)?;
     Some(Usage {
         raw: Some(source.to_owned()),
         ..usage
@@ -39,14 +37,16 @@ impl<'de> Members<'de> for Wire {
             "total_tokens" => usage.total_tokens = number(map)?,
             "prompt_cache_hit_tokens" => usage.cached_tokens = usage.cached_tokens.or(number(map)?),
             "prompt_tokens_details" => {
-                let Object(details) = map.next_value::<Object<Details>>()?;
-                let details = details.unwrap_or_default();
+                let mut details = None;
+                json::object(map, &mut details)?;
+                let details: Details = details.unwrap_or_default();
                 usage.cached_tokens = details.cached.or(usage.cached_tokens);
                 // Providers without such a cache state a zero, which is not a count.
                 usage.cache_write_tokens = details.cache_write.filter(|&tokens| tokens != 0);
             }
             "completion_tokens_details" => {
-                let Object(details) = map.next_value::<Object<Details>>()?;
+                let mut details: Option<Details> = None;
+                json::object(map, &mut details)?;
                 usage.reasoning_tokens = details.unwrap_or_default().reasoning;
             }
             _ => drop(map.next_value::<IgnoredAny>()?),

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::de::{IgnoredAny, MapAccess};
 use serde_json::value::RawValue;
 
-use crate::decode::json::{Field, List, Members, Object, stated};
+use crate::decode::json::{self, Field, Members, stated};
 
 /// Members that have no place of their own, as source.
 pub(super) type Rest<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
@@ -14,7 +14,7 @@ pub(super) type Rest<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
 pub(super) struct Request<'a> {
     pub(super) model: Field<'a>,
     pub(super) stream: Field<'a>,
-    pub(super) messages: List<Message<'a>>,
+    pub(super) messages: Option<Vec<Message<'a>>>,
 }
 
 impl<'de> Members<'de> for Request<'de> {
@@ -26,7 +26,7 @@ impl<'de> Members<'de> for Request<'de> {
         match key.as_ref() {
             "model" => self.model = map.next_value()?,
             "stream" => self.stream = map.next_value()?,
-            "messages" => self.messages = map.next_value()?,
+            "messages" => json::list(map, &mut self.messages)?,
             _ => drop(map.next_value::<IgnoredAny>()?),
         }
         Ok(())
@@ -42,9 +42,9 @@ pub(super) struct Response<'a> {
     pub(super) id: Field<'a>,
     pub(super) model: Field<'a>,
     pub(super) provider: Field<'a>,
-    pub(super) choices: List<Choice<'a>>,
+    pub(super) choices: Option<Vec<Choice<'a>>>,
     pub(super) usage: Option<&'a RawValue>,
-    pub(super) x_groq: Object<XGroq<'a>>,
+    pub(super) x_groq: Option<XGroq<'a>>,
     pub(super) error: Option<&'a RawValue>,
     /// The vendor's words about the whole response that are worth keeping.
     pub(super) vendor: Rest<'a>,
@@ -60,9 +60,9 @@ impl<'de> Members<'de> for Response<'de> {
             "id" => self.id = map.next_value()?,
             "model" => self.model = map.next_value()?,
             "provider" => self.provider = map.next_value()?,
-            "choices" => self.choices = map.next_value()?,
+            "choices" => json::list(map, &mut self.choices)?,
             "usage" => self.usage = stated(map)?,
-            "x_groq" => self.x_groq = map.next_value()?,
+            "x_groq" => json::object(map, &mut self.x_groq)?,
             "error" => self.error = stated(map)?,
             "system_fingerprint" | "service_tier" | "citations" | "search_results" => {
                 self.vendor.extend(stated(map)?.map(|value| (key, value)));
@@ -98,8 +98,8 @@ impl<'de> Members<'de> for XGroq<'de> {
 #[derive(Default)]
 pub(super) struct Choice<'a> {
     pub(super) index: Field<'a>,
-    pub(super) delta: Object<Message<'a>>,
-    pub(super) message: Object<Message<'a>>,
+    pub(super) delta: Option<Message<'a>>,
+    pub(super) message: Option<Box<Message<'a>>>,
     pub(super) finish_reason: Field<'a>,
     pub(super) error: Option<&'a RawValue>,
     pub(super) rest: Rest<'a>,
@@ -113,8 +113,8 @@ impl<'de> Members<'de> for Choice<'de> {
     ) -> Result<(), A::Error> {
         match key.as_ref() {
             "index" => self.index = map.next_value()?,
-            "delta" => self.delta = map.next_value()?,
-            "message" => self.message = map.next_value()?,
+            "delta" => json::object(map, &mut self.delta)?,
+            "message" => json::object(map, &mut self.message)?,
             "finish_reason" => self.finish_reason = map.next_value()?,
             "error" => self.error = stated(map)?,
             "logprobs" | "token_ids" | "prompt_token_ids" => drop(map.next_value::<IgnoredAny>()?),
@@ -133,8 +133,8 @@ pub(super) struct Message<'a> {
     pub(super) reasoning: Field<'a>,
     pub(super) thinking: Field<'a>,
     pub(super) refusal: Field<'a>,
-    pub(super) tool_calls: List<Call<'a>>,
-    pub(super) function_call: Object<Function<'a>>,
+    pub(super) tool_calls: Option<Vec<Call<'a>>>,
+    pub(super) function_call: Option<Function<'a>>,
     pub(super) tool_call_id: Field<'a>,
     pub(super) rest: Rest<'a>,
 }
@@ -152,8 +152,8 @@ impl<'de> Members<'de> for Message<'de> {
             "reasoning" => self.reasoning = map.next_value()?,
             "thinking" => self.thinking = map.next_value()?,
             "refusal" => self.refusal = map.next_value()?,
-            "tool_calls" => self.tool_calls = map.next_value()?,
-            "function_call" => self.function_call = map.next_value()?,
+            "tool_calls" => json::list(map, &mut self.tool_calls)?,
+            "function_call" => json::object(map, &mut self.function_call)?,
             "tool_call_id" => self.tool_call_id = map.next_value()?,
             _ => self.rest.extend(stated(map)?.map(|value| (key, value))),
         }
@@ -167,8 +167,8 @@ pub(super) struct Call<'a> {
     pub(super) index: Field<'a>,
     pub(super) id: Field<'a>,
     pub(super) kind: Field<'a>,
-    pub(super) function: Object<Function<'a>>,
-    pub(super) custom: Object<Function<'a>>,
+    pub(super) function: Option<Function<'a>>,
+    pub(super) custom: Option<Function<'a>>,
     pub(super) rest: Rest<'a>,
 }
 
@@ -182,8 +182,8 @@ impl<'de> Members<'de> for Call<'de> {
             "index" => self.index = map.next_value()?,
             "id" => self.id = map.next_value()?,
             "type" => self.kind = map.next_value()?,
-            "function" => self.function = map.next_value()?,
-            "custom" => self.custom = map.next_value()?,
+            "function" => json::object(map, &mut self.function)?,
+            "custom" => json::object(map, &mut self.custom)?,
             _ => self.rest.extend(stated(map)?.map(|value| (key, value))),
         }
         Ok(())
@@ -199,11 +199,7 @@ impl<'a> Call<'a> {
             true => (&mut self.custom, &mut self.function),
             false => (&mut self.function, &mut self.custom),
         };
-        first
-            .0
-            .take()
-            .or_else(|| second.0.take())
-            .unwrap_or_default()
+        first.take().or_else(|| second.take()).unwrap_or_default()
     }
 }
 
@@ -240,9 +236,7 @@ impl Function<'_> {
             .and_then(|rest| rest.strip_suffix('"'))
         {
             Some(plain) if !plain.contains('\\') => arguments.push_str(plain),
-            Some(_) => {
-                arguments.push_str(&crate::decode::json::read::<String>(source).unwrap_or_default())
-            }
+            Some(_) => arguments.push_str(&json::read::<String>(source).unwrap_or_default()),
             None => arguments.push_str(source),
         }
     }

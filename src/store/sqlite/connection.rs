@@ -211,6 +211,10 @@ fn connect(location: &Location) -> Result<SqliteConnection, StoreError> {
 }
 
 /// WAL is a property of the file: the first process sets it, and SQLite answers the others "locked" meanwhile.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a blocking thread, and SQLite has no other way to wait for this lock"
+)]
 fn enter_wal(connection: &mut SqliteConnection) -> QueryResult<()> {
     let begun = Instant::now();
     loop {

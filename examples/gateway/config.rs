@@ -1,0 +1,123 @@
+//! What the gateway is told by environment variables.
+//!
+//! | variable | meaning | default |
+//! |---|---|---|
+//! | `LISTEN_ADDR` | where it listens | `127.0.0.1:8000` |
+//! | `UPSTREAM_URL` | the LLM API that every other path is sent to, `http` or `https`; a path in it goes before the request's | the demo model `officeai` |
+//! | `UPSTREAM_API_KEY` | sent there as `Authorization: Bearer` | none is sent |
+//! | `GATEWAY_API_KEYS` | `key:user,key2:*`, where `*` makes an application's key that may name any user | a random application key, printed |
+
+use std::{env, net::SocketAddr};
+
+use http::{HeaderValue, Uri};
+use tower_recording::api::{ParseKeysError, StaticKeys};
+
+const DEFAULT_LISTEN_ADDR: &str = "127.0.0.1:8000";
+
+/// The gateway's settings.
+pub(crate) struct Config {
+    pub(crate) listen_addr: SocketAddr,
+    pub(crate) upstream: Option<Upstream>,
+    pub(crate) keys: StaticKeys,
+    /// The application key that was made because none was given.
+    generated_key: Option<String>,
+}
+
+/// The LLM API behind the gateway.
+#[derive(Clone)]
+pub(crate) struct Upstream {
+    pub(crate) url: Uri,
+    /// `Bearer` and the upstream's own key.
+    pub(crate) authorization: Option<HeaderValue>,
+}
+
+/// Why a variable could not be used. The text shows no value: it may hold a key.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    #[error("{0} is not UTF-8")]
+    NotText(&'static str),
+    #[error("LISTEN_ADDR is not an address and a port, such as {DEFAULT_LISTEN_ADDR}")]
+    ListenAddr,
+    #[error("UPSTREAM_URL is not an http or https URL without a query")]
+    UpstreamUrl,
+    #[error("UPSTREAM_API_KEY cannot stand in a header")]
+    UpstreamApiKey,
+    #[error("GATEWAY_API_KEYS cannot be read")]
+    GatewayApiKeys(#[from] ParseKeysError),
+}
+
+impl Config {
+    /// Reads the environment. An empty variable is an unset one.
+    pub(crate) fn from_env() -> Result<Self, ConfigError> {
+        let listen_addr = variable("LISTEN_ADDR")?;
+        let listen_addr = listen_addr.as_deref().unwrap_or(DEFAULT_LISTEN_ADDR);
+        let (keys, generated_key) = match variable("GATEWAY_API_KEYS")? {
+            Some(list) => (list.parse()?, None),
+            None => {
+                let key = format!("sk-{:032x}", rand::random::<u128>());
+                (StaticKeys::application(&key), Some(key))
+            }
+        };
+        Ok(Self {
+            listen_addr: listen_addr.parse().map_err(|_| ConfigError::ListenAddr)?,
+            upstream: Upstream::from_env()?,
+            keys,
+            generated_key,
+        })
+    }
+
+    /// Says where the gateway listens, and how to try it if there is nobody else who knows the key.
+    pub(crate) fn announce(&self, listening: SocketAddr) {
+        let model = match &self.upstream {
+            Some(upstream) => upstream.url.host().unwrap_or_default(),
+            None => "the demo model officeai",
+        };
+        tracing::info!(%listening, model, keys = self.keys.len(), "the gateway is listening");
+        let Some(key) = &self.generated_key else {
+            return;
+        };
+        println!(
+            "GATEWAY_API_KEYS is not set, so this run has an application key of its own: {key}\n\
+             Try it:\n\n\
+             curl http://{listening}/v1/chat/completions \\\n  \
+             -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' \\\n  \
+             -H 'X-Session-ID: first' -H 'X-User-ID: me' \\\n  \
+             -d '{{\"model\": \"officeai\", \"messages\": [{{\"role\": \"user\", \"content\": \"Hello!\"}}]}}'\n\n\
+             curl http://{listening}/conversations/first -H 'Authorization: Bearer {key}'\n"
+        );
+    }
+}
+
+impl Upstream {
+    fn from_env() -> Result<Option<Self>, ConfigError> {
+        let Some(url) = variable("UPSTREAM_URL")? else {
+            return Ok(None);
+        };
+        let url: Uri = url.parse().map_err(|_| ConfigError::UpstreamUrl)?;
+        let authority = url.authority().ok_or(ConfigError::UpstreamUrl)?;
+        if !matches!(url.scheme_str(), Some("http" | "https"))
+            || url.query().is_some()
+            || authority.as_str().contains('@')
+        {
+            return Err(ConfigError::UpstreamUrl);
+        }
+        let authorization = match variable("UPSTREAM_API_KEY")? {
+            None => None,
+            Some(key) => {
+                let mut value = HeaderValue::try_from(format!("Bearer {key}"))
+                    .map_err(|_| ConfigError::UpstreamApiKey)?;
+                value.set_sensitive(true);
+                Some(value)
+            }
+        };
+        Ok(Some(Self { url, authorization }))
+    }
+}
+
+fn variable(name: &'static str) -> Result<Option<String>, ConfigError> {
+    match env::var(name) {
+        Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
+        Err(env::VarError::NotPresent) => Ok(None),
+        Err(env::VarError::NotUnicode(_)) => Err(ConfigError::NotText(name)),
+    }
+}

@@ -1,0 +1,195 @@
+//! Who may see which conversation. Every route asks here and nowhere else.
+
+use axum::{
+    extract::{FromRequestParts, Request, State},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use http::request::Parts;
+
+use super::{auth::Principal, error::ApiError, request, router::ApiState};
+use crate::{
+    escape,
+    id::Id,
+    identity,
+    store::{Conversation, Page, Store, StoreError},
+};
+
+/// The API serves the gateway's own tenant.
+const TENANT: &str = "";
+
+/// At most so many conversations are read at a time where some of them may have to be left out.
+const WALK: usize = 500;
+
+/// The principal of this request, and what it may do.
+#[derive(Clone, Debug)]
+pub(super) struct Access(Principal);
+
+/// Lets a request with a valid key in, once everything accepted before it can be read.
+pub(super) async fn authenticate(
+    State(state): State<ApiState>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (mut head, body) = request.into_parts();
+    let Some(principal) = state.principal(&head) else {
+        return ApiError::unauthenticated().into_response();
+    };
+    head.extensions.insert(Access(principal));
+    state.settle().await;
+    next.run(Request::from_parts(head, body)).await
+}
+
+impl<S: Sync> FromRequestParts<S> for Access {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(head: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let access = head.extensions.get::<Self>();
+        access.cloned().ok_or_else(ApiError::unauthenticated)
+    }
+}
+
+impl Access {
+    /// The conversation that the principal calls `name`: its `id`, or a session id.
+    ///
+    /// An id goes first: who named his session by another conversation's id must not stand before it.
+    ///
+    /// # Errors
+    /// 404 where there is none that the principal may see, 409 where a session id names several.
+    pub(super) async fn conversation(
+        &self,
+        store: &dyn Store,
+        name: &str,
+    ) -> Result<Conversation, ApiError> {
+        request::not_reserved(name)?;
+        if let Some(id) = conversation_id(name)
+            && let Some(conversation) = store.conversation(id).await?
+            && self.owns(&conversation)
+        {
+            return Ok(conversation);
+        }
+        let session_id = recorded_name(name).ok_or_else(ApiError::no_conversation)?;
+        match &self.0 {
+            Principal::User(user) => {
+                let id = scope(user, &session_id).ok_or_else(ApiError::no_conversation)?;
+                let conversation = store.conversation(id).await?;
+                conversation.ok_or_else(ApiError::no_conversation)
+            }
+            Principal::Application => {
+                let mut named = store.conversations_named(TENANT, &session_id).await?;
+                if named.len() > 1 {
+                    return Err(ApiError::several(named.iter().map(|one| one.id).collect()));
+                }
+                named.pop().ok_or_else(ApiError::no_conversation)
+            }
+        }
+    }
+
+    /// The conversations of a user, last active first.
+    ///
+    /// # Errors
+    /// 403 where the principal is another user.
+    pub(super) async fn conversations_of(
+        &self,
+        store: &dyn Store,
+        user: &str,
+        limit: usize,
+        offset: usize,
+    ) -> Result<Page<Conversation>, ApiError> {
+        match &self.0 {
+            Principal::User(own) if own != user => Err(ApiError::forbidden()),
+            principal => {
+                let Some(user) = recorded_name(user) else {
+                    return Ok(Page {
+                        data: Vec::new(),
+                        has_more: false,
+                    });
+                };
+                Ok(match principal {
+                    Principal::User(_) => self.walk(store, &user, limit, offset).await?,
+                    Principal::Application => {
+                        store
+                            .conversations_of_user(TENANT, &user, limit, offset)
+                            .await?
+                    }
+                })
+            }
+        }
+    }
+
+    /// Reads a user's list and leaves out what only bears his name: the conversations of an unnamed
+    /// client whose address is written like it.
+    async fn walk(
+        &self,
+        store: &dyn Store,
+        user: &str,
+        limit: usize,
+        offset: usize,
+    ) -> Result<Page<Conversation>, StoreError> {
+        let (mut skip, mut from) = (offset, 0);
+        let mut data = Vec::new();
+        loop {
+            let wanted = (skip + limit - data.len() + 1).min(WALK);
+            let page = store
+                .conversations_of_user(TENANT, user, wanted, from)
+                .await?;
+            let ended = !page.has_more || page.data.is_empty();
+            from += page.data.len();
+            for conversation in page.data {
+                if !self.owns(&conversation) {
+                    continue;
+                }
+                if skip > 0 {
+                    skip -= 1;
+                } else if data.len() < limit {
+                    data.push(conversation);
+                } else {
+                    return Ok(Page {
+                        data,
+                        has_more: true,
+                    });
+                }
+            }
+            if ended {
+                return Ok(Page {
+                    data,
+                    has_more: false,
+                });
+            }
+        }
+    }
+
+    /// Whether the conversation lies in the principal's scope. The scope decides and not the name
+    /// that the row bears, which of an unnamed client is its address.
+    fn owns(&self, conversation: &Conversation) -> bool {
+        let Conversation {
+            id,
+            tenant,
+            session_id,
+            ..
+        } = conversation;
+        tenant == TENANT
+            && match &self.0 {
+                Principal::User(user) => scope(user, session_id) == Some(*id),
+                Principal::Application => true,
+            }
+    }
+}
+
+/// The name as the recorder wrote it; `None` for one that it takes for a placeholder.
+fn recorded_name(name: &str) -> Option<String> {
+    identity::name(&escape::text(name.as_bytes()))
+}
+
+/// The id of what this user calls `session_id`.
+fn scope(user: &str, session_id: &str) -> Option<Id> {
+    let user = recorded_name(user)?;
+    Some(Id::conversation(TENANT, Some(&user), session_id))
+}
+
+/// A conversation's id, if the name is one. Version 8 tells it from the UUIDs that clients name
+/// their sessions by.
+fn conversation_id(name: &str) -> Option<Id> {
+    let id: Id = name.parse().ok()?;
+    (id.as_bytes()[6] >> 4 == 8).then_some(id)
+}

@@ -1,0 +1,200 @@
+//! What a request is refused with.
+
+use axum::{
+    Json,
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, StatusCode, header};
+use serde_json::json;
+
+use crate::{id::Id, store::StoreError};
+
+/// Seconds after which a client may ask again when the store is away.
+const RETRY_AFTER_SECONDS: u64 = 1;
+
+/// An answer that is not a success, in the shape that OpenAI's clients parse.
+#[derive(Debug)]
+pub(super) struct ApiError {
+    status: StatusCode,
+    message: String,
+    param: Option<String>,
+    code: &'static str,
+    /// The conversations among which an application's key has to choose.
+    ids: Vec<Id>,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            message: message.into(),
+            param: None,
+            code,
+            ids: Vec::new(),
+        }
+    }
+
+    fn at(mut self, param: impl Into<String>) -> Self {
+        self.param = Some(param.into());
+        self
+    }
+
+    /// 400: the request is not what the route takes.
+    pub(super) fn malformed(message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "malformed_request", message)
+    }
+
+    /// 400: a field is missing, has another type than it should, or is not known at all.
+    pub(super) fn bad_field(param: &str, code: &'static str, message: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, message).at(param)
+    }
+
+    /// 401.
+    pub(super) fn unauthenticated() -> Self {
+        Self::new(
+            StatusCode::UNAUTHORIZED,
+            "invalid_api_key",
+            "no valid API key: send `Authorization: Bearer <key>`",
+        )
+    }
+
+    /// 403: the path names another user than the key's.
+    pub(super) fn forbidden() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "not_your_user",
+            "this key belongs to another user",
+        )
+        .at("user_identifier")
+    }
+
+    /// 404: absent, or another's; the two cannot be told apart.
+    pub(super) fn no_conversation() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "conversation_not_found",
+            "there is no such conversation",
+        )
+        .at("session_id")
+    }
+
+    /// 405.
+    pub(super) fn method_not_allowed() -> Self {
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            "this path does not take this method",
+        )
+    }
+
+    /// 409: several users call a conversation by this session id.
+    pub(super) fn several(ids: Vec<Id>) -> Self {
+        let mut error = Self::new(
+            StatusCode::CONFLICT,
+            "several_conversations",
+            "several conversations have this session id: name one by its `id`",
+        )
+        .at("session_id");
+        error.ids = ids;
+        error
+    }
+
+    /// 413.
+    pub(super) fn too_large() -> Self {
+        Self::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body_too_large",
+            "the body is larger than this API takes",
+        )
+    }
+
+    /// 422: a value is not one that the field takes.
+    pub(super) fn out_of_bounds(
+        param: &str,
+        code: &'static str,
+        message: impl Into<String>,
+    ) -> Self {
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, message).at(param)
+    }
+
+    fn kind(&self) -> &'static str {
+        match self.status {
+            StatusCode::UNAUTHORIZED => "authentication_error",
+            StatusCode::FORBIDDEN => "permission_error",
+            status if status.is_server_error() => "server_error",
+            _ => "invalid_request_error",
+        }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        if error.is_transient() {
+            tracing::warn!(%error, "history API: the store is away");
+            Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "store_unavailable",
+                "the store cannot be reached: try again",
+            )
+        } else {
+            tracing::error!(%error, "history API: the store failed");
+            Self::new(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "internal_error",
+                "internal error",
+            )
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let kind = self.kind();
+        let Self {
+            status,
+            message,
+            param,
+            code,
+            ids,
+        } = self;
+        let mut error = json!({ "message": message, "type": kind, "param": param, "code": code });
+        if !ids.is_empty() {
+            error["ids"] = ids.iter().map(Id::to_string).collect();
+        }
+        let mut response = (status, Json(json!({ "error": error }))).into_response();
+        let headers = response.headers_mut();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_the_database_said_stays_in_the_log() {
+        for (error, status) in [
+            (StoreError::Refused("detail".to_owned()), 500),
+            (StoreError::Unavailable("detail".to_owned()), 503),
+        ] {
+            let response = ApiError::from(error).into_response();
+            assert_eq!(response.status(), status);
+            let retry = response.headers().contains_key(header::RETRY_AFTER);
+            assert_eq!(retry, status == 503);
+            let body = body::to_bytes(response.into_body(), 1024).await.unwrap();
+            let body = String::from_utf8(body.to_vec()).unwrap();
+            assert!(
+                body.contains("server_error") && !body.contains("detail"),
+                "{body}"
+            );
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! The history API: axum routes that read conversations, and add to them.
+//!
+//! [`router`] can be merged into any axum application, or nested under a prefix. Every route needs
+//! `Authorization: Bearer <key>`; whose key that is, an [`Authenticate`] says: [`StaticKeys`] is
+//! one for a list in a variable, and a gateway with keys of its own writes its own.
+//!
+//! - A user's key sees that user's conversations. Another user's answer 404, exactly as one that
+//!   does not exist; naming another user in a path answers 403.
+//! - An application's key acts for any user. Where several users call a conversation by the same
+//!   session id it gets 409 with their ids, and may name one by its `id`.
+//! - A request first waits, at most a second, for what this process had accepted before it, so that
+//!   a history asked for right after a chat is there.
+//!
+//! Errors have the shape that OpenAI's clients parse, `{"error": {"message", "type", "param", "code"}}`.
+
+mod access;
+mod auth;
+mod conversations;
+mod error;
+mod json;
+mod messages;
+mod request;
+mod router;
+
+pub use auth::{Authenticate, ParseKeysError, Principal, StaticKeys};
+pub use router::router;

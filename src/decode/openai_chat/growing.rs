@@ -1,0 +1,178 @@
+//! One choice of a stream, growing delta by delta.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use serde_json::{Map, Value};
+
+use super::{calls::Calls, message::Parts, wire};
+use crate::{
+    conversation::{Choice, Message, Role},
+    decode::{
+        json::{self, Field},
+        media,
+    },
+};
+
+/// One choice so far.
+#[derive(Default)]
+pub(super) struct Growing {
+    role: Option<Role>,
+    parts: Parts,
+    calls: Calls,
+    pub(super) finish_reason: Option<String>,
+    /// The source of members of which the last value stands.
+    pub(super) last: BTreeMap<String, String>,
+    /// Lists that grow, and the audio.
+    grown: Map<String, Value>,
+}
+
+impl Growing {
+    /// Whether it has said nothing yet.
+    pub(super) fn is_silent(&self) -> bool {
+        self.parts.text.is_empty() && self.parts.reasoning.is_empty() && self.calls.is_empty()
+    }
+
+    /// Adds a delta; false where something had to be left out.
+    pub(super) fn grow(&mut self, delta: wire::Message<'_>) -> bool {
+        let mut whole = true;
+        match delta.content {
+            Field::Text(text) => self.parts.text.push_str(&text),
+            Field::Other(Value::Array(values)) => {
+                let media: Vec<Value> = values
+                    .into_iter()
+                    .filter(|part| !self.parts.add(part, ""))
+                    .collect();
+                self.append("content", media);
+            }
+            Field::Other(_) | Field::Null => {}
+        }
+        // Some servers send the same thinking under two names.
+        let thinking = delta
+            .reasoning_content
+            .text()
+            .or_else(|| delta.reasoning.text());
+        if let Some(thinking) = thinking.or_else(|| delta.thinking.text()) {
+            self.parts.reasoning.push_str(&thinking);
+        }
+        if let Field::Text(text) = delta.refusal {
+            self.parts.refusal.push_str(&text);
+        }
+        if self.role.is_none() {
+            self.role = delta.role.text().map(|role| Role::from(role.as_ref()));
+        }
+        let calls = delta.tool_calls.into_iter().flatten();
+        for (position, call) in calls.enumerate() {
+            whole &= self.calls.add(call, position);
+        }
+        if let Some(function) = delta.function_call {
+            whole &= self.calls.add_legacy(function);
+        }
+        for (key, source) in delta.rest {
+            let source = source.get();
+            let is_list = source.starts_with('[');
+            let is_audio = key == "audio";
+            if let Some(values) = is_list.then(|| json::read(source)).flatten() {
+                self.append(&key, values);
+            } else if let Some(audio) = is_audio.then(|| json::read(source)).flatten() {
+                match self.grown.get_mut("audio") {
+                    Some(Value::Object(grown)) => merge(grown, audio, &["data", "transcript"]),
+                    _ => drop(self.grown.insert(key.into_owned(), Value::Object(audio))),
+                }
+            } else {
+                keep_last(&mut self.last, key, source);
+            }
+        }
+        whole
+    }
+
+    /// Appends to a list; an item that continues the last one, by its `type` and `index`, is joined to it.
+    fn append(&mut self, key: &str, values: Vec<Value>) {
+        if values.is_empty() {
+            return;
+        }
+        if !matches!(self.grown.get(key), Some(Value::Array(_))) {
+            self.grown.insert(key.to_owned(), Value::Array(Vec::new()));
+        }
+        let Some(Value::Array(list)) = self.grown.get_mut(key) else {
+            return;
+        };
+        for value in values {
+            match (list.last_mut(), value) {
+                (Some(Value::Object(last)), Value::Object(next))
+                    if next.contains_key("index")
+                        && next.get("index") == last.get("index")
+                        && next.get("type") == last.get("type") =>
+                {
+                    merge(last, next, &["text", "summary"]);
+                }
+                (_, value) => list.push(value),
+            }
+        }
+    }
+
+    /// The whole choice.
+    pub(super) fn finish(self, index: i64, keep_media: bool) -> Choice {
+        let Self {
+            role,
+            parts,
+            calls,
+            finish_reason,
+            last,
+            grown,
+        } = self;
+        let mut message = Message::new(role.unwrap_or(Role::Assistant), parts.text);
+        message.reasoning = Some(parts.reasoning).filter(|text| !text.is_empty());
+        message.refusal = Some(parts.refusal).filter(|text| !text.is_empty());
+        message.other = grown;
+        message.other.extend(
+            last.into_iter()
+                .map(|(key, source)| (key, json::value(&source))),
+        );
+        if !keep_media {
+            media::stub_members(&mut message.other);
+            if let Some(stub) = media::stub_url(&message.content) {
+                message.content = stub;
+            }
+        }
+        let (calls, extras) = calls.finish();
+        message.tool_calls = calls;
+        if !extras.is_empty() {
+            message
+                .other
+                .insert("tool_calls".to_owned(), Value::Array(extras));
+        }
+        Choice {
+            index,
+            message,
+            finish_reason,
+        }
+    }
+}
+
+/// Keeps the last source of a member that says something. Most chunks say the same again, and then nothing
+/// is allocated.
+pub(super) fn keep_last(last: &mut BTreeMap<String, String>, key: Cow<'_, str>, source: &str) {
+    match last.get_mut(key.as_ref()) {
+        Some(known) if source == "{}" || known == source => {}
+        Some(known) => {
+            known.clear();
+            known.push_str(source);
+        }
+        None if source == "{}" || source == "\"\"" => {}
+        None => drop(last.insert(key.into_owned(), source.to_owned())),
+    }
+}
+
+/// Joins two pieces of an object: these texts grow, and of all else the last value that says something stands.
+fn merge(into: &mut Map<String, Value>, from: Map<String, Value>, growing: &[&str]) {
+    for (key, value) in from {
+        match (into.get_mut(&key), value) {
+            (_, Value::Null) => {}
+            (Some(Value::String(text)), Value::String(more)) if growing.contains(&key.as_str()) => {
+                text.push_str(&more)
+            }
+            (Some(Value::String(_)), Value::String(empty)) if empty.is_empty() => {}
+            (_, value) => drop(into.insert(key, value)),
+        }
+    }
+}

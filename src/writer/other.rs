@@ -1,0 +1,86 @@
+//! What a message holds beside role and text, as the JSON of its `other` column.
+
+use serde_json::{Map, Value};
+
+use crate::conversation::{Choice, Message, ToolCall};
+
+/// The part of an answer that had arrived when it failed.
+pub(super) fn begun(choice: Choice) -> Value {
+    let mut begun = whole(&choice.message);
+    if let Value::Object(begun) = &mut begun {
+        begun.insert("index".to_owned(), choice.index.into());
+        begun.insert("finish_reason".to_owned(), choice.finish_reason.into());
+    }
+    begun
+}
+
+pub(super) fn whole(message: &Message) -> Value {
+    let mut whole = other(message);
+    whole.insert("role".to_owned(), message.role.as_str().into());
+    whole.insert("content".to_owned(), message.content.as_str().into());
+    Value::Object(whole)
+}
+
+/// What a message holds beside role and text, in OpenAI's names.
+pub(super) fn other(message: &Message) -> Map<String, Value> {
+    let Message {
+        role: _,
+        content: _,
+        tool_calls,
+        tool_call_id,
+        reasoning,
+        refusal,
+        other,
+    } = message;
+    let mut other = other.clone();
+    if !tool_calls.is_empty() {
+        let mut calls: Vec<Value> = tool_calls.iter().map(call).collect();
+        add_extras(&mut calls, other.remove("tool_calls"));
+        other.insert("tool_calls".to_owned(), calls.into());
+    }
+    for (name, text) in [
+        ("tool_call_id", tool_call_id),
+        ("reasoning", reasoning),
+        ("refusal", refusal),
+    ] {
+        if let Some(text) = text
+            && let Some(as_sent) = other.insert(name.to_owned(), text.as_str().into())
+        {
+            other.insert(format!("{name}_as_sent"), as_sent);
+        }
+    }
+    other
+}
+
+fn call(call: &ToolCall) -> Value {
+    serde_json::json!({
+        "id": call.id,
+        "type": call.kind,
+        "function": { "name": call.name, "arguments": call.arguments },
+    })
+}
+
+/// What calls carry beside id, kind, name and arguments comes as a list of objects, each with the
+/// index of its call.
+fn add_extras(calls: &mut [Value], extras: Option<Value>) {
+    let Some(Value::Array(extras)) = extras else {
+        return;
+    };
+    for extra in extras {
+        let Value::Object(mut extra) = extra else {
+            continue;
+        };
+        let index = extra.remove("index").and_then(|index| index.as_u64());
+        let call = index.and_then(|index| calls.get_mut(usize::try_from(index).ok()?));
+        if let Some(Value::Object(call)) = call {
+            for (name, value) in extra {
+                call.entry(name).or_insert(value);
+            }
+        }
+    }
+}
+
+/// An object as text; none where it is empty.
+pub(super) fn json_text(map: Map<String, Value>) -> Option<String> {
+    (!map.is_empty()).then(|| Value::Object(map).to_string())
+}

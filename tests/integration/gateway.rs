@@ -1,0 +1,121 @@
+//! The example gateway as a process of its own, on a free port and with a database of its own.
+
+use std::{
+    env,
+    io::{BufRead, BufReader},
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    sync::{LazyLock, mpsc},
+    thread,
+    time::Duration,
+};
+
+use tempfile::TempDir;
+
+/// Alice's key, and an application's.
+pub(crate) const ALICE_KEY: &str = "sk-alice";
+pub(crate) const APPLICATION_KEY: &str = "sk-portal";
+const KEYS: &str = "sk-alice:alice,sk-bob:bob,sk-portal:*";
+
+/// How long the gateway may take to say that it listens.
+const START: Duration = Duration::from_secs(30);
+
+/// The built example. Cargo builds examples along with all tests, but not along with one of them.
+static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
+    let profile = profile_dir();
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into()));
+    cargo
+        .args(["build", "--quiet", "--example", "gateway"])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .arg("--target-dir")
+        .arg(target_dir());
+    if profile.ends_with("release") {
+        cargo.arg("--release");
+    }
+    let built = cargo.status().expect("cargo runs");
+    assert!(built.success(), "the gateway does not build");
+    profile.join("examples/gateway")
+});
+
+/// `target/debug`, wherever that is: tests lie in `deps` below it.
+fn profile_dir() -> PathBuf {
+    let test = env::current_exe().expect("a test has a path");
+    let profile = test.parent().and_then(Path::parent);
+    profile
+        .expect("a test lies in target/<profile>/deps")
+        .to_path_buf()
+}
+
+/// `target`, where `scripts/test` installs the clients.
+pub(crate) fn target_dir() -> PathBuf {
+    let profile = profile_dir();
+    profile
+        .parent()
+        .expect("a profile lies in target")
+        .to_path_buf()
+}
+
+/// A running gateway; it ends when this is dropped.
+pub(crate) struct Gateway {
+    process: Child,
+    address: String,
+}
+
+impl Gateway {
+    /// Starts it with these variables, and its database in `dir`.
+    pub(crate) fn start(dir: &TempDir, variables: &[(&str, &str)]) -> Self {
+        let mut process = Command::new(&*BINARY)
+            .current_dir(dir.path())
+            .env_clear()
+            .env("LISTEN_ADDR", "127.0.0.1:0")
+            .env("GATEWAY_API_KEYS", KEYS)
+            .envs(variables.iter().copied())
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the gateway starts");
+        let log = process.stderr.take().expect("stderr is piped");
+        let (said, listening) = mpsc::channel();
+        thread::spawn(move || {
+            for line in BufReader::new(log).lines().map_while(Result::ok) {
+                eprintln!("gateway: {line}");
+                if let Some((_, rest)) = line.split_once("listening=") {
+                    let address = rest.split_whitespace().next().unwrap_or_default();
+                    // The test may have ended.
+                    let _ = said.send(address.to_owned());
+                }
+            }
+        });
+        let address = listening.recv_timeout(START).expect("the gateway listens");
+        Self { process, address }
+    }
+
+    /// Its host and port.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Sends SIGTERM, and does not wait.
+    pub(crate) fn terminate(&self) {
+        let pid = self.process.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &pid]).status();
+        assert!(sent.expect("kill runs").success());
+    }
+
+    /// Waits until it has ended.
+    pub(crate) fn wait(mut self) -> ExitStatus {
+        self.process.wait().expect("the gateway can be waited for")
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
