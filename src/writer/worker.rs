@@ -44,7 +44,7 @@ pub(crate) struct Worker {
     /// Exchanges taken off the ring so far; each has its number.
     taken: u64,
     /// Exchanges whose request is still being read.
-    waiting: VecDeque<(u64, Exchange)>,
+    waiting: VecDeque<(u64, Box<Exchange>)>,
     open: Batch,
     /// Batches to write before the open one.
     ready: VecDeque<Batch>,
@@ -178,7 +178,7 @@ impl Worker {
         self.shutdown.is_some() || !self.flushes.is_empty()
     }
 
-    fn take(&mut self, exchange: Exchange) {
+    fn take(&mut self, exchange: Box<Exchange>) {
         let reading = exchange.request.state().end == RequestEnd::Open;
         let in_grace = exchange.ended.elapsed() < REQUEST_GRACE;
         if reading && in_grace && !self.is_urgent() && self.waiting.len() < MOST_WAITING {
@@ -202,7 +202,7 @@ impl Worker {
         }
     }
 
-    fn work(&mut self, number: u64, exchange: Exchange) {
+    fn work(&mut self, number: u64, exchange: Box<Exchange>) {
         let Workshop { channel, store, .. } = &self.workshop;
         if store.is_none() {
             channel.counters.discarded.add(1);
