@@ -54,6 +54,21 @@ impl Child {
         self.line()
     }
 
+    /// How long it has been on a core.
+    #[allow(dead_code, reason = "only one of two programs looks at the cores")]
+    pub fn core_seconds(&self) -> f64 {
+        /// Of Linux, whatever its configuration.
+        const TICKS_A_SECOND: f64 = 100.0;
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.process.id()))
+            .expect("/proc of Linux");
+        let (_, fields) = stat.rsplit_once(')').expect("a name in parentheses");
+        let times = fields.split_whitespace().skip(11).take(2);
+        times
+            .filter_map(|ticks| ticks.parse::<f64>().ok())
+            .sum::<f64>()
+            / TICKS_A_SECOND
+    }
+
     /// Resident memory in bytes.
     #[allow(dead_code, reason = "only one of two programs looks at memory")]
     pub fn resident_bytes(&self) -> u64 {

@@ -1,4 +1,7 @@
-//! The clients: each sends its next request when the last answer is whole.
+//! The load: clients that cost less than the server, so that the server is what is measured.
+//!
+//! A hyper client needs about as much of a core as a hyper server: with one, the server's core was
+//! a third idle. So each of these sends the same bytes again, and reads by length.
 
 use std::{
     net::SocketAddr,
@@ -9,12 +12,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-use axum::body::Bytes;
-use http::{Request, header};
-use http_body_util::{BodyExt, Full};
-use hyper::client::conn::http1::{SendRequest, handshake};
-use hyper_util::rt::TokioIo;
-use tokio::{net::TcpStream, task::JoinSet};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    task::JoinSet,
+};
 
 use crate::traffic::{self, Kind};
 
@@ -23,30 +25,37 @@ pub const CONNECTIONS: usize = 64;
 /// Loads the server so long, after a warm-up, and says how many requests were answered a second.
 ///
 /// # Panics
-/// Where an answer's bytes are not the right ones.
+/// Where an answer is not like the first one, whose body must be `whole`.
 pub async fn run(
     address: SocketAddr,
     kind: Kind,
-    whole: Bytes,
+    whole: &[u8],
     warm_up: Duration,
     measured: Duration,
 ) -> f64 {
+    let first = first_answer(address, kind).await;
+    assert_eq!(body(&first), whole, "the right bytes");
     let answered = Arc::new(AtomicU64::new(0));
     let end = Instant::now() + warm_up + measured;
     let mut clients = JoinSet::new();
     for number in 0..CONNECTIONS {
-        let (answered, whole) = (Arc::clone(&answered), whole.clone());
+        let (answered, first) = (Arc::clone(&answered), first.clone());
         clients.spawn(async move {
-            let mut sender = connect(address).await;
+            let request = request(kind, number);
+            let mut stream = connect(address).await;
+            let mut answer = vec![0; first.len().max(64 << 10)];
             while Instant::now() < end {
-                let mut answer = send(&mut sender, kind, number).await;
-                let mut left = &whole[..];
-                while let Some(frame) = answer.frame().await {
-                    if let Ok(data) = frame.expect("a whole answer").into_data() {
-                        left = left.strip_prefix(&data[..]).expect("the right bytes");
-                    }
+                stream.write_all(&request).await.expect("a server");
+                let mut filled = 0;
+                while filled < first.len() {
+                    let read = stream.read(&mut answer[filled..]).await.expect("a server");
+                    assert!(read > 0, "a whole answer");
+                    filled += read;
                 }
-                assert!(left.is_empty(), "an answer is {} bytes short", left.len());
+                let (head, tail) = (..12, first.len() - 12..);
+                assert_eq!(filled, first.len(), "an answer as long as the first");
+                assert_eq!(answer[head], first[head], "status");
+                assert_eq!(answer[tail.start..filled], first[tail], "the end");
                 answered.fetch_add(1, Relaxed);
             }
         });
@@ -61,32 +70,65 @@ pub async fn run(
     (after - before) as f64 / spent.as_secs_f64()
 }
 
-pub async fn connect(address: SocketAddr) -> SendRequest<Full<Bytes>> {
+async fn connect(address: SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).await.expect("a connection");
     stream.set_nodelay(true).expect("nodelay");
-    let (sender, connection) = handshake(TokioIo::new(stream)).await.expect("HTTP/1.1");
-    tokio::spawn(connection);
-    sender
+    stream
 }
 
-/// The answer to one request of this client.
-pub async fn send(
-    sender: &mut SendRequest<Full<Bytes>>,
-    kind: Kind,
-    client: usize,
-) -> hyper::body::Incoming {
-    let mut request = Request::post("/v1/chat/completions")
-        .header(header::HOST, "gateway.example")
-        .header(header::USER_AGENT, "OpenAI/Python 1.99.0")
-        .header(header::AUTHORIZATION, "Bearer sk-0123456789abcdef")
-        .header(header::CONTENT_TYPE, "application/json")
-        .header("x-session-id", format!("session-{client}"))
-        .header("x-user-id", "ada");
-    if kind == Kind::Sse {
-        request = request.header(header::ACCEPT, "text/event-stream");
+/// The first answer as it comes over the wire, read until the server is silent.
+async fn first_answer(address: SocketAddr, kind: Kind) -> Vec<u8> {
+    let mut stream = connect(address).await;
+    let request = request(kind, CONNECTIONS);
+    stream.write_all(&request).await.expect("a server");
+    let mut answer = Vec::new();
+    let silence = Duration::from_millis(100);
+    while let Ok(read) = tokio::time::timeout(silence, stream.read_buf(&mut answer)).await {
+        assert!(read.expect("a server") > 0, "a connection that is kept");
     }
-    let request = request.body(Full::new(traffic::request(kind)));
-    sender.ready().await.expect("a connection that is kept");
-    let answer = sender.send_request(request.expect("a request")).await;
-    answer.expect("an answer").into_body()
+    answer
+}
+
+/// The body of an answer, its chunks put together.
+fn body(answer: &[u8]) -> Vec<u8> {
+    let (head, mut rest) = split(answer, b"\r\n\r\n");
+    let head = String::from_utf8_lossy(head);
+    if !head.contains("transfer-encoding: chunked") {
+        return rest.to_vec();
+    }
+    let mut body = Vec::new();
+    loop {
+        let (size, after) = split(rest, b"\r\n");
+        let size = std::str::from_utf8(size).expect("a size");
+        let (chunk, after) = after.split_at(usize::from_str_radix(size, 16).expect("a size"));
+        if chunk.is_empty() {
+            return body;
+        }
+        body.extend(chunk);
+        rest = after.strip_prefix(b"\r\n").expect("the end of a chunk");
+    }
+}
+
+fn split<'a>(bytes: &'a [u8], at: &[u8]) -> (&'a [u8], &'a [u8]) {
+    let position = bytes.windows(at.len()).position(|window| window == at);
+    let (before, after) = bytes.split_at(position.expect("a well-formed answer"));
+    (before, &after[at.len()..])
+}
+
+fn request(kind: Kind, client: usize) -> Vec<u8> {
+    let body = traffic::request(kind);
+    let accept = match kind {
+        Kind::Json => "",
+        Kind::Sse => "accept: text/event-stream\r\n",
+    };
+    let mut request = format!(
+        "POST /v1/chat/completions HTTP/1.1\r\nhost: gateway.example\r\n\
+         user-agent: OpenAI/Python 1.99.0\r\nauthorization: Bearer sk-0123456789abcdef\r\n\
+         content-type: application/json\r\n{accept}x-session-id: session-{client}\r\n\
+         x-user-id: ada\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    )
+    .into_bytes();
+    request.extend(&body);
+    request
 }

@@ -17,7 +17,6 @@ mod traffic;
 use std::{env, thread, time::Duration};
 
 use arms::{ARMS, Arm, Counts};
-use axum::body::Bytes;
 use child::{Child, answer};
 use traffic::Kind;
 
@@ -70,11 +69,11 @@ fn load(address: &str, kind: &str) {
         .expect("a runtime");
     let kind = Kind::named(kind).expect("a kind");
     let whole = match kind {
-        Kind::Json => traffic::reply(),
-        Kind::Sse => Bytes::from(traffic::events(FRAMES).concat()),
+        Kind::Json => traffic::reply().to_vec(),
+        Kind::Sse => traffic::events(FRAMES).concat(),
     };
     let address = address.parse().expect("an address");
-    let run = load::run(address, kind, whole, WARM_UP, MEASURED);
+    let run = load::run(address, kind, &whole, WARM_UP, MEASURED);
     println!("{}", runtime.block_on(run));
 }
 
@@ -82,6 +81,8 @@ fn load(address: &str, kind: &str) {
 #[derive(Default)]
 struct Samples {
     a_second: Vec<f64>,
+    /// How much of its core the server had while it was loaded.
+    busy: Vec<f64>,
     counts: Counts,
     void: usize,
 }
@@ -117,7 +118,9 @@ impl Samples {
     fn take(&mut self, arm: &str, kind: Kind, address: &str, server: &mut Child) {
         for _ in 0..ATTEMPTS {
             let mut load = Child::start(Some(LOAD_CORE), &["load", address, kind.name()]);
+            let before = server.core_seconds();
             let a_second = load.line().parse().expect("a number");
+            let busy = (server.core_seconds() - before) / (WARM_UP + MEASURED).as_secs_f64();
             let counts: Vec<u64> = server
                 .ask("counts")
                 .split(' ')
@@ -131,6 +134,7 @@ impl Samples {
                 continue;
             }
             self.a_second.push(a_second);
+            self.busy.push(busy);
             return;
         }
         panic!("void: the arm {arm} dropped exchanges {ATTEMPTS} times");
@@ -147,8 +151,8 @@ fn report(kind: Kind, rounds: usize, samples: &[Samples]) {
         load::CONNECTIONS
     );
     println!(
-        "  {:<12} {:>10} {:>8} {:>15} {:>10} {:>10} {:>10}",
-        "", "requests/s", "of bare", "(least, most)", "accepted", "written", "dropped"
+        "  {:<12} {:>10} {:>8} {:>15} {:>7} {:>10} {:>10} {:>10}",
+        "", "requests/s", "of bare", "(least, most)", "core", "accepted", "written", "dropped"
     );
     let Some(bare) = samples.first() else { return };
     for (arm, samples) in ARMS.iter().zip(samples) {
@@ -166,8 +170,9 @@ fn report(kind: Kind, rounds: usize, samples: &[Samples]) {
             void => format!("   {void} samples void and run again"),
         };
         println!(
-            "  {arm:<12} {:>10.0} {ratio:>8.3} {spread:>15} {accepted:>10} {written:>10} {dropped:>10}{void}",
+            "  {arm:<12} {:>10.0} {ratio:>8.3} {spread:>15} {:>6.0}% {accepted:>10} {written:>10} {dropped:>10}{void}",
             median(&mut samples.a_second.clone()),
+            median(&mut samples.busy.clone()) * 100.0,
         );
     }
 }
