@@ -59,8 +59,8 @@ impl IdentityRules {
             contexts
                 .into_iter()
                 .flatten()
-                .filter_map(|context| field(RecordingContext::known(context)).as_deref())
-                .find_map(|text| name(&escape::text(text.as_bytes())))
+                .find_map(|context| field(RecordingContext::known(context)).as_deref())
+                .map(told)
         };
         let tenant = known(|known| &known.tenant).unwrap_or_default();
         let named_user =
@@ -135,11 +135,16 @@ fn address(text: &str) -> Option<IpAddr> {
     bare.parse().ok().or_else(socket)
 }
 
+/// A name that the application told: no word of it is a placeholder.
+pub(crate) fn told(text: &str) -> String {
+    fit(&escape::text(text.as_bytes()))
+}
+
 fn header(prefix: Prefix<'_>, wanted: &str) -> Option<String> {
     name(&escape::text(prefix.header(wanted)?))
 }
 
-/// A usable name that fits its column, or `None` for a placeholder.
+/// A client's name that fits its column, or `None` for a placeholder.
 pub(crate) fn name(text: &str) -> Option<String> {
     let text = text.trim();
     let placeholder = text.is_empty()

@@ -1,5 +1,4 @@
-//! Records every LLM conversation that passes through a Tower stack.
-
+#![doc = include_str!("../README.md")]
 #![warn(missing_docs, unreachable_pub)]
 
 // The modules stand in the order in which the data goes.
@@ -35,6 +34,7 @@ mod id;
 mod escape;
 
 // Where the rows are kept.
+#[cfg(feature = "sqlite")]
 mod partition;
 pub mod store;
 

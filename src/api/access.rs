@@ -7,9 +7,8 @@ use axum::{
 };
 use http::request::Parts;
 
-use super::{auth::Principal, error::ApiError, request, router::ApiState};
+use super::{auth::Principal, error::ApiError, request, state::ApiState};
 use crate::{
-    escape,
     id::Id,
     identity,
     store::{Conversation, Page, Store, StoreError},
@@ -68,11 +67,10 @@ impl Access {
         {
             return Ok(conversation);
         }
-        let session_id = recorded_name(name).ok_or_else(ApiError::no_conversation)?;
+        let session_id = identity::told(name);
         match &self.0 {
             Principal::User(user) => {
-                let id = scope(user, &session_id).ok_or_else(ApiError::no_conversation)?;
-                let conversation = store.conversation(id).await?;
+                let conversation = store.conversation(scope(user, &session_id)).await?;
                 conversation.ok_or_else(ApiError::no_conversation)
             }
             Principal::Application => {
@@ -99,12 +97,7 @@ impl Access {
         match &self.0 {
             Principal::User(own) if own != user => Err(ApiError::forbidden()),
             principal => {
-                let Some(user) = recorded_name(user) else {
-                    return Ok(Page {
-                        data: Vec::new(),
-                        has_more: false,
-                    });
-                };
+                let user = identity::told(user);
                 Ok(match principal {
                     Principal::User(_) => self.walk(store, &user, limit, offset).await?,
                     Principal::Application => {
@@ -170,21 +163,15 @@ impl Access {
         } = conversation;
         tenant == TENANT
             && match &self.0 {
-                Principal::User(user) => scope(user, session_id) == Some(*id),
+                Principal::User(user) => scope(user, session_id) == *id,
                 Principal::Application => true,
             }
     }
 }
 
-/// The name as the recorder wrote it; `None` for one that it takes for a placeholder.
-fn recorded_name(name: &str) -> Option<String> {
-    identity::name(&escape::text(name.as_bytes()))
-}
-
 /// The id of what this user calls `session_id`.
-fn scope(user: &str, session_id: &str) -> Option<Id> {
-    let user = recorded_name(user)?;
-    Some(Id::conversation(TENANT, Some(&user), session_id))
+fn scope(user: &str, session_id: &str) -> Id {
+    Id::conversation(TENANT, Some(&identity::told(user)), session_id)
 }
 
 /// A conversation's id, if the name is one. Version 8 tells it from the UUIDs that clients name

@@ -13,7 +13,7 @@ use super::{
     error::ApiError,
     json::{ConversationList, Transcript},
     request::ListQuery,
-    router::ApiState,
+    state::ApiState,
 };
 
 /// `GET /conversations/{session_id}`

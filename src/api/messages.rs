@@ -20,7 +20,7 @@ use super::{
     error::ApiError,
     json::MessageJson,
     request::{Fields, short_name},
-    router::ApiState,
+    state::ApiState,
 };
 use crate::{
     conversation::{Role, Usage},

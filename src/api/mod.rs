@@ -13,14 +13,15 @@
 //!
 //! Errors have the shape that OpenAI's clients parse, `{"error": {"message", "type", "param", "code"}}`.
 
-mod access;
-mod auth;
-mod conversations;
-mod error;
-mod json;
-mod messages;
-mod request;
 mod router;
+mod state;
+mod auth;
+mod access;
+mod request;
+mod conversations;
+mod messages;
+mod json;
+mod error;
 
 pub use auth::{Authenticate, ParseKeysError, Principal, StaticKeys};
 pub use router::router;

@@ -1,6 +1,6 @@
-//! The routes, and what they share.
+//! The routes.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     Router,
@@ -8,23 +8,14 @@ use axum::{
     middleware::from_fn_with_state,
     routing::{get, post},
 };
-use http::request::Parts;
-use tokio::time::timeout;
 
 use super::{
-    access,
-    auth::{Authenticate, Principal},
-    conversations,
-    error::ApiError,
-    messages, request,
+    access, auth::Authenticate, conversations, error::ApiError, messages, request, state::ApiState,
 };
-use crate::{recorder::Recorder, store::Store};
+use crate::recorder::Recorder;
 
 /// The largest body that a route takes: room for any message, and none for a flood.
 const MAX_BODY_BYTES: usize = 1024 * 1024;
-
-/// How long a request waits for what was accepted before it.
-const SETTLE_AT_MOST: Duration = Duration::from_secs(1);
 
 /// The history API of what this recorder records.
 ///
@@ -53,10 +44,7 @@ const SETTLE_AT_MOST: Duration = Duration::from_secs(1);
 /// # }
 /// ```
 pub fn router(recorder: Recorder, auth: impl Authenticate) -> Router {
-    let state = ApiState {
-        recorder,
-        auth: Arc::new(auth),
-    };
+    let state = ApiState::new(recorder, Arc::new(auth));
     Router::new()
         .route("/conversations/{session_id}", get(conversations::read))
         .route(
@@ -76,35 +64,4 @@ pub fn router(recorder: Recorder, auth: impl Authenticate) -> Router {
 /// A POST to what reads as a conversation named `user`.
 async fn reserved() -> ApiError {
     request::reserved_session_id()
-}
-
-#[derive(Clone)]
-pub(super) struct ApiState {
-    recorder: Recorder,
-    auth: Arc<dyn Authenticate>,
-}
-
-impl ApiState {
-    pub(super) fn store(&self) -> &dyn Store {
-        self.recorder.store().as_ref()
-    }
-
-    pub(super) fn principal(&self, head: &Parts) -> Option<Principal> {
-        self.auth.authenticate(head)
-    }
-
-    /// Waits until what was accepted before can be read, or until the client has waited long enough.
-    pub(super) async fn settle(&self) {
-        // A store that is away says so when it is read.
-        let _ = timeout(SETTLE_AT_MOST, self.recorder.flush()).await;
-    }
-}
-
-impl fmt::Debug for ApiState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { recorder, auth: _ } = self;
-        f.debug_struct("ApiState")
-            .field("recorder", recorder)
-            .finish_non_exhaustive()
-    }
 }

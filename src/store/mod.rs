@@ -5,6 +5,12 @@ mod dsn;
 mod error;
 mod open;
 #[cfg(feature = "sqlite")]
+mod columns;
+#[cfg(feature = "sqlite")]
+mod memory;
+#[cfg(feature = "sqlite")]
+mod pack;
+#[cfg(feature = "sqlite")]
 mod payload;
 mod rows;
 #[cfg(feature = "sqlite")]
@@ -25,10 +31,7 @@ pub use rows::{
 
 pub(crate) use open::{StoreOptions, open};
 
-use crate::{
-    id::Id,
-    partition::{Day, MESSAGES},
-};
+use crate::id::Id;
 
 /// What a [`Store`] answers, later.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
@@ -132,13 +135,13 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Where the database cannot be read.
     fn errors(&self, conversation: Id, limit: usize) -> StoreFuture<'_, Page<StoredError>>;
 
-    /// The name of the table that holds the messages of this time.
+    /// The name of the table that holds the messages of this time: `conversation_histories` where
+    /// a store of your own does not say otherwise.
     ///
     /// # Errors
     /// Where the database, which decides whether days have tables of their own, cannot be read.
-    fn conversation_history_table_name(&self, at: UnixMillis) -> StoreFuture<'_, String> {
-        let name = Day::from_unix_ms(at).table_name(MESSAGES);
-        Box::pin(ready(Ok(name)))
+    fn conversation_history_table_name(&self, _at: UnixMillis) -> StoreFuture<'_, String> {
+        Box::pin(ready(Ok("conversation_histories".to_owned())))
     }
 
     /// The tables that hold rows, messages first, oldest day first. It counts all rows, so it is not quick.

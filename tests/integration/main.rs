@@ -6,5 +6,6 @@ mod corpus;
 mod gateway;
 mod identity;
 mod proxy;
+mod shutdown;
 mod support;
 mod ways_in;

@@ -8,11 +8,11 @@ use diesel::{
     sqlite::SqliteConnection,
 };
 
-use super::{
-    columns::COUNTED,
-    days::{self, Mode, TextRow},
+use super::days::{self, Mode, TextRow};
+use crate::{
+    partition::{Day, ERRORS, MESSAGES},
+    store::columns::COUNTED,
 };
-use crate::partition::{Day, ERRORS, MESSAGES};
 
 /// Days closed by one call, each in its own transaction: the rest waits for the next.
 const MAX_DAYS: i64 = 7;

@@ -3,7 +3,7 @@
 //! Everything here blocks: it runs inside `spawn_blocking` only.
 
 use std::{
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::Mutex,
     thread,
     time::{Duration, Instant},
 };
@@ -21,9 +21,9 @@ use super::{
     error::{connection_error, opening_error, store_error},
     migrate::migrate,
     readers::Readers,
-    write::Memory,
+    session::{Session, lock},
 };
-use crate::store::{StoreError, StoreOptions};
+use crate::store::{StoreError, StoreOptions, memory::Memory};
 
 /// How long SQLite waits for another process' transaction; closing a large day takes seconds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
@@ -46,13 +46,6 @@ impl Location {
             Self::Memory => ":memory:",
         }
     }
-}
-
-/// A connection to a database whose schema is up to date.
-pub(super) struct Session {
-    pub(super) connection: SqliteConnection,
-    pub(super) mode: Mode,
-    opened: Instant,
 }
 
 /// The session that writes, and what it remembers.
@@ -119,7 +112,7 @@ impl Connections {
         work: impl FnOnce(&mut SqliteConnection, Mode) -> QueryResult<T>,
     ) -> Result<T, StoreError> {
         if !self.readers.allowed() {
-            return self.write(|writer| transaction(&mut writer.session, work));
+            return self.write(|writer| writer.session.transaction(work));
         }
         let mode = match self.readers.mode() {
             Some(mode) => mode,
@@ -131,7 +124,7 @@ impl Connections {
             Some(session) => session,
             None => self.open_reader(mode)?,
         };
-        let result = transaction(&mut session, work).map_err(store_error);
+        let result = session.transaction(work).map_err(store_error);
         if !result.as_ref().is_err_and(StoreError::is_transient) {
             lease.give_back(session);
         }
@@ -184,16 +177,6 @@ impl Connections {
     }
 }
 
-fn transaction<T>(
-    session: &mut Session,
-    work: impl FnOnce(&mut SqliteConnection, Mode) -> QueryResult<T>,
-) -> QueryResult<T> {
-    let mode = session.mode;
-    session
-        .connection
-        .transaction(|connection| work(connection, mode))
-}
-
 fn connect(location: &Location) -> Result<SqliteConnection, StoreError> {
     let mut connection = SqliteConnection::establish(location.url()).map_err(connection_error)?;
     let timeout = BUSY_TIMEOUT.as_millis();
@@ -232,9 +215,4 @@ fn enter_wal(connection: &mut SqliteConnection) -> QueryResult<()> {
             result => return result,
         }
     }
-}
-
-/// Locks although another thread panicked: what these locks guard is whole at every moment.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

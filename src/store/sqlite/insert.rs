@@ -8,7 +8,7 @@ use diesel::{
     sqlite::{Sqlite, SqliteConnection},
 };
 
-use super::pack::Cell;
+use crate::store::pack::Cell;
 
 /// Rows a statement, largest first: three shapes a table keep the cache small.
 const SHAPES: [usize; 3] = [50, 10, 1];

@@ -10,7 +10,6 @@ use diesel::{
 };
 
 use super::{
-    columns,
     days::{self, Mode, TextRow},
     decode::ConversationRow,
     read::{as_limit, complete, find, unless_dropped},
@@ -18,7 +17,7 @@ use super::{
 use crate::{
     id::Id,
     partition::{Day, ERRORS, MESSAGES},
-    store::{Conversation, Page},
+    store::{Conversation, Page, columns},
 };
 
 /// More users of one session id than anybody chooses from.

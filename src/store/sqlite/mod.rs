@@ -4,21 +4,20 @@
 //! a time: a hop a statement would cost three times as much. What is sent there is finished even
 //! when nobody waits for the answer any more, so every future here may be dropped at any time.
 
-mod close;
-mod columns;
 mod connection;
-mod days;
-mod decode;
-mod error;
-mod insert;
-mod list;
-mod migrate;
-mod pack;
-mod read;
 mod readers;
+mod session;
+mod migrate;
+mod days;
+mod write;
+mod insert;
+mod read;
+mod list;
+mod decode;
+mod close;
+mod error;
 #[cfg(test)]
 mod tests;
-mod write;
 
 use std::{fmt, sync::Arc};
 
@@ -31,12 +30,11 @@ pub(crate) use connection::Location;
 use self::{
     connection::{Connections, Writer},
     days::Mode,
-    pack::Batch,
     write::RejectedExchange,
 };
 use super::{
     Conversation, ExchangeRows, Page, Partition, Store, StoreError, StoreFuture, StoreOptions,
-    StoredError, StoredMessage, UnixMillis,
+    StoredError, StoredMessage, UnixMillis, pack::Batch,
 };
 use crate::{
     id::Id,

@@ -9,14 +9,13 @@ use diesel::{
 };
 
 use super::{
-    columns,
     days::{self, Mode, NumberRow},
     decode::{ConversationRow, ErrorRow, MessageRow},
 };
 use crate::{
     id::Id,
     partition::{Day, ERRORS, MESSAGES},
-    store::{Conversation, Page, StoredError, StoredMessage},
+    store::{Conversation, Page, StoredError, StoredMessage, columns},
 };
 
 /// The latest messages, oldest first.

@@ -3,8 +3,8 @@
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use super::{
-    connection::{Session, lock},
     days::Mode,
+    session::{Session, lock},
 };
 use crate::store::StoreOptions;
 

@@ -1,7 +1,5 @@
 //! Batches into tables, each in one transaction.
 
-use std::collections::{HashMap, HashSet};
-
 use diesel::{
     connection::CacheSize,
     prelude::*,
@@ -11,24 +9,19 @@ use diesel::{
 };
 
 use super::{
-    columns,
-    connection::Session,
     days::{self, Mode},
     insert::{Target, insert},
-    pack::{Batch, Cell, ConversationCells, DayCells},
+    session::Session,
 };
 use crate::{
     id::Id,
     partition::{Day, ERRORS, MESSAGES},
-    store::ExchangeRows,
+    store::{
+        ExchangeRows, columns,
+        memory::Memory,
+        pack::{Batch, Cell, ConversationCells, DayCells},
+    },
 };
-
-/// Days whose statements stay cached. A batch across midnight has two; late rows bring others, and
-/// each holds six statements of up to 1,900 parameters.
-const CACHED_DAYS: usize = 4;
-
-/// Conversations remembered as stored: about 4 MB.
-const KNOWN_CONVERSATIONS: usize = 65_536;
 
 const DO_NOTHING: &str = " ON CONFLICT DO NOTHING";
 
@@ -40,52 +33,11 @@ const WIDEN: &str = " ON CONFLICT (id) DO UPDATE SET \
      WHERE first_day > excluded.first_day OR last_day < excluded.last_day \
      OR (title IS NULL AND excluded.title IS NOT NULL)";
 
-/// What the writer remembers between batches, as long as its connection lives.
-#[derive(Debug, Default)]
-pub(super) struct Memory {
-    conversations: HashMap<Id, Stored>,
-    days: HashSet<Day>,
-}
-
-/// What is known to be stored of a conversation.
-#[derive(Clone, Copy, Debug)]
-struct Stored {
-    first_day: Day,
-    last_day: Day,
-    titled: bool,
-}
-
-impl Memory {
-    fn covers(&self, new: &ConversationCells) -> bool {
-        self.conversations.get(&new.id).is_some_and(|stored| {
-            stored.first_day <= new.first_day
-                && stored.last_day >= new.last_day
-                && (stored.titled || !new.titled)
-        })
-    }
-
-    fn learn(&mut self, new: &ConversationCells) {
-        if self.conversations.len() >= KNOWN_CONVERSATIONS {
-            self.conversations.clear();
-        }
-        let stored = self.conversations.entry(new.id).or_insert(Stored {
-            first_day: new.first_day,
-            last_day: new.last_day,
-            titled: new.titled,
-        });
-        stored.first_day = stored.first_day.min(new.first_day);
-        stored.last_day = stored.last_day.max(new.last_day);
-        stored.titled |= new.titled;
-    }
-}
-
 /// Writes the batch in one transaction.
 pub(super) fn write(session: &mut Session, memory: &mut Memory, batch: &Batch) -> QueryResult<()> {
     let mode = session.mode;
     let connection = &mut session.connection;
-    memory.days.extend(batch.days.keys());
-    if memory.days.len() > CACHED_DAYS {
-        memory.days.clear();
+    if memory.has_too_many_days(batch.days.keys()) {
         connection.set_prepared_statement_cache_size(CacheSize::Disabled);
         connection.set_prepared_statement_cache_size(CacheSize::Unbounded);
     }
