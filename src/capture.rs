@@ -50,9 +50,19 @@ impl Vault {
         self.used.load(Relaxed)
     }
 
+    /// Whether all of the budget is charged.
+    pub(crate) fn is_used_up(&self) -> bool {
+        self.used() >= self.max_bytes
+    }
+
     /// Charges so many bytes for this use, if the budget has them.
     pub(crate) fn try_charge(&self, bytes: usize, share: Share) -> bool {
-        if self.used.fetch_add(bytes, Relaxed) + bytes <= self.limit(share) {
+        let limit = self.limit(share);
+        // Looked at first, so that requests beyond the budget do not raise it for a moment.
+        if self.used() + bytes > limit {
+            return false;
+        }
+        if self.used.fetch_add(bytes, Relaxed) + bytes <= limit {
             return true;
         }
         self.release(bytes);

@@ -149,7 +149,16 @@ impl Worker {
     }
 
     fn has_room(&self) -> bool {
-        self.open.rows() < self.workshop.settings.batch_rows && self.ready.is_empty()
+        !self.is_full() && self.ready.is_empty()
+    }
+
+    /// Whether the open batch is as large as it may be, or as the budget lets it be.
+    fn is_full(&self) -> bool {
+        let Workshop {
+            channel, settings, ..
+        } = &self.workshop;
+        !self.open.is_empty()
+            && (self.open.rows() >= settings.batch_rows || channel.vault.is_used_up())
     }
 
     fn obey(&mut self, command: Option<Command>, queued: usize) {
@@ -237,11 +246,10 @@ impl Worker {
     }
 
     fn is_due(&self, now: Instant) -> bool {
-        let settings = &self.workshop.settings;
         !self.open.is_empty()
-            && (self.open.rows() >= settings.batch_rows
+            && (self.is_full()
                 || self.is_urgent()
-                || now >= self.open.began() + settings.flush_interval)
+                || now >= self.open.began() + self.workshop.settings.flush_interval)
     }
 
     fn done(&mut self, done: Done) {
