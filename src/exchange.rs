@@ -122,9 +122,14 @@ impl RequestHalf {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The state, where nobody shares it.
+    pub(crate) fn get_mut(&mut self) -> &mut RequestState {
+        self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Makes it as new, its segments returned.
     fn reset(&mut self, vault: &Vault) {
-        let state = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let state = self.get_mut();
         state.capture.give_back(vault);
         state.end = RequestEnd::Open;
     }

@@ -102,17 +102,19 @@ fn begin_exchange<B: Body>(
     channel: &Channel,
     request: &Request<B>,
 ) -> Option<Box<Exchange>> {
-    let exchange = channel.exchange();
-    let begun = exchange.request.state().capture.begin(
-        &channel.vault,
-        rules.max_request_bytes,
-        request.body().size_hint().exact(),
-        |segment| {
-            rules
-                .allow_list
-                .copy(request.uri().path(), request.headers(), segment);
-        },
-    );
+    let mut exchange = channel.exchange();
+    let begun = Arc::get_mut(&mut exchange.request).is_some_and(|half| {
+        half.get_mut().capture.begin(
+            &channel.vault,
+            rules.max_request_bytes,
+            request.body().size_hint().exact(),
+            |segment| {
+                rules
+                    .allow_list
+                    .copy(request.uri().path(), request.headers(), segment);
+            },
+        )
+    });
     if begun {
         return Some(exchange);
     }

@@ -1,6 +1,6 @@
 //! What recording costs a server on real connections, beside other layers.
 //!
-//! `cargo bench --bench loopback [-- <rounds>]`
+//! `cargo bench --bench loopback [-- <rounds> <arm>…]`
 //!
 //! Each arm is a process of its own, a hyper server with its recorder's threads on one core; the
 //! load comes from another process on another core. Arms are run in turn, round by round, so that
@@ -44,8 +44,16 @@ fn main() {
                 .iter()
                 .find_map(|rounds| rounds.parse().ok())
                 .unwrap_or(ROUNDS),
+            &named(&arguments),
         ),
     }
+}
+
+/// The arms that are named, or all, the bare one always.
+fn named(arguments: &[&str]) -> Vec<&'static str> {
+    let any = ARMS.iter().any(|arm| arguments.contains(arm));
+    let wanted = |arm: &&str| !any || *arm == ARMS[0] || arguments.contains(arm);
+    ARMS.into_iter().filter(wanted).collect()
 }
 
 fn serve(arm: &str, dsn: &str) {
@@ -87,14 +95,14 @@ struct Samples {
     void: usize,
 }
 
-fn compare(rounds: usize) {
+fn compare(rounds: usize, arms: &[&str]) {
     if thread::available_parallelism().map_or(1, usize::from) < 2 {
         println!("skipped: the server and its load need a core each");
         return;
     }
     let folder = tempfile::tempdir().expect("a folder");
     let dsn = format!("sqlite:{}", folder.path().join("loopback.db").display());
-    let mut servers: Vec<(String, Child)> = ARMS
+    let mut servers: Vec<(String, Child)> = arms
         .iter()
         .map(|arm| {
             let mut child = Child::start(Some(SERVER_CORE), &["serve", arm, &dsn]);
@@ -102,15 +110,15 @@ fn compare(rounds: usize) {
         })
         .collect();
     for kind in Kind::ALL {
-        let mut samples: Vec<Samples> = ARMS.iter().map(|_| Samples::default()).collect();
+        let mut samples: Vec<Samples> = arms.iter().map(|_| Samples::default()).collect();
         for _ in 0..rounds {
             for ((arm, (address, server)), samples) in
-                ARMS.iter().zip(&mut servers).zip(&mut samples)
+                arms.iter().zip(&mut servers).zip(&mut samples)
             {
                 samples.take(arm, kind, address, server);
             }
         }
-        report(kind, rounds, &samples);
+        report(kind, rounds, arms, &samples);
     }
 }
 
@@ -141,7 +149,7 @@ impl Samples {
     }
 }
 
-fn report(kind: Kind, rounds: usize, samples: &[Samples]) {
+fn report(kind: Kind, rounds: usize, arms: &[&str], samples: &[Samples]) {
     println!(
         "\n{}: {} connections, {rounds} rounds in turn, medians",
         match kind {
@@ -155,7 +163,7 @@ fn report(kind: Kind, rounds: usize, samples: &[Samples]) {
         "", "requests/s", "of bare", "(least, most)", "core", "accepted", "written", "dropped"
     );
     let Some(bare) = samples.first() else { return };
-    for (arm, samples) in ARMS.iter().zip(samples) {
+    for (arm, samples) in arms.iter().zip(samples) {
         let mut ratios: Vec<f64> = samples
             .a_second
             .iter()
