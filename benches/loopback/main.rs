@@ -123,6 +123,14 @@ fn compare(rounds: usize, arms: &[&str]) {
 }
 
 impl Samples {
+    /// How long the server was on its core for a request: it holds where others take the core.
+    fn core_micros(&self) -> Vec<f64> {
+        let samples = self.busy.iter().zip(&self.a_second);
+        samples
+            .map(|(busy, a_second)| busy / a_second * 1e6)
+            .collect()
+    }
+
     fn take(&mut self, arm: &str, kind: Kind, address: &str, server: &mut Child) {
         for _ in 0..ATTEMPTS {
             let mut load = Child::start(Some(LOAD_CORE), &["load", address, kind.name()]);
@@ -159,8 +167,16 @@ fn report(kind: Kind, rounds: usize, arms: &[&str], samples: &[Samples]) {
         load::CONNECTIONS
     );
     println!(
-        "  {:<12} {:>10} {:>8} {:>15} {:>7} {:>10} {:>10} {:>10}",
-        "", "requests/s", "of bare", "(least, most)", "core", "accepted", "written", "dropped"
+        "  {:<12} {:>10} {:>8} {:>15} {:>5} {:>10} {:>10} {:>10} {:>10}",
+        "",
+        "requests/s",
+        "of bare",
+        "(least, most)",
+        "core",
+        "core µs",
+        "accepted",
+        "written",
+        "dropped"
     );
     let Some(bare) = samples.first() else { return };
     for (arm, samples) in arms.iter().zip(samples) {
@@ -178,9 +194,10 @@ fn report(kind: Kind, rounds: usize, arms: &[&str], samples: &[Samples]) {
             void => format!("   {void} samples void and run again"),
         };
         println!(
-            "  {arm:<12} {:>10.0} {ratio:>8.3} {spread:>15} {:>6.0}% {accepted:>10} {written:>10} {dropped:>10}{void}",
+            "  {arm:<12} {:>10.0} {ratio:>8.3} {spread:>15} {:>4.0}% {:>10.2} {accepted:>10} {written:>10} {dropped:>10}{void}",
             median(&mut samples.a_second.clone()),
             median(&mut samples.busy.clone()) * 100.0,
+            median(&mut samples.core_micros()),
         );
     }
 }
