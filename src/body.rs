@@ -1,8 +1,10 @@
 //! A body that is copied as it passes.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     task::{Context, Poll},
+    thread,
 };
 
 use bytes::Buf;
@@ -38,8 +40,8 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
             match this.tee {
-                Some(Tee::Request(tee)) => tee.dropped(this.inner.is_end_stream()),
-                Some(Tee::Response(recording)) => recording.dropped(this.inner.is_end_stream()),
+                Some(Tee::Request(tee)) => tee.dropped(has_ended(&*this.inner)),
+                Some(Tee::Response(recording)) => recording.dropped(has_ended(&*this.inner)),
                 None => {}
             }
         }
@@ -50,6 +52,12 @@ pin_project! {
 enum Tee {
     Request(RequestTee),
     Response(Recording),
+}
+
+/// Whether a body that is being dropped was at its end. One that has panicked may panic again when
+/// asked, and a panic out of a drop can end the process.
+fn has_ended(body: &impl Body) -> bool {
+    !thread::panicking() && catch_unwind(AssertUnwindSafe(|| body.is_end_stream())).unwrap_or(false)
 }
 
 /// How a body ended that was read.
@@ -84,6 +92,13 @@ impl<B: Body> RecordingBody<B> {
             Some(Tee::Response(recording))
         };
         Self { inner, tee }
+    }
+}
+
+/// A body that merely passes, for layers above that answer with an empty body of their own.
+impl<B: Body + Default> Default for RecordingBody<B> {
+    fn default() -> Self {
+        Self::passing(B::default())
     }
 }
 

@@ -151,13 +151,16 @@ impl Capture {
         let body = expected.map_or(0, |bytes| usize::try_from(bytes).unwrap_or(cap).min(cap));
         self.room = cap;
         self.expected = expected;
-        self.current = match vault.segment(USUAL_PREFIX + body) {
+        self.current = match vault.segment(body.saturating_add(USUAL_PREFIX)) {
             Some(segment) => segment,
             None if vault.used() < vault.limit(Share::Metadata) => {
                 self.shed(0, Truncated::Budget);
                 Vec::new()
             }
-            None => return false,
+            None => {
+                self.shed(0, Truncated::Budget);
+                return false;
+            }
         };
         let charged = self.current.capacity();
         write_prefix(&mut self.current);
@@ -244,7 +247,7 @@ impl Capture {
 
     /// Whether all of a body has passed whose length was known.
     pub(crate) fn has_seen_all(&self) -> bool {
-        self.expected == Some(self.seen())
+        self.expected.is_some_and(|length| self.seen() >= length)
     }
 
     fn seen(&self) -> u64 {
@@ -350,6 +353,19 @@ mod tests {
         assert!(!third.begin(&vault, 9, None, |_| ()));
         first.give_back(&vault);
         second.give_back(&vault);
+        assert_eq!(vault.used(), 0);
+    }
+
+    #[test]
+    fn what_the_budget_refused_stays_empty_when_there_is_room_again() {
+        let vault = Vault::new(16 << 10);
+        vault.charge(15 << 10);
+        let mut refused = Capture::default();
+        assert!(!refused.begin(&vault, 100, None, |segment| segment.push(1)));
+        vault.release(15 << 10);
+        refused.extend(&vault, &Bytes::from_static(b"late"));
+        assert_eq!(refused.truncated(), Truncated::Budget);
+        assert_eq!((refused.seen(), body(&refused).len()), (4, 0));
         assert_eq!(vault.used(), 0);
     }
 

@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc, time::Instant};
 
 use bytes::Buf;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, header};
 use http_body::SizeHint;
 
 use crate::{
@@ -22,9 +22,34 @@ pub(crate) struct Beginning {
     pub(crate) peer: Option<IpAddr>,
     pub(crate) context: Option<RecordingContext>,
     pub(crate) shard: u64,
-    /// Whether the response will have no body, whatever its headers say.
-    pub(crate) is_head: bool,
+    pub(crate) asked: Asked,
     pub(crate) max_response_bytes: usize,
+}
+
+/// Methods whose responses are framed in a way of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    Head,
+    Connect,
+    Other,
+}
+
+impl Asked {
+    pub(crate) fn of(method: &Method) -> Self {
+        match *method {
+            Method::HEAD => Self::Head,
+            Method::CONNECT => Self::Connect,
+            _ => Self::Other,
+        }
+    }
+
+    /// Whether the response has no body, whatever its headers say.
+    fn is_bodiless(self, status: StatusCode) -> bool {
+        self == Self::Head
+            || self == Self::Connect && status.is_success()
+            || status.is_informational()
+            || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+    }
 }
 
 /// The response's half of an exchange that is under way. Dropped before it is settled, it settles
@@ -35,7 +60,7 @@ pub(crate) struct Recording {
     /// Until it is settled.
     exchange: Option<Box<Exchange>>,
     max_response_bytes: usize,
-    is_head: bool,
+    asked: Asked,
 }
 
 impl Recording {
@@ -49,7 +74,7 @@ impl Recording {
             peer,
             context,
             shard,
-            is_head,
+            asked,
             max_response_bytes,
         } = beginning;
         exchange.started = Instant::now();
@@ -61,7 +86,14 @@ impl Recording {
             channel,
             exchange: Some(exchange),
             max_response_bytes,
-            is_head,
+            asked,
+        }
+    }
+
+    /// How it will have ended if it is dropped from now on.
+    pub(crate) fn presume(&mut self, outcome: Outcome) {
+        if let Some(exchange) = &mut self.exchange {
+            exchange.outcome = outcome;
         }
     }
 
@@ -76,9 +108,7 @@ impl Recording {
         let Some(exchange) = &mut self.exchange else {
             return;
         };
-        let bodiless =
-            self.is_head || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        let expected = if bodiless {
+        let expected = if self.asked.is_bodiless(status) {
             Some(0)
         } else {
             size.exact().or_else(|| content_length(headers))
@@ -122,7 +152,7 @@ impl Recording {
     }
 
     /// The response was dropped. That is its end where nothing more was to come: hyper drops a
-    /// body without reading it to `None` when it knows the length.
+    /// body without reading it to `None` when it knows the length, and cuts what exceeds it.
     pub(crate) fn dropped(&mut self, at_end: bool) {
         let Some(exchange) = &self.exchange else {
             return;

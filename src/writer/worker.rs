@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     mem,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -216,8 +217,14 @@ impl Worker {
         if store.is_none() {
             channel.counters.discarded.add(1);
         } else {
-            let rows = rows::make(&self.workshop, &exchange);
-            self.open.push(number, rows, &channel.vault);
+            let rows = || rows::make(&self.workshop, &exchange);
+            match catch_unwind(AssertUnwindSafe(rows)) {
+                Ok(rows) => self.open.push(number, rows, &channel.vault),
+                Err(_) => {
+                    channel.counters.rejected.add(1);
+                    tracing::error!("an exchange was lost: making its rows panicked");
+                }
+            }
         }
         channel.recycle(exchange);
     }
