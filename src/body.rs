@@ -49,10 +49,6 @@ pin_project! {
 }
 
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a box would be an allocation an exchange, freed on another thread"
-)]
 enum Tee {
     Request(RequestTee),
     Response(Recording),
@@ -119,20 +115,27 @@ impl<B: Body> Body for RecordingBody<B> {
         // The frame never leaves the slot it is returned in: moving it costs more than the copy.
         let polled = this.inner.as_mut().poll_frame(cx);
         if let Some(tee) = this.tee {
-            match &polled {
-                Poll::Ready(Some(Ok(frame))) => {
-                    if let Some(data) = frame.data_ref() {
+            if let Poll::Ready(Some(Ok(frame))) = &polled {
+                let ends = match frame.data_ref() {
+                    Some(data) => {
                         tee.data(data);
+                        false
                     }
-                    // hyper polls a body no further once it says that it is at its end, nor
-                    // after its trailers.
-                    if frame.is_trailers() || this.inner.is_end_stream() {
-                        settle(this.tee, End::Complete);
-                    }
+                    None => frame.is_trailers(),
+                };
+                // hyper polls a body no further once it says that it is at its end, nor after
+                // its trailers.
+                if ends || this.inner.is_end_stream() {
+                    settle(this.tee, End::Complete);
                 }
-                Poll::Ready(Some(Err(_))) => settle(this.tee, End::Failed),
-                Poll::Ready(None) => settle(this.tee, End::Complete),
-                Poll::Pending => {}
+            } else if let Poll::Ready(end) = &polled {
+                settle(
+                    this.tee,
+                    match end {
+                        Some(_) => End::Failed,
+                        None => End::Complete,
+                    },
+                );
             }
         }
         polled
@@ -157,6 +160,9 @@ impl Tee {
     }
 }
 
+/// Once a body, and out of the way of its frames.
+#[cold]
+#[inline(never)]
 fn settle(tee: &mut Option<Tee>, end: End) {
     match (tee.take(), end) {
         (Some(Tee::Request(tee)), End::Complete) => tee.settle(RequestEnd::Complete),

@@ -1,6 +1,7 @@
 //! The layer on real stacks, over real sockets, into real databases.
 
 mod api;
+mod bounds;
 mod clients;
 mod corpus;
 mod delivery;
