@@ -139,12 +139,7 @@ async fn every_exchange_is_accounted_for_at_every_moment() {
         .build()
         .expect("a layer");
     let recorder = layer.recorder();
-    let moods = [
-        Mood::Away,
-        Mood::Blocked,
-        Mood::Refusing("s2"),
-        Mood::Willing,
-    ];
+    let moods = [Mood::Away, Mood::Refusing("s2"), Mood::Willing];
     let mut asked = 0;
     for mood in moods.into_iter().cycle().take(12) {
         shelf.turn(mood);
