@@ -55,7 +55,7 @@ async fn a_batch_whose_fate_is_unknown_is_sent_again_unchanged() {
     assert!(attempts.iter().take(3).all(|attempt| attempt == first));
     assert!(written.starts_with(first));
     assert_eq!(written.len(), 3);
-    assert!(layer.recorder().metrics().retries >= 3);
+    assert!(layer.recorder().metrics().retries >= 2);
 }
 
 #[tokio::test(flavor = "multi_thread")]
