@@ -12,7 +12,7 @@ const RANDOM_BITS: u32 = 62 - ROW_BITS;
 ///
 /// Exchanges and rows have version 7 (they begin with the time, to the millisecond, at which the
 /// exchange began, so an id tells its day); conversations have version 8 (a hash of whom they belong to).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id([u8; 16]);
 
 impl Id {
