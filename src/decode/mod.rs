@@ -69,13 +69,11 @@ impl Dialect {
     pub(crate) fn of(path: &str) -> Option<Self> {
         let path = path.as_bytes();
         // Asked of every request: what is not encoded is not copied.
-        match memchr::memchr2(b'?', b'%', path) {
-            None => Self::at(path),
-            Some(_) => {
-                let path = path.split(|&byte| byte == b'?').next()?;
-                Self::at(&Cow::from(percent_decode(path)))
-            }
-        }
+        Self::at(path).or_else(|| {
+            memchr::memchr2(b'?', b'%', path)?;
+            let path = path.split(|&byte| byte == b'?').next()?;
+            Self::at(&Cow::from(percent_decode(path)))
+        })
     }
 
     fn at(mut path: &[u8]) -> Option<Self> {
