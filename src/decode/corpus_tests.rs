@@ -12,6 +12,7 @@ const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/corpus");
 
 const POLICY: Policy = Policy {
     max_decoded_bytes: 64 << 20,
+    max_parsed_bytes: 256 << 20,
     max_raw_bytes: 1 << 20,
     keep_media: false,
 };

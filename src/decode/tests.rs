@@ -5,6 +5,7 @@ use super::*;
 
 const POLICY: Policy = Policy {
     max_decoded_bytes: 1 << 20,
+    max_parsed_bytes: 256 << 20,
     max_raw_bytes: 64,
     keep_media: false,
 };

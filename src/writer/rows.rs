@@ -15,6 +15,7 @@ use super::{
 use crate::{
     conversation::{Message, Prompt, Reply, Role, Usage},
     decode::Spoken,
+    escape,
     exchange::Exchange,
     id::Id,
     identity::{Identity, fit},
@@ -35,11 +36,7 @@ pub(crate) fn make(workshop: &Workshop, exchange: &Exchange) -> ExchangeRows {
         let request = exchange.request.state();
         let prefix = Prefix::read(request.capture.prefix());
         let identity = workshop.identity.identify(exchange, prefix, id);
-        let mut spoken = spoken::hear(workshop, exchange, &request, prefix);
-        spoken.truncated = spoken
-            .truncated
-            .max(request.capture.truncated())
-            .max(exchange.response.truncated());
+        let spoken = spoken::hear(workshop, exchange, &request, prefix);
         (identity, spoken)
     };
     assemble(exchange, id, identity, spoken)
@@ -56,6 +53,7 @@ fn assemble(exchange: &Exchange, id: Id, identity: Identity, spoken: Spoken) -> 
         prompt,
         reply,
         truncated,
+        shed_bytes: _,
     } = spoken;
     let status = exchange.status;
     let error_in_stream = reply.error.is_some()
@@ -150,7 +148,7 @@ fn title(prompt: &Prompt) -> Option<String> {
 /// The first line of a text, at most 60 characters.
 pub(crate) fn title_of(text: &str) -> Option<String> {
     let line = text.trim().lines().next()?.trim();
-    (!line.is_empty()).then(|| line.chars().take(TITLE_CHARS).collect())
+    (!line.is_empty()).then(|| escape::first_chars(line, TITLE_CHARS).to_owned())
 }
 
 fn message_rows(columns: &ExchangeColumns, prompt: Prompt, reply: Reply) -> Vec<MessageColumns> {

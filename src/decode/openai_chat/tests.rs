@@ -5,6 +5,17 @@ use serde_json::json;
 use super::*;
 use crate::conversation::Message;
 
+const POLICY: Policy = Policy {
+    max_decoded_bytes: 0,
+    max_parsed_bytes: 256 << 20,
+    max_raw_bytes: 0,
+    keep_media: false,
+};
+
+fn reply(body: &str, is_event_stream: bool, cut: bool) -> Option<Read<Reply>> {
+    super::reply(body, is_event_stream, cut, &POLICY).ok()
+}
+
 fn asked(message: Value) -> Message {
     let source = json!({"model": "m", "stream": true, "messages": [message]}).to_string();
     let read = prompt(&source, false).expect("a request");
@@ -14,7 +25,7 @@ fn asked(message: Value) -> Message {
 
 fn answered(message: Value) -> Message {
     let source = json!({"choices": [{"message": message, "finish_reason": "stop"}]}).to_string();
-    let read = reply(&source, false, false, false).expect("a reply");
+    let read = reply(&source, false, false).expect("a reply");
     read.value
         .choices
         .into_iter()
@@ -28,7 +39,7 @@ fn streamed(chunks: &[Value]) -> Reply {
     for chunk in chunks {
         write!(body, "data: {chunk}\n\n").expect("written");
     }
-    reply(&body, true, false, false).expect("a reply").value
+    reply(&body, true, false).expect("a reply").value
 }
 
 fn deltas(deltas: &[Value]) -> Message {
@@ -313,7 +324,7 @@ fn streamed_audio_becomes_one_stub() {
 #[test]
 fn an_error_in_the_stream_keeps_what_came_before() {
     let body = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"so far\"}}]}\n\nevent: error\ndata: overloaded\n\n";
-    let reply = reply(body, true, false, false).expect("a reply").value;
+    let reply = reply(body, true, false).expect("a reply").value;
     assert_eq!(
         reply.error.map(|error| error.message).as_deref(),
         Some("overloaded")
@@ -324,14 +335,14 @@ fn an_error_in_the_stream_keeps_what_came_before() {
 #[test]
 fn events_that_are_no_chunks_are_counted() {
     let body = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x\"}}]}\n\ndata: junk\n\ndata: {}\n\ndata: [DONE]\n\n";
-    let read = reply(body, true, false, false).expect("a reply").value;
+    let read = reply(body, true, false).expect("a reply").value;
     assert_eq!(
         read.choices[0].message.other["unparsed_events"],
         json!({"count": 2, "first": "junk"})
     );
-    assert!(reply("data: junk\n\n", true, false, false).is_none());
+    assert!(reply("data: junk\n\n", true, false).is_none());
     assert!(
-        reply(": ping\n\n", true, false, false)
+        reply(": ping\n\n", true, false)
             .expect("a reply")
             .value
             .choices
@@ -342,29 +353,16 @@ fn events_that_are_no_chunks_are_counted() {
 #[test]
 fn the_body_tells_its_form_whatever_its_content_type_says() {
     let whole = json!({"choices": [{"message": {"content": "x"}}]}).to_string();
-    assert!(
-        !reply(&whole, true, false, false)
-            .expect("a reply")
-            .value
-            .streamed
-    );
+    assert!(!reply(&whole, true, false).expect("a reply").value.streamed);
     let body = "data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\n\n";
-    assert!(
-        reply(body, false, false, false)
-            .expect("a reply")
-            .value
-            .streamed
-    );
+    assert!(reply(body, false, false).expect("a reply").value.streamed);
 }
 
 #[test]
 fn the_last_event_of_a_cut_stream_is_read_to_the_cut() {
     let body = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\ndata: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"b";
     assert_eq!(
-        reply(body, true, true, false)
-            .expect("a reply")
-            .value
-            .choices[0]
+        reply(body, true, true).expect("a reply").value.choices[0]
             .message
             .content,
         "ab"
@@ -390,7 +388,7 @@ fn choices_and_calls_beyond_their_number_are_left_out() {
         .map(|index| json!({"index": index, "delta": {"content": "x"}}))
         .collect();
     let body = format!("data: {}\n\n", json!({ "choices": choices }));
-    let read = reply(&body, true, false, false).expect("a reply");
+    let read = reply(&body, true, false).expect("a reply");
     assert_eq!(
         (read.value.choices.len(), read.truncated),
         (MAX_CHOICES, Truncated::Cap)
@@ -400,7 +398,7 @@ fn choices_and_calls_beyond_their_number_are_left_out() {
         "data: {}\n\n",
         json!({"choices": [{"delta": {"tool_calls": calls}}]})
     );
-    let read = reply(&body, true, false, false).expect("a reply");
+    let read = reply(&body, true, false).expect("a reply");
     assert_eq!(
         (
             read.value.choices[0].message.tool_calls.len(),
@@ -415,10 +413,7 @@ fn a_long_stream_of_small_deltas_is_read_whole() {
     let body =
         "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x\"}}]}\n\n".repeat(100_000);
     assert_eq!(
-        reply(&body, true, false, false)
-            .expect("a reply")
-            .value
-            .choices[0]
+        reply(&body, true, false).expect("a reply").value.choices[0]
             .message
             .content
             .len(),
