@@ -56,6 +56,26 @@ pub(crate) fn json(bytes: &[u8]) -> Cow<'_, str> {
     }
 }
 
+/// How many times as long a text may become in stored form: a byte that is not UTF-8 becomes five.
+pub(crate) const MAX_GROWTH: usize = 5;
+
+/// How long [`json`] makes a source, at most.
+pub(crate) fn max_json_bytes(bytes: &[u8]) -> usize {
+    let mut mark = [0; 4];
+    let mark = MARK.encode_utf8(&mut mark).as_bytes();
+    let marks = memmem::find_iter(bytes, mark).count();
+    let nuls = memchr::memchr_iter(0, bytes).count();
+    let invalid: usize = match std::str::from_utf8(bytes) {
+        Ok(_) => 0,
+        Err(_) => bytes.utf8_chunks().map(|chunk| chunk.invalid().len()).sum(),
+    };
+    // Only a lone surrogate grows, but whether one is alone takes more than counting.
+    let surrogates = memmem::find_iter(bytes, b"\\u")
+        .filter(|at| matches!(bytes.get(at + 2), Some(b'd' | b'D')))
+        .count();
+    bytes.len() + 3 * marks + (MAX_GROWTH - 1) * (nuls + invalid) + 9 * surrogates
+}
+
 /// Gives back the bytes that a stored text stands for.
 ///
 /// The exact inverse of the escaping: stored text is the original, but that `␛00` is U+0000, `␛` with two
@@ -304,6 +324,14 @@ mod tests {
         #[test]
         fn unescape_is_the_inverse_for_text_full_of_marks(original in "[␛0AFf\0é]{0,24}") {
             prop_assert_eq!(unescape(&text(original.as_bytes())), original.as_bytes());
+        }
+
+        #[test]
+        fn no_source_grows_beyond_what_was_foreseen(bytes: Vec<u8>, text in "[␛0\\\\ud\0é]{0,40}") {
+            for source in [&bytes, text.as_bytes()] {
+                let most = max_json_bytes(source);
+                prop_assert!(json(source).len() <= most && most <= MAX_GROWTH * source.len());
+            }
         }
 
         #[test]

@@ -52,7 +52,8 @@ counters! {
     dropped_budget,
     /// Exchanges of which a body was cut at the cap of its direction.
     truncated_cap,
-    /// Exchanges of which a body was cut because the budget was used up.
+    /// Exchanges of which a body was cut because the budget was used up, or not read because its part
+    /// for decoding is too small.
     truncated_budget,
     /// Bytes of bodies that passed and were not kept.
     shed_bytes,

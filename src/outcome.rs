@@ -64,7 +64,7 @@ pub enum Truncated {
     No,
     /// A body was longer than the cap for its direction, or expanded past it.
     Cap,
-    /// The budget for everything captured was used up.
+    /// The budget for everything captured was used up, or its part for decoding was too small.
     Budget,
 }
 

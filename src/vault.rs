@@ -15,14 +15,25 @@ const CLASSES: [(usize, usize); 3] = [(4 << 10, 1024), (16 << 10, 256), (64 << 1
 
 /// What a part of the budget is for: payload is shed before metadata, and what is captured can
 /// still be decoded.
+///
+/// In sixteenths of the budget, and of the default of 256 MiB:
+///
+/// | | | | |
+/// |---|---|---|---|
+/// | bodies | 8 | 128 MiB | charged |
+/// | paths and headers | 1 | 16 MiB | charged |
+/// | a body without its content encoding | 2 | 32 MiB | shared out among the writers |
+/// | what is parsed of an exchange | 5 | 80 MiB | shared out among the writers |
+///
+/// So one writer can still read a compressed request that expands to the default cap of 32 MiB: its
+/// text counts twice, and 16 MiB are left for some 19,000 objects. Rows that wait to be written are
+/// charged too; from the second limit on a batch takes no more.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Share {
-    /// Bodies: three quarters of the budget.
+    /// Bodies: half of the budget.
     Payload,
-    /// Paths and headers: an eighth more.
+    /// Paths and headers: a sixteenth more.
     Metadata,
-    /// What a writer needs to decode an exchange: all of it.
-    Decoding,
 }
 
 /// The budget and the pooled segments that all captures draw from.
@@ -47,9 +58,19 @@ impl Vault {
         self.used.load(Relaxed)
     }
 
-    /// Whether all of the budget is charged.
+    /// Whether nothing more can be charged without taking from what decoding needs.
     pub(crate) fn is_used_up(&self) -> bool {
-        self.used() >= self.max_bytes
+        self.used() >= self.limit(Share::Metadata)
+    }
+
+    /// What all writers may hold of bodies without their content encoding.
+    pub(crate) fn max_expanded_bytes(&self) -> usize {
+        self.max_bytes / 16 * 2
+    }
+
+    /// What all writers may hold of exchanges that they parse.
+    pub(crate) fn max_parsed_bytes(&self) -> usize {
+        self.max_bytes / 16 * 5
     }
 
     /// Charges so many bytes for this use, if the budget has them.
@@ -70,9 +91,8 @@ impl Vault {
     #[inline]
     pub(crate) fn limit(&self, share: Share) -> usize {
         match share {
-            Share::Payload => self.max_bytes / 4 * 3,
-            Share::Metadata => self.max_bytes / 8 * 7,
-            Share::Decoding => self.max_bytes,
+            Share::Payload => self.max_bytes / 16 * 8,
+            Share::Metadata => self.max_bytes / 16 * 9,
         }
     }
 

@@ -132,7 +132,13 @@ impl RecordingLayerBuilder {
     }
 
     /// The budget for everything captured, in bytes ([`DEFAULT_BUDGET_BYTES`]): bodies in flight
-    /// may take three quarters of it, their paths and headers an eighth more, decoding the rest.
+    /// may take half of it, their paths and headers a sixteenth more, decoding the rest.
+    ///
+    /// Each writer has its part of what is left for decoding: an eighth of the budget to expand a
+    /// compressed body, and five sixteenths to parse an exchange, where text counts twice and every
+    /// object some 700 bytes. A body that needs more is kept as it came, up to 64 KiB, and counted in
+    /// [`truncated_budget`](crate::Metrics::truncated_budget). So with the default and one writer a
+    /// request of 32 MiB is read.
     pub fn budget_bytes(mut self, bytes: usize) -> Self {
         self.budget_bytes = bytes;
         self
@@ -157,7 +163,8 @@ impl RecordingLayerBuilder {
         self
     }
 
-    /// Threads that decode and write ([`DEFAULT_WRITER_THREADS`]).
+    /// Threads that decode and write ([`DEFAULT_WRITER_THREADS`]). They share out the part of the
+    /// budget that decoding has, so more of them read smaller bodies.
     pub fn writer_threads(mut self, threads: usize) -> Self {
         self.writer_threads = threads;
         self

@@ -12,6 +12,7 @@ const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/corpus");
 
 const POLICY: Policy = Policy {
     max_decoded_bytes: 64 << 20,
+    max_parsed_bytes: 256 << 20,
     max_raw_bytes: 1 << 20,
     keep_media: false,
 };
@@ -164,8 +165,9 @@ fn recorded_chats_read_as_the_sdks_read_them() {
         let pieces: Vec<&[u8]> = response.chunks(61).collect();
         let status =
             u16::try_from(interaction["status"].as_u64().expect("a status")).expect("a status");
+        let path = interaction["url_path"].as_str().expect("a path");
         let spoken = exchange(
-            interaction["url_path"].as_str().expect("a path"),
+            path.split('?').next().expect("a path"),
             Payload {
                 content_type: header(&interaction, "request_headers", "content-type"),
                 content_encoding: interaction["request_content_encoding"]

@@ -8,15 +8,12 @@ use crate::{conversation::ProviderError, escape};
 /// How much of a body that is no JSON becomes the message.
 const MAX_MESSAGE_CHARS: usize = 1000;
 
-/// Reads the body of a failed response. A body in no known shape is the message itself, cut to 1,000 characters.
-pub(super) fn body(bytes: &[u8]) -> ProviderError {
-    let source = escape::json(bytes);
-    json::read(&source)
-        .and_then(|value: Value| of(&value))
-        .unwrap_or_else(|| plain(bytes))
+/// Reads the body of a failed response; `None` where it is in no known shape.
+pub(super) fn body(source: &str) -> Option<ProviderError> {
+    json::read(source).and_then(|value: Value| of(&value))
 }
 
-/// An error whose bytes are all that is known of it.
+/// An error whose bytes are all that is known of it: they are the message, cut to 1,000 characters.
 pub(super) fn plain(bytes: &[u8]) -> ProviderError {
     let head = bytes.get(..4 * MAX_MESSAGE_CHARS).unwrap_or(bytes);
     stored(&escape::text(super::repair::whole_characters(head)))
@@ -103,7 +100,7 @@ mod tests {
             message,
             code,
             kind,
-        } = body(source.as_bytes());
+        } = body(source).unwrap_or_else(|| plain(source.as_bytes()));
         (message, code, kind)
     }
 
@@ -146,6 +143,6 @@ mod tests {
 
     #[test]
     fn a_nul_in_plain_text_is_escaped() {
-        assert_eq!(body(b"a\0b").message, "a␛00b");
+        assert_eq!(plain(b"a\0b").message, "a␛00b");
     }
 }

@@ -64,61 +64,95 @@ impl<'a> Field<'a> {
 
 impl<'de> Deserialize<'de> for Field<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct FieldVisitor;
+        let mut is_cut = false;
+        IntoField {
+            most: usize::MAX,
+            is_cut: &mut is_cut,
+        }
+        .deserialize(deserializer)
+    }
+}
 
-        impl<'de> Visitor<'de> for FieldVisitor {
-            type Value = Field<'de>;
+/// Reads the value of a key, of a list at most so many elements; true where that left some out.
+pub(super) fn field<'de, A: MapAccess<'de>>(
+    map: &mut A,
+    place: &mut Field<'de>,
+    most: usize,
+) -> Result<bool, A::Error> {
+    let mut is_cut = false;
+    *place = map.next_value_seed(IntoField {
+        most,
+        is_cut: &mut is_cut,
+    })?;
+    Ok(is_cut)
+}
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("any value")
-            }
+struct IntoField<'c> {
+    most: usize,
+    is_cut: &'c mut bool,
+}
 
-            fn visit_unit<E>(self) -> Result<Self::Value, E> {
-                Ok(Field::Null)
-            }
+impl<'de> DeserializeSeed<'de> for IntoField<'_> {
+    type Value = Field<'de>;
 
-            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-                Ok(Field::Text(Cow::Borrowed(text)))
-            }
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
 
-            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-                Ok(Field::Text(Cow::Owned(text.to_owned())))
-            }
+impl<'de> Visitor<'de> for IntoField<'_> {
+    type Value = Field<'de>;
 
-            fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
-                Ok(Field::Other(value.into()))
-            }
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
 
-            fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
-                Ok(Field::Other(value.into()))
-            }
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(Field::Null)
+    }
 
-            fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
-                Ok(Field::Other(value.into()))
-            }
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Field::Text(Cow::Borrowed(text)))
+    }
 
-            fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
-                Ok(Field::Other(value.into()))
-            }
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Field::Text(Cow::Owned(text.to_owned())))
+    }
 
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-                let mut values = Vec::new();
-                while let Some(value) = seq.next_element()? {
-                    values.push(value);
-                }
-                Ok(Field::Other(Value::Array(values)))
-            }
+    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
+        Ok(Field::Other(value.into()))
+    }
 
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                let mut members = Map::new();
-                while let Some((key, value)) = map.next_entry()? {
-                    members.insert(key, value);
-                }
-                Ok(Field::Other(Value::Object(members)))
+    fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
+        Ok(Field::Other(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
+        Ok(Field::Other(value.into()))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
+        Ok(Field::Other(value.into()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
+        let mut values = Vec::new();
+        while values.len() < self.most {
+            match seq.next_element()? {
+                Some(value) => values.push(value),
+                None => return Ok(Field::Other(Value::Array(values))),
             }
         }
+        *self.is_cut = pass_over(seq)?;
+        Ok(Field::Other(Value::Array(values)))
+    }
 
-        deserializer.deserialize_any(FieldVisitor)
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let mut members = Map::new();
+        while let Some((key, value)) = map.next_entry()? {
+            members.insert(key, value);
+        }
+        Ok(Field::Other(Value::Object(members)))
     }
 }
 
@@ -161,10 +195,17 @@ pub(super) fn object<'de, T: Members<'de>, A: MapAccess<'de>>(
     map.next_value_seed(IntoObject(place))
 }
 
+/// The objects of a list, up to this number.
+pub(super) struct List<T, const MOST: usize> {
+    pub(super) items: Vec<T>,
+    /// There were more elements.
+    pub(super) is_cut: bool,
+}
+
 /// Reads the value of a key into this place; what is no list, and in it what is no object, is passed over.
-pub(super) fn list<'de, T: Members<'de>, A: MapAccess<'de>>(
+pub(super) fn list<'de, T: Members<'de>, A: MapAccess<'de>, const MOST: usize>(
     map: &mut A,
-    place: &mut Option<Vec<T>>,
+    place: &mut Option<List<T, MOST>>,
 ) -> Result<(), A::Error> {
     map.next_value_seed(IntoList(place))
 }
@@ -172,7 +213,7 @@ pub(super) fn list<'de, T: Members<'de>, A: MapAccess<'de>>(
 /// Objects are filled where they stand: moving them about cost more than reading them.
 struct IntoObject<'p, T>(&'p mut Option<T>);
 
-struct IntoList<'p, T>(&'p mut Option<Vec<T>>);
+struct IntoList<'p, T, const MOST: usize>(&'p mut Option<List<T, MOST>>);
 
 struct IntoItem<'p, T>(&'p mut Vec<T>);
 
@@ -184,7 +225,7 @@ impl<'de, T: Members<'de>> DeserializeSeed<'de> for IntoObject<'_, T> {
     }
 }
 
-impl<'de, T: Members<'de>> DeserializeSeed<'de> for IntoList<'_, T> {
+impl<'de, T: Members<'de>, const MOST: usize> DeserializeSeed<'de> for IntoList<'_, T, MOST> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
@@ -239,7 +280,7 @@ impl<'de, T: Members<'de>> Visitor<'de> for IntoObject<'_, T> {
     pass_over_scalars!();
 
     fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<(), A::Error> {
-        pass_over(seq)
+        pass_over(seq).map(drop)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
@@ -251,14 +292,22 @@ impl<'de, T: Members<'de>> Visitor<'de> for IntoObject<'_, T> {
     }
 }
 
-impl<'de, T: Members<'de>> Visitor<'de> for IntoList<'_, T> {
+impl<'de, T: Members<'de>, const MOST: usize> Visitor<'de> for IntoList<'_, T, MOST> {
     type Value = ();
 
     pass_over_scalars!();
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        let list = self.0.insert(Vec::with_capacity(1));
-        while seq.next_element_seed(IntoItem(list))?.is_some() {}
+        let List { items, is_cut } = self.0.insert(List {
+            items: Vec::with_capacity(1),
+            is_cut: false,
+        });
+        while items.len() < MOST {
+            if seq.next_element_seed(IntoItem(items))?.is_none() {
+                return Ok(());
+            }
+        }
+        *is_cut = pass_over(seq)?;
         Ok(())
     }
 
@@ -274,7 +323,7 @@ impl<'de, T: Members<'de>> Visitor<'de> for IntoItem<'_, T> {
     pass_over_scalars!();
 
     fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<(), A::Error> {
-        pass_over(seq)
+        pass_over(seq).map(drop)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
@@ -289,9 +338,13 @@ impl<'de, T: Members<'de>> Visitor<'de> for IntoItem<'_, T> {
     }
 }
 
-fn pass_over<'de, A: SeqAccess<'de>>(mut seq: A) -> Result<(), A::Error> {
-    while seq.next_element::<IgnoredAny>()?.is_some() {}
-    Ok(())
+/// Reads the rest of a list, unstored; true where there was any.
+fn pass_over<'de, A: SeqAccess<'de>>(mut seq: A) -> Result<bool, A::Error> {
+    let mut is_any = false;
+    while seq.next_element::<IgnoredAny>()?.is_some() {
+        is_any = true;
+    }
+    Ok(is_any)
 }
 
 /// The source of a value that says something: not null.

@@ -1,8 +1,11 @@
 //! Bytes in, messages out. Nothing here knows of databases, threads or time.
 
+mod body;
 #[cfg(test)]
 mod corpus_tests;
+mod dialect;
 mod encoding;
+mod estimate;
 mod failure;
 mod json;
 mod media;
@@ -13,13 +16,11 @@ mod sse;
 #[cfg(test)]
 mod tests;
 
-use std::borrow::Cow;
+pub(crate) use self::dialect::Dialect;
 
-use percent_encoding::percent_decode;
-
+use self::body::Body;
 use crate::{
-    conversation::{Choice, Prompt, Reply, Role},
-    escape,
+    conversation::{Choice, Message, Prompt, Reply, Role},
     outcome::Truncated,
 };
 
@@ -41,6 +42,9 @@ pub(crate) struct Payload<'a> {
 pub(crate) struct Policy {
     /// A compressed body is expanded to at most so many bytes.
     pub(crate) max_decoded_bytes: usize,
+    /// What the parsed bodies of an exchange may take in memory, as [`estimate`] has it. One that would take
+    /// more stands as it came.
+    pub(crate) max_parsed_bytes: usize,
     /// A body that nothing can decode is kept to at most so many bytes.
     pub(crate) max_raw_bytes: usize,
     /// Keep base64 payloads instead of a stub with media type, size and SHA-256.
@@ -56,153 +60,189 @@ pub(crate) struct Spoken {
     pub(crate) reply: Reply,
     /// What decoding had to leave out.
     pub(crate) truncated: Truncated,
-}
-
-/// The wire formats that can be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Dialect {
-    OpenAiChat,
-}
-
-impl Dialect {
-    /// The dialect that is spoken at a path, however that is percent-encoded: the one place that knows.
-    pub(crate) fn of(path: &str) -> Option<Self> {
-        let path = path.as_bytes();
-        // Asked of every request: what is not encoded is not copied.
-        Self::at(path).or_else(|| {
-            memchr::memchr2(b'?', b'%', path)?;
-            let path = path.split(|&byte| byte == b'?').next()?;
-            Self::at(&Cow::from(percent_decode(path)))
-        })
-    }
-
-    fn at(mut path: &[u8]) -> Option<Self> {
-        while let Some(shorter) = path.strip_suffix(b"/") {
-            path = shorter;
-        }
-        path.ends_with(b"/chat/completions")
-            .then_some(Self::OpenAiChat)
-    }
-
-    fn provider(self) -> &'static str {
-        match self {
-            Self::OpenAiChat => "openai",
-        }
-    }
-
-    fn prompt(self, body: &Body<'_>, policy: &Policy) -> Option<Read<Prompt>> {
-        let source = body.source();
-        repaired(&source, body.cut, |source| match self {
-            Self::OpenAiChat => openai_chat::prompt(source, policy.keep_media),
-        })
-    }
-
-    fn reply(self, body: &Body<'_>, policy: &Policy) -> Option<Read<Reply>> {
-        let source = body.source();
-        match self {
-            Self::OpenAiChat => {
-                openai_chat::reply(&source, body.is_event_stream(), body.cut, policy.keep_media)
-            }
-        }
-    }
+    /// Bytes of the bodies, expanded, that were left out since there was no room to parse them.
+    pub(crate) shed_bytes: u64,
 }
 
 /// Something read, and what reading had to leave out.
 struct Read<T> {
     value: T,
     truncated: Truncated,
+    shed_bytes: u64,
+    /// What of the memory for parsing it goes on taking, at most.
+    held: usize,
+}
+
+impl<T> Read<T> {
+    fn new(value: T, truncated: Truncated) -> Self {
+        Self {
+            value,
+            truncated,
+            shed_bytes: 0,
+            held: 0,
+        }
+    }
+}
+
+/// Why a body was not read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unread {
+    /// It is not in the dialect.
+    Unknown,
+    /// There is no room to parse it.
+    TooLarge,
 }
 
 /// Reads an exchange: its request, and its status and response where there was one.
 ///
-/// Every string that comes out is in the stored form of [`escape`]. A body that cannot be read in the dialect
-/// of its path stands as it came, as one message with `other["raw"]`; an empty one gives no message. The
-/// body of a failed response becomes [`Reply::error`] in any dialect and in none. Where the bodies were cut
-/// into segments never changes the result.
+/// Every string that comes out is in the stored form of [`escape`](crate::escape). A body that cannot be read
+/// in the dialect of its path, or that there is no room for, stands as it came, as one message with
+/// `other["raw"]`; an empty one gives no message. The body of a failed response becomes [`Reply::error`] in
+/// any dialect and in none. Where the bodies were cut into segments never changes the result.
 pub(crate) fn exchange(
     path: &str,
     request: Payload<'_>,
     response: Option<(u16, Payload<'_>)>,
     policy: &Policy,
 ) -> Spoken {
-    let dialect = Dialect::of(path);
-    let mut truncated = Truncated::No;
-    let mut is_read = false;
-    let mut is_raw = false;
-
-    let mut prompt = Prompt::default();
-    let body = Body::open(request, policy, &mut truncated);
-    if !body.bytes.is_empty() {
-        match dialect
-            .filter(|_| !body.opaque)
-            .and_then(|dialect| dialect.prompt(&body, policy))
-        {
-            Some(read) => {
-                is_read = true;
-                truncated = truncated.max(read.truncated);
-                prompt = read.value;
-            }
-            None => {
-                is_raw = true;
-                let (message, cut) = raw::message(
-                    Role::User,
-                    body.content_type,
-                    body.whole(),
-                    policy.max_raw_bytes,
-                );
-                truncated = truncated.max(cut);
-                prompt.messages.push(message);
-            }
-        }
-    }
-
-    let mut reply = Reply::default();
-    if let Some((status, payload)) = response {
-        let body = Body::open(payload, policy, &mut truncated);
-        let read = dialect
-            .filter(|_| !body.opaque && !body.bytes.is_empty())
-            .and_then(|dialect| dialect.reply(&body, policy))
-            .filter(|read| status < 400 || read.value.error.is_some());
-        reply.streamed = body.is_event_stream();
-        match read {
-            Some(read) => {
-                is_read = true;
-                truncated = truncated.max(read.truncated);
-                reply = read.value;
-            }
-            None if status >= 400 => {
-                reply.error = Some(if body.opaque {
-                    failure::plain(&body.bytes)
-                } else {
-                    failure::body(body.whole())
-                });
-            }
-            None if body.bytes.is_empty() => {}
-            None => {
-                is_raw = true;
-                let (message, cut) = raw::message(
-                    Role::Assistant,
-                    body.content_type,
-                    body.whole(),
-                    policy.max_raw_bytes,
-                );
-                truncated = truncated.max(cut);
-                reply.choices.push(Choice {
-                    index: 0,
-                    message,
-                    finish_reason: None,
-                });
-            }
-        }
-    }
-    let provider = dialect
-        .filter(|_| is_read || !is_raw)
-        .map(Dialect::provider);
-    Spoken {
-        provider,
-        prompt,
-        reply,
+    let mut hearing = Hearing {
+        dialect: Dialect::of(path),
+        policy: *policy,
+        is_read: false,
+        is_raw: false,
+        truncated: Truncated::No,
+        shed_bytes: 0,
+    };
+    let prompt = hearing.prompt(request);
+    let reply = response.map(|(status, payload)| hearing.reply(status, payload));
+    let Hearing {
+        dialect,
+        policy: _,
+        is_read,
+        is_raw,
         truncated,
+        shed_bytes,
+    } = hearing;
+    Spoken {
+        provider: dialect
+            .filter(|_| is_read || !is_raw)
+            .map(Dialect::provider),
+        prompt,
+        reply: reply.unwrap_or_default(),
+        truncated,
+        shed_bytes,
+    }
+}
+
+/// An exchange of which the bodies are read one after the other, so that one of them is expanded at a time.
+struct Hearing {
+    dialect: Option<Dialect>,
+    /// What the bodies that were read take is taken off it.
+    policy: Policy,
+    is_read: bool,
+    is_raw: bool,
+    truncated: Truncated,
+    shed_bytes: u64,
+}
+
+impl Hearing {
+    fn prompt(&mut self, payload: Payload<'_>) -> Prompt {
+        let body = self.open(payload);
+        if body.bytes.is_empty() {
+            return Prompt::default();
+        }
+        match self.read(&body, Dialect::prompt) {
+            Ok(prompt) => prompt,
+            Err(unread) => Prompt {
+                messages: vec![self.raw(Role::User, &body, unread)],
+                ..Prompt::default()
+            },
+        }
+    }
+
+    fn reply(&mut self, status: u16, payload: Payload<'_>) -> Reply {
+        let body = self.open(payload);
+        let failed = status >= 400;
+        let read = self.read(&body, |dialect, body, policy| {
+            let read = dialect.reply(body, policy)?;
+            match &read.value.error {
+                None if failed => Err(Unread::Unknown),
+                _ => Ok(read),
+            }
+        });
+        let mut reply = Reply {
+            streamed: body.is_event_stream(),
+            ..Reply::default()
+        };
+        match read {
+            Ok(reply) => return reply,
+            Err(_) if failed => {
+                let read = match body.opaque {
+                    true => Err(Unread::Unknown),
+                    false => body
+                        .document(&self.policy)
+                        .map(|source| failure::body(&source.text)),
+                };
+                if read == Err(Unread::TooLarge) {
+                    self.refuse(&body, 0);
+                }
+                let error = read.ok().flatten();
+                reply.error = Some(error.unwrap_or_else(|| failure::plain(body.whole())));
+            }
+            Err(_) if body.bytes.is_empty() => {}
+            Err(unread) => reply.choices.push(Choice {
+                index: 0,
+                message: self.raw(Role::Assistant, &body, unread),
+                finish_reason: None,
+            }),
+        }
+        reply
+    }
+
+    fn open<'a>(&mut self, payload: Payload<'a>) -> Body<'a> {
+        let body = Body::open(payload, &self.policy);
+        self.truncated = self.truncated.max(body.truncated);
+        body
+    }
+
+    fn read<T>(
+        &mut self,
+        body: &Body<'_>,
+        read: impl FnOnce(Dialect, &Body<'_>, &Policy) -> Result<Read<T>, Unread>,
+    ) -> Result<T, Unread> {
+        let dialect = self
+            .dialect
+            .filter(|_| !body.opaque && !body.bytes.is_empty())
+            .ok_or(Unread::Unknown)?;
+        let Read {
+            value,
+            truncated,
+            shed_bytes,
+            held,
+        } = read(dialect, body, &self.policy)?;
+        self.is_read = true;
+        self.truncated = self.truncated.max(truncated);
+        self.shed_bytes += shed_bytes;
+        self.policy.max_parsed_bytes = self.policy.max_parsed_bytes.saturating_sub(held);
+        Ok(value)
+    }
+
+    /// The body as it came.
+    fn raw(&mut self, role: Role, body: &Body<'_>, why: Unread) -> Message {
+        let max_bytes = self.policy.max_raw_bytes;
+        let (message, cut) = raw::message(role, body.content_type, body.whole(), max_bytes);
+        self.is_raw = true;
+        self.truncated = self.truncated.max(cut);
+        if why == Unread::TooLarge {
+            self.refuse(body, max_bytes);
+        }
+        message
+    }
+
+    /// Counts a body that there is no room to read, but for so many bytes that are kept raw.
+    fn refuse(&mut self, body: &Body<'_>, kept: usize) {
+        self.truncated = Truncated::Budget;
+        self.shed_bytes += body.bytes.len().saturating_sub(kept) as u64;
     }
 }
 
@@ -213,58 +253,4 @@ fn repaired<T>(source: &str, cut: bool, read: impl Fn(&str) -> Option<T>) -> Opt
         let closed = repair::close(source).filter(|_| cut)?;
         read(&closed)
     })
-}
-
-/// A body without its content encoding.
-struct Body<'a> {
-    bytes: Cow<'a, [u8]>,
-    content_type: &'a str,
-    /// Bytes are missing at the end.
-    cut: bool,
-    /// The content encoding is not known.
-    opaque: bool,
-}
-
-impl<'a> Body<'a> {
-    fn open(payload: Payload<'a>, policy: &Policy, truncated: &mut Truncated) -> Self {
-        let Payload {
-            content_type,
-            content_encoding,
-            segments,
-            truncated: cut,
-        } = payload;
-        let expanded = encoding::expand(segments, content_encoding, policy.max_decoded_bytes);
-        if expanded.capped {
-            *truncated = Truncated::Cap;
-        }
-        Self {
-            bytes: expanded.bytes,
-            content_type,
-            cut: cut || expanded.capped || expanded.damaged,
-            opaque: expanded.opaque,
-        }
-    }
-
-    /// The bytes, but for a character that the cut has split.
-    fn whole(&self) -> &[u8] {
-        if self.cut {
-            repair::whole_characters(&self.bytes)
-        } else {
-            &self.bytes
-        }
-    }
-
-    fn source(&self) -> Cow<'_, str> {
-        escape::json(self.whole())
-    }
-
-    fn is_event_stream(&self) -> bool {
-        let essence = self
-            .content_type
-            .split(';')
-            .next()
-            .unwrap_or_default()
-            .trim();
-        essence.eq_ignore_ascii_case("text/event-stream")
-    }
 }

@@ -1,3 +1,5 @@
+mod limits;
+
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -5,6 +7,7 @@ use super::*;
 
 const POLICY: Policy = Policy {
     max_decoded_bytes: 1 << 20,
+    max_parsed_bytes: 256 << 20,
     max_raw_bytes: 64,
     keep_media: false,
 };
@@ -37,10 +40,9 @@ fn the_dialect_is_chosen_by_the_end_of_the_path() {
     for path in [
         CHAT,
         "/openai/deployments/a/chat/completions/",
-        "/chat/completions?api-version=1",
         "/v1/chat/completions//",
         "/v1/chat/completion%73",
-        "/v1/chat/completions%2F/?a=%",
+        "/v1/chat/completions%2F/",
     ] {
         assert_eq!(Dialect::of(path), Some(Dialect::OpenAiChat), "{path}");
     }
@@ -48,7 +50,6 @@ fn the_dialect_is_chosen_by_the_end_of_the_path() {
         "/v1/embeddings",
         "/chat/completions/1",
         "/chat/completion%7",
-        "/x?/chat/completions",
         "/",
         "",
     ] {

@@ -2,7 +2,10 @@
 
 use std::time::Instant;
 
-use crate::{store::ExchangeRows, vault::Vault};
+use crate::{
+    store::{ExchangeRows, MessageColumns},
+    vault::Vault,
+};
 
 /// What a row takes beside its texts.
 const ROW_BYTES: usize = 512;
@@ -103,12 +106,81 @@ fn row_count(exchange: &ExchangeRows) -> usize {
 
 /// What an exchange's rows hold in memory, near enough for the budget.
 fn weight(exchange: &ExchangeRows) -> usize {
-    let text = |text: &Option<String>| text.as_ref().map_or(0, String::len);
-    let messages = exchange.messages.iter().map(|message| {
-        ROW_BYTES + message.content.len() + text(&message.other) + text(&message.usage.raw)
+    let ExchangeRows {
+        conversation,
+        exchange: columns,
+        messages,
+        error,
+    } = exchange;
+    let messages = messages.iter().map(message_weight);
+    let error = error.iter().map(|error| {
+        ROW_BYTES
+            + error.role.as_str().len()
+            + error.content.len()
+            + error.error_message.len()
+            + texts([&error.message_id, &error.other, &error.usage.raw])
     });
-    let error = exchange.error.iter().map(|error| {
-        ROW_BYTES + error.content.len() + error.error_message.len() + text(&error.other)
-    });
-    ROW_BYTES + messages.chain(error).sum::<usize>()
+    let names = [
+        &conversation.tenant,
+        &conversation.session_id,
+        &conversation.user_identifier,
+        &conversation.session_source,
+        &columns.tenant,
+        &columns.user_id,
+    ];
+    let optional = [
+        &conversation.title,
+        &columns.token_id,
+        &columns.channel_id,
+        &columns.request_model,
+        &columns.model_name,
+        &columns.provider,
+        &columns.ip,
+        &columns.trace_id,
+        &columns.tags,
+    ];
+    ROW_BYTES
+        + names.iter().map(|name| name.len()).sum::<usize>()
+        + texts(optional)
+        + messages.chain(error).sum::<usize>()
+}
+
+fn message_weight(message: &MessageColumns) -> usize {
+    let optional = [
+        &message.message_id,
+        &message.finish_reason,
+        &message.other,
+        &message.usage.raw,
+    ];
+    ROW_BYTES + message.role.as_str().len() + message.content.len() + texts(optional)
+}
+
+fn texts<const N: usize>(texts: [&Option<String>; N]) -> usize {
+    texts.into_iter().flatten().map(String::len).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{conversation::Role, id::Id};
+
+    #[test]
+    fn every_text_of_a_row_is_weighed() {
+        let message = |text: &str| MessageColumns {
+            id: Id::exchange(1),
+            parent_id: None,
+            chain_hash: None,
+            message_id: Some(text.to_owned()),
+            role: Role::Other(text.to_owned()),
+            choice_index: 0,
+            usage: Default::default(),
+            token_count: None,
+            finish_reason: Some(text.to_owned()),
+            prompt_hash: None,
+            updated_at: 0,
+            content: text.to_owned(),
+            other: Some(text.to_owned()),
+        };
+        assert_eq!(message_weight(&message("four")), ROW_BYTES + 5 * 4);
+    }
 }

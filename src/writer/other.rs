@@ -1,12 +1,14 @@
 //! What a message holds beside role and text, as the JSON of its `other` column.
 
+use std::mem;
+
 use serde_json::{Map, Value};
 
 use crate::conversation::{Choice, Message, ToolCall};
 
 /// The part of an answer that had arrived when it failed.
 pub(super) fn begun(choice: Choice) -> Value {
-    let mut begun = whole(&choice.message);
+    let mut begun = whole(choice.message);
     if let Value::Object(begun) = &mut begun {
         begun.insert("index".to_owned(), choice.index.into());
         begun.insert("finish_reason".to_owned(), choice.finish_reason.into());
@@ -14,15 +16,15 @@ pub(super) fn begun(choice: Choice) -> Value {
     begun
 }
 
-pub(super) fn whole(message: &Message) -> Value {
-    let mut whole = other(message);
+pub(super) fn whole(mut message: Message) -> Value {
+    let mut whole = other(&mut message);
     whole.insert("role".to_owned(), message.role.as_str().into());
-    whole.insert("content".to_owned(), message.content.as_str().into());
+    whole.insert("content".to_owned(), message.content.into());
     Value::Object(whole)
 }
 
-/// What a message holds beside role and text, in OpenAI's names.
-pub(super) fn other(message: &Message) -> Map<String, Value> {
+/// Takes what a message holds beside role and text, in OpenAI's names.
+pub(super) fn other(message: &mut Message) -> Map<String, Value> {
     let Message {
         role: _,
         content: _,
@@ -32,9 +34,9 @@ pub(super) fn other(message: &Message) -> Map<String, Value> {
         refusal,
         other,
     } = message;
-    let mut other = other.clone();
+    let mut other = mem::take(other);
     if !tool_calls.is_empty() {
-        let mut calls: Vec<Value> = tool_calls.iter().map(call).collect();
+        let mut calls: Vec<Value> = tool_calls.drain(..).map(call).collect();
         add_extras(&mut calls, other.remove("tool_calls"));
         other.insert("tool_calls".to_owned(), calls.into());
     }
@@ -43,8 +45,8 @@ pub(super) fn other(message: &Message) -> Map<String, Value> {
         ("reasoning", reasoning),
         ("refusal", refusal),
     ] {
-        if let Some(text) = text
-            && let Some(as_sent) = other.insert(name.to_owned(), text.as_str().into())
+        if let Some(text) = text.take()
+            && let Some(as_sent) = other.insert(name.to_owned(), text.into())
         {
             other.insert(format!("{name}_as_sent"), as_sent);
         }
@@ -52,7 +54,7 @@ pub(super) fn other(message: &Message) -> Map<String, Value> {
     other
 }
 
-fn call(call: &ToolCall) -> Value {
+fn call(call: ToolCall) -> Value {
     serde_json::json!({
         "id": call.id,
         "type": call.kind,

@@ -1,5 +1,8 @@
 //! The rows of an exchange: made once, then frozen.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     mem,
     time::{Duration, Instant},
@@ -13,8 +16,9 @@ use super::{
     spoken,
 };
 use crate::{
-    conversation::{Message, Prompt, Reply, Role, Usage},
+    conversation::{Choice, Message, Prompt, Reply, Role, Usage},
     decode::Spoken,
+    escape,
     exchange::Exchange,
     id::Id,
     identity::{Identity, fit},
@@ -26,6 +30,7 @@ use crate::{
 
 /// The longest title, in characters.
 const TITLE_CHARS: usize = 60;
+
 /// Decodes an exchange and makes its rows.
 pub(crate) fn make(workshop: &Workshop, exchange: &Exchange) -> ExchangeRows {
     let id = exchange
@@ -35,11 +40,7 @@ pub(crate) fn make(workshop: &Workshop, exchange: &Exchange) -> ExchangeRows {
         let request = exchange.request.state();
         let prefix = Prefix::read(request.capture.prefix());
         let identity = workshop.identity.identify(exchange, prefix, id);
-        let mut spoken = spoken::hear(workshop, exchange, &request, prefix);
-        spoken.truncated = spoken
-            .truncated
-            .max(request.capture.truncated())
-            .max(exchange.response.truncated());
+        let spoken = spoken::hear(workshop, exchange, &request, prefix);
         (identity, spoken)
     };
     assemble(exchange, id, identity, spoken)
@@ -54,9 +55,11 @@ fn assemble(exchange: &Exchange, id: Id, identity: Identity, spoken: Spoken) -> 
     let Spoken {
         provider,
         prompt,
-        reply,
+        mut reply,
         truncated,
+        shed_bytes: _,
     } = spoken;
+    name_upstream(&mut reply);
     let status = exchange.status;
     let error_in_stream = reply.error.is_some()
         && reply.streamed
@@ -150,23 +153,49 @@ fn title(prompt: &Prompt) -> Option<String> {
 /// The first line of a text, at most 60 characters.
 pub(crate) fn title_of(text: &str) -> Option<String> {
     let line = text.trim().lines().next()?.trim();
-    (!line.is_empty()).then(|| line.chars().take(TITLE_CHARS).collect())
+    (!line.is_empty()).then(|| escape::first_chars(line, TITLE_CHARS).to_owned())
+}
+
+/// Says with the first choice which upstream a router chose.
+fn name_upstream(reply: &mut Reply) {
+    if let (Some(provider), Some(first)) = (reply.provider.take(), reply.choices.first_mut()) {
+        let other = &mut first.message.other;
+        other.entry("provider").or_insert(provider.into());
+    }
+}
+
+/// The role, whose word fits its column.
+fn fit_role(role: &Role) -> Role {
+    match role {
+        Role::Other(word) => Role::Other(fit(word)),
+        known => known.clone(),
+    }
 }
 
 fn message_rows(columns: &ExchangeColumns, prompt: Prompt, reply: Reply) -> Vec<MessageColumns> {
     let Reply {
         response_id,
-        choices,
+        mut choices,
         mut usage,
         ..
     } = reply;
     let response_id = response_id.as_deref().map(fit);
+    // What was stated of a reply without choices needs a row to stand on.
+    if choices.is_empty() && (response_id.is_some() || usage != Usage::default()) {
+        choices.push(Choice {
+            index: 0,
+            message: Message::new(Role::Assistant, ""),
+            finish_reason: None,
+        });
+    }
+    // Usage is of all choices together.
+    let is_only = choices.len() == 1;
     let asked = prompt.messages.into_iter().map(|message| (None, message));
     let answered = choices
         .into_iter()
         .map(|choice| (Some((choice.index, choice.finish_reason)), choice.message));
     let mut rows = Vec::new();
-    for (answer, message) in asked.chain(answered) {
+    for (answer, mut message) in asked.chain(answered) {
         let (index, finish_reason) = answer.clone().unwrap_or_default();
         // Usage stands on one answer only, so that a sum over the rows is right.
         let usage = match answer {
@@ -178,14 +207,14 @@ fn message_rows(columns: &ExchangeColumns, prompt: Prompt, reply: Reply) -> Vec<
             parent_id: None,
             chain_hash: None,
             message_id: answer.and_then(|_| response_id.clone()),
-            role: message.role.clone(),
+            role: fit_role(&message.role),
             choice_index: index,
-            token_count: usage.completion_tokens,
+            token_count: usage.completion_tokens.filter(|_| is_only),
             usage,
             finish_reason: finish_reason.as_deref().map(fit),
             prompt_hash: None,
             updated_at: columns.created_at,
-            other: json_text(other(&message)),
+            other: json_text(other(&mut message)),
             content: message.content,
         });
     }
@@ -209,7 +238,11 @@ fn error_row(columns: &ExchangeColumns, prompt: Prompt, reply: Reply) -> ErrorCo
     };
     put("code", error.code.map(Value::from));
     put("type", error.kind.map(Value::from));
-    let messages: Vec<Value> = prompt.messages.iter().map(whole).collect();
+    let last = prompt.messages.last();
+    let (role, content) = last.map_or((Role::User, String::new()), |last| {
+        (fit_role(&last.role), last.content.clone())
+    });
+    let messages: Vec<Value> = prompt.messages.into_iter().map(whole).collect();
     put("messages", Some(messages.into()));
     let begun: Vec<Value> = choices.into_iter().map(begun).collect();
     put("reply", (!begun.is_empty()).then(|| begun.into()));
@@ -219,18 +252,15 @@ fn error_row(columns: &ExchangeColumns, prompt: Prompt, reply: Reply) -> ErrorCo
         (_, Outcome::UpstreamError) => "the upstream failed".to_owned(),
         _ => String::new(),
     };
-    let last = prompt.messages.into_iter().next_back();
     ErrorColumns {
         id: columns.exchange_id.row(1),
         parent_id: None,
         message_id: response_id.as_deref().map(fit),
-        role: last
-            .as_ref()
-            .map_or(Role::User, |message| message.role.clone()),
+        role,
         error_code: columns.status.unwrap_or_default(),
         error_message,
         usage,
-        content: last.map(|message| message.content).unwrap_or_default(),
+        content,
         other: json_text(details),
     }
 }

@@ -10,15 +10,9 @@ use crate::{
     outcome::{Outcome, Truncated},
     prefix::{Prefix, take},
     settings::MAX_RAW_BYTES,
-    vault::Share,
 };
 
-/// Parsed messages take about as much again as the bodies they come from.
-const DECODING_FACTOR: usize = 2;
-/// What a compressed body is thought to expand to, before it is known.
-const EXPANSION_FACTOR: usize = 8;
-
-/// Decodes both bodies. Where decoding panics, they are kept as they came.
+/// Decodes both bodies, within this writer's part of the budget. Where decoding panics, they are kept as they came.
 pub(super) fn hear(
     workshop: &Workshop,
     exchange: &Exchange,
@@ -34,16 +28,18 @@ pub(super) fn hear(
     let (response_encoding, _) = take(rest).unwrap_or_default();
     let (response_type, response_encoding) =
         (escape::text(response_type), escape::text(response_encoding));
-    let mut request_segments: Vec<&[u8]> = request.capture.segments().collect();
-    let mut response_segments: Vec<&[u8]> = exchange.response.segments().collect();
+    let request_segments: Vec<&[u8]> = request.capture.segments().collect();
+    let response_segments: Vec<&[u8]> = exchange.response.segments().collect();
 
-    let need =
-        need(&request_segments, &request_encoding) + need(&response_segments, &response_encoding);
-    let affordable = channel.vault.try_charge(need, Share::Decoding);
-    if !affordable {
-        request_segments.clear();
-        response_segments.clear();
-    }
+    let max_bytes = settings.max_request_bytes.max(settings.max_response_bytes);
+    let writers = channel.rings().len().max(1);
+    let policy = Policy {
+        max_decoded_bytes: max_bytes.min(channel.vault.max_expanded_bytes() / writers),
+        max_parsed_bytes: channel.vault.max_parsed_bytes() / writers,
+        max_raw_bytes: MAX_RAW_BYTES,
+        keep_media: settings.keep_media,
+    };
+    let captured = (request.capture.truncated()).max(exchange.response.truncated());
     let path = escape::text(prefix.path());
     let attempt = |path: &str| {
         let request = Payload {
@@ -61,34 +57,22 @@ pub(super) fn hear(
                 || exchange.outcome != Outcome::Complete,
         };
         let response = exchange.status.map(|status| (status, response));
-        let policy = Policy {
-            max_decoded_bytes: settings.max_request_bytes.max(settings.max_response_bytes),
-            max_raw_bytes: MAX_RAW_BYTES,
-            keep_media: settings.keep_media,
-        };
         catch_unwind(AssertUnwindSafe(|| {
             decode::exchange(path, request, response, &policy)
         }))
     };
-    let mut spoken = attempt(&path).unwrap_or_else(|_| {
+    let spoken = attempt(&path).unwrap_or_else(|_| {
         channel.counters.decode_panics.add(1);
         // A path that is nobody's is kept as it came.
         attempt("").unwrap_or_default()
     });
-    if affordable {
-        channel.vault.release(need);
-    } else {
-        spoken.truncated = Truncated::Budget;
+    channel.counters.shed_bytes.add(spoken.shed_bytes);
+    // What was missing before is counted when the exchange is recycled.
+    if spoken.truncated == Truncated::Budget && captured == Truncated::No {
+        channel.counters.truncated_budget.add(1);
     }
-    spoken
-}
-
-fn need(segments: &[&[u8]], encoding: &str) -> usize {
-    let bytes: usize = segments.iter().map(|segment| segment.len()).sum();
-    let expansion = if encoding.is_empty() {
-        1
-    } else {
-        EXPANSION_FACTOR
-    };
-    bytes * expansion * DECODING_FACTOR
+    Spoken {
+        truncated: spoken.truncated.max(captured),
+        ..spoken
+    }
 }

@@ -184,6 +184,29 @@ async fn over_the_cap_the_copy_is_cut_and_the_traffic_is_not() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_body_that_there_is_no_room_to_read_is_kept_raw_and_counted_once() {
+    const RAW: usize = 64 << 10;
+    let store = Gated::new(true);
+    let (address, recorder) = recorded(&store, |builder| builder.budget_bytes(1 << 20)).await;
+    let bomb = format!(r#"{{"messages":[{}]}}"#, vec!["{}"; 30_000].join(","));
+    let (head, _) = send(
+        &client(Version::HTTP_11),
+        chat(address, "bomb", bomb.clone()),
+    )
+    .await;
+    assert_eq!(head.headers["x-read"], bomb.len().to_string());
+    recorder.flush().await;
+
+    let written = store.written();
+    assert_eq!(written[0].exchange.truncated, Truncated::Budget);
+    assert_eq!(written[0].messages[0].content, bomb[..RAW]);
+    let metrics = recorder.metrics();
+    assert_eq!((metrics.truncated_budget, metrics.truncated_cap), (1, 0));
+    assert_eq!(metrics.shed_bytes, (bomb.len() - RAW) as u64);
+    assert_eq!(metrics.captured_bytes, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_queue_drops_the_newest_and_counts_it() {
     const QUEUE: usize = 8;
     const LATER: usize = 40;

@@ -10,7 +10,10 @@ use serde_json::{Map, Value};
 use super::{MAX_TOOL_CALLS, wire};
 use crate::{
     conversation::ToolCall,
-    decode::json::{self, Field},
+    decode::{
+        estimate,
+        json::{self, Field},
+    },
 };
 
 /// The calls of one choice so far.
@@ -34,8 +37,14 @@ impl Calls {
         self.calls.is_empty()
     }
 
-    /// Adds the piece that stands at this `position` of its delta; false where it is one call too many.
-    pub(super) fn add(&mut self, mut piece: wire::Call<'_>, position: usize) -> bool {
+    /// Adds the piece that stands at this `position` of its delta, and to `held` what that takes in memory;
+    /// false where it is one call too many.
+    pub(super) fn add(
+        &mut self,
+        mut piece: wire::Call<'_>,
+        position: usize,
+        held: &mut usize,
+    ) -> bool {
         let function = piece.called();
         let index = match piece.index {
             Field::Other(Value::Number(index)) => index.as_i64(),
@@ -69,6 +78,7 @@ impl Calls {
             Some(at) => at,
             None if self.calls.len() >= MAX_TOOL_CALLS => return false,
             None => {
+                *held += estimate::OBJECT_BYTES;
                 self.calls.push(ToolCall::default());
                 self.calls.len() - 1
             }
@@ -88,8 +98,9 @@ impl Calls {
         if let (true, Some(kind)) = (call.kind.is_empty(), piece.kind.text()) {
             call.kind = kind.into_owned();
         }
-        function.append_arguments(&mut call.arguments);
+        *held += function.append_arguments(&mut call.arguments);
         for (key, source) in piece.rest {
+            *held += estimate::member(&key, source.get());
             self.extras
                 .entry(at)
                 .or_default()
@@ -99,7 +110,7 @@ impl Calls {
     }
 
     /// Adds a piece of the deprecated `function_call`; false where it is one call too many.
-    pub(super) fn add_legacy(&mut self, function: wire::Function<'_>) -> bool {
+    pub(super) fn add_legacy(&mut self, function: wire::Function<'_>, held: &mut usize) -> bool {
         let at = match self.legacy {
             Some(at) => at,
             None if self.calls.len() >= MAX_TOOL_CALLS => return false,
@@ -113,7 +124,7 @@ impl Calls {
         };
         self.legacy = Some(at);
         if let Some(call) = self.calls.get_mut(at) {
-            function.append_arguments(&mut call.arguments);
+            *held += function.append_arguments(&mut call.arguments);
             if let (true, Some(name)) = (call.name.is_empty(), function.name.text()) {
                 call.name = name.into_owned();
             }

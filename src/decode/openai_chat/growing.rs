@@ -8,6 +8,7 @@ use super::{calls::Calls, message::Parts, wire};
 use crate::{
     conversation::{Choice, Message, Role},
     decode::{
+        estimate,
         json::{self, Field},
         media,
     },
@@ -40,12 +41,16 @@ impl Growing {
             && self.calls.is_empty()
     }
 
-    /// Adds a delta; false where something had to be left out.
-    pub(super) fn grow(&mut self, delta: wire::Message<'_>) -> bool {
-        let mut whole = true;
+    /// Adds a delta, and to `held` what that takes in memory; false where something had to be left out.
+    pub(super) fn grow(&mut self, delta: wire::Message<'_>, held: &mut usize) -> bool {
+        let mut whole = !delta.is_cut;
         match delta.content {
-            Field::Text(text) => self.parts.text.push_str(&text),
+            Field::Text(text) => {
+                *held += estimate::text(&text);
+                self.parts.text.push_str(&text);
+            }
             Field::Other(Value::Array(values)) => {
+                *held += values.iter().map(estimate::value).sum::<usize>();
                 let media: Vec<Value> = values
                     .into_iter()
                     .filter(|part| !self.parts.add(part, ""))
@@ -60,34 +65,40 @@ impl Growing {
             .text()
             .or_else(|| delta.reasoning.text());
         if let Some(thinking) = thinking.or_else(|| delta.thinking.text()) {
+            *held += estimate::text(&thinking);
             self.parts.reasoning.push_str(&thinking);
         }
         if let Field::Text(text) = delta.refusal {
+            *held += estimate::text(&text);
             self.parts.refusal.push_str(&text);
         }
         if self.role.is_none() {
             self.role = delta.role.text().map(|role| Role::from(role.as_ref()));
         }
-        let calls = delta.tool_calls.into_iter().flatten();
-        for (position, call) in calls.enumerate() {
-            whole &= self.calls.add(call, position);
+        if let Some(calls) = delta.tool_calls {
+            whole &= !calls.is_cut;
+            for (position, call) in calls.items.into_iter().enumerate() {
+                whole &= self.calls.add(call, position, held);
+            }
         }
         if let Some(function) = delta.function_call {
-            whole &= self.calls.add_legacy(function);
+            whole &= self.calls.add_legacy(function, held);
         }
         for (key, source) in delta.rest {
             let source = source.get();
             let is_list = source.starts_with('[');
             let is_audio = key == "audio";
-            if let Some(values) = is_list.then(|| json::read(source)).flatten() {
+            if let Some(values) = is_list.then(|| json::read::<Vec<_>>(source)).flatten() {
+                *held += values.iter().map(estimate::value).sum::<usize>();
                 self.append(&key, values);
             } else if let Some(audio) = is_audio.then(|| json::read(source)).flatten() {
+                *held += estimate::member(&key, source);
                 match self.grown.get_mut("audio") {
                     Some(Value::Object(grown)) => merge(grown, audio, &["data", "transcript"]),
                     _ => drop(self.grown.insert(key.into_owned(), Value::Object(audio))),
                 }
             } else {
-                keep_last(&mut self.last, key, source);
+                keep_last(&mut self.last, key, source, held);
             }
         }
         whole
@@ -159,15 +170,25 @@ impl Growing {
 
 /// Keeps the last source of a member that says something. Most chunks say the same again, and then nothing
 /// is allocated.
-pub(super) fn keep_last(last: &mut BTreeMap<String, String>, key: Cow<'_, str>, source: &str) {
+pub(super) fn keep_last(
+    last: &mut BTreeMap<String, String>,
+    key: Cow<'_, str>,
+    source: &str,
+    held: &mut usize,
+) {
     match last.get_mut(key.as_ref()) {
         Some(known) if source == "{}" || known == source => {}
         Some(known) => {
+            *held = held.saturating_sub(estimate::member(&key, known));
+            *held += estimate::member(&key, source);
             known.clear();
             known.push_str(source);
         }
         None if source == "{}" || source == "\"\"" => {}
-        None => drop(last.insert(key.into_owned(), source.to_owned())),
+        None => {
+            *held += estimate::member(&key, source);
+            last.insert(key.into_owned(), source.to_owned());
+        }
     }
 }
 

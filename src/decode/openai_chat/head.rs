@@ -74,7 +74,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::decode::openai_chat::reply;
+    use crate::decode::{Policy, openai_chat::reply};
 
     fn rest(learned: &str, chunk: &str) -> Option<String> {
         let mut head = Head::default();
@@ -138,7 +138,8 @@ mod tests {
                 write!(same, "data: {{{head}\"choices\":{choices}{tail}}}\n\n").expect("written");
                 write!(different, "data: {{{}{head}\"choices\":{choices}{tail}}}\n\n", " ".repeat(n + 1)).expect("written");
             }
-            let read = |body: &str| reply(body, true, false, false).map(|read| {
+            let policy = Policy { max_decoded_bytes: 0, max_parsed_bytes: 1 << 20, max_raw_bytes: 0, keep_media: false };
+            let read = |body: &str| reply(body, true, false, &policy).ok().map(|read| {
                 let mut reply = read.value;
                 if let Some(first) = reply.choices.first_mut()
                     && let Some(Value::Object(events)) = first.message.other.get_mut("unparsed_events")

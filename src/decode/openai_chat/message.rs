@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use super::{MAX_TOOL_CALLS, wire};
+use super::wire;
 use crate::{
     conversation::{Message, Role, ToolCall},
     decode::{
@@ -85,11 +85,15 @@ impl Reader {
             }
         }
         let mut extras = Vec::new();
-        for (index, call) in wire.tool_calls.into_iter().flatten().enumerate() {
-            if index == MAX_TOOL_CALLS {
-                *truncated = Truncated::Cap;
-                break;
-            }
+        let mut is_cut = wire.is_cut;
+        let calls = wire.tool_calls.map(|calls| {
+            is_cut |= calls.is_cut;
+            calls.items
+        });
+        if is_cut {
+            *truncated = Truncated::Cap;
+        }
+        for (index, call) in calls.into_iter().flatten().enumerate() {
             let (call, rest) = whole_call(call);
             message.tool_calls.push(call);
             extras.extend(extra(index, rest));

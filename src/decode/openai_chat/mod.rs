@@ -16,8 +16,8 @@ use serde_json::Value;
 
 use self::message::Reader;
 use super::{
-    Read, failure,
-    json::{self, Field},
+    Policy, Read, Unread, estimate, failure,
+    json::{self, Field, List},
     sse,
 };
 use crate::{
@@ -25,11 +25,18 @@ use crate::{
     outcome::Truncated,
 };
 
+/// Messages of a request beyond this are left out, since each becomes a row: a context of a million tokens
+/// leaves 64 for each of so many.
+const MAX_MESSAGES: usize = 16_384;
+
 /// Choices beyond this are left out: no provider allows more than 128.
 const MAX_CHOICES: usize = 1024;
 
+/// Content parts of one message beyond this are left out: no provider comes near it.
+const MAX_PARTS: usize = 4096;
+
 /// Tool calls of one message beyond this are left out: no provider comes near it.
-const MAX_TOOL_CALLS: usize = 65_536;
+const MAX_TOOL_CALLS: usize = 4096;
 
 /// Reads a request; `None` where the document is none.
 pub(super) fn prompt(source: &str, keep_media: bool) -> Option<Read<Prompt>> {
@@ -39,9 +46,10 @@ pub(super) fn prompt(source: &str, keep_media: bool) -> Option<Read<Prompt>> {
         joint: "\n",
         keep_media,
     };
-    let mut truncated = Truncated::No;
-    let messages = request.messages?.into_iter();
-    let messages = messages
+    let List { items, is_cut } = request.messages?;
+    let mut truncated = cap_if(is_cut);
+    let messages = items
+        .into_iter()
         .map(|message| reader.read(message, &mut truncated))
         .collect();
     let value = Prompt {
@@ -49,10 +57,10 @@ pub(super) fn prompt(source: &str, keep_media: bool) -> Option<Read<Prompt>> {
         messages,
         stream: matches!(request.stream, Field::Other(Value::Bool(true))),
     };
-    Some(Read { value, truncated })
+    Some(Read::new(value, truncated))
 }
 
-/// Reads a response, whatever its form; `None` where the body is none.
+/// Reads a response, whatever its form.
 ///
 /// The vendor's words about the whole response (`system_fingerprint`, `service_tier`, `citations`,
 /// `search_results`) stand in the first choice's `other`.
@@ -60,13 +68,16 @@ pub(super) fn reply(
     source: &str,
     is_event_stream: bool,
     cut: bool,
-    keep_media: bool,
-) -> Option<Read<Reply>> {
+    policy: &Policy,
+) -> Result<Read<Reply>, Unread> {
     if sse::sniff(source).unwrap_or(is_event_stream) {
-        stream::read(source, cut, keep_media)
-    } else {
-        super::repaired(source, cut, |source| whole_reply(source, keep_media))
+        return stream::read(source, cut, policy);
     }
+    if !estimate::fits(source, policy.max_parsed_bytes) {
+        return Err(Unread::TooLarge);
+    }
+    super::repaired(source, cut, |source| whole_reply(source, policy.keep_media))
+        .ok_or(Unread::Unknown)
 }
 
 fn whole_reply(source: &str, keep_media: bool) -> Option<Read<Reply>> {
@@ -83,14 +94,10 @@ fn whole_reply(source: &str, keep_media: bool) -> Option<Read<Reply>> {
         joint: "",
         keep_media,
     };
-    let mut truncated = Truncated::No;
+    let wires = response.choices;
+    let mut truncated = cap_if(wires.as_ref().is_some_and(|wires| wires.is_cut));
     let mut choices = Vec::new();
-    let wires = response.choices.into_iter().flatten();
-    for (position, choice) in (0..).zip(wires) {
-        if choices.len() == MAX_CHOICES {
-            truncated = Truncated::Cap;
-            break;
-        }
+    for (position, choice) in (0..).zip(wires.into_iter().flat_map(|wires| wires.items)) {
         if let Some(source) = choice.error {
             error = error.or_else(|| failure::object(&json::value(source.get())));
         }
@@ -133,7 +140,14 @@ fn whole_reply(source: &str, keep_media: bool) -> Option<Read<Reply>> {
         error,
         streamed: false,
     };
-    Some(Read { value, truncated })
+    Some(Read::new(value, truncated))
+}
+
+fn cap_if(is_cut: bool) -> Truncated {
+    match is_cut {
+        true => Truncated::Cap,
+        false => Truncated::No,
+    }
 }
 
 fn index(field: &Field<'_>) -> Option<i64> {

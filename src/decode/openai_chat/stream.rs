@@ -13,7 +13,7 @@ use super::{
 use crate::{
     conversation::{ProviderError, Reply},
     decode::{
-        Read, failure,
+        Policy, Read, Unread, estimate, failure,
         json::{self, Field},
         repair,
         sse::{Event, Events},
@@ -25,18 +25,21 @@ use crate::{
 /// How much of the first event that is no chunk is kept.
 const MAX_UNPARSED_CHARS: usize = 1000;
 
-/// Reads a whole body of events; `None` where none of them is a chunk or an error, though there are some.
+/// Reads a whole body of events, unless none of them is a chunk or an error, though there are some.
 ///
 /// What comes with every chunk and says nothing of its own (`created`, `object`, `obfuscation`, `logprobs`)
 /// is not kept. Of other unknown members of a delta or a choice, lists grow and the last value of all else
 /// stands. An event that is no chunk is counted in `other["unparsed_events"]` of the first choice, with the
 /// text of the first one.
-pub(super) fn read(body: &str, cut: bool, keep_media: bool) -> Option<Read<Reply>> {
+///
+/// An event is parsed and thrown away. Where it might take more than the reply so far leaves of
+/// `max_parsed_bytes`, it is left out.
+pub(super) fn read(body: &str, cut: bool, policy: &Policy) -> Result<Read<Reply>, Unread> {
     let mut stream = Stream::default();
     for event in Events::new(body) {
-        stream.event(&event, cut);
+        stream.event(&event, cut, policy.max_parsed_bytes);
     }
-    stream.finish(keep_media)
+    stream.finish(policy.keep_media)
 }
 
 #[derive(Default)]
@@ -50,12 +53,22 @@ struct Stream {
     first_unparsed: String,
     truncated: Truncated,
     head: Head,
+    /// What the reply takes in memory so far, as `estimate` has it.
+    held: usize,
+    /// Events that there was no room for.
+    refused: usize,
+    refused_bytes: u64,
 }
 
 impl Stream {
-    fn event(&mut self, event: &Event<'_>, cut: bool) {
+    fn event(&mut self, event: &Event<'_>, cut: bool, max_parsed_bytes: usize) {
         let data = event.data.trim_ascii();
         if data.is_empty() || data == "[DONE]" {
+            return;
+        }
+        if !estimate::fits(data, max_parsed_bytes.saturating_sub(self.held)) {
+            self.refused += 1;
+            self.refused_bytes += data.len() as u64;
             return;
         }
         if event.name == "error" {
@@ -113,7 +126,7 @@ impl Stream {
         set_once(&mut reply.model, chunk.model);
         set_once(&mut reply.provider, chunk.provider);
         for (key, source) in chunk.vendor {
-            keep_last(&mut self.vendor, key, source.get());
+            keep_last(&mut self.vendor, key, source.get(), &mut self.held);
         }
         if let Some(error) = error {
             self.fail(error);
@@ -128,8 +141,11 @@ impl Stream {
                 usage.push_str(source.get());
             }
         }
-        let choices = chunk.choices.into_iter().flatten();
-        for (position, choice) in (0..).zip(choices) {
+        let Some(choices) = chunk.choices else {
+            return true;
+        };
+        self.truncated = self.truncated.max(super::cap_if(choices.is_cut));
+        for (position, choice) in (0..).zip(choices.items) {
             self.choice(position, choice);
         }
         true
@@ -149,7 +165,7 @@ impl Stream {
         }
         let growing = self.choices.entry(index).or_default();
         for (key, source) in choice.rest {
-            keep_last(&mut growing.last, key, source.get());
+            keep_last(&mut growing.last, key, source.get(), &mut self.held);
         }
         if let Some(reason) = choice.finish_reason.text() {
             growing.finish_reason = Some(reason.into_owned());
@@ -158,26 +174,37 @@ impl Stream {
         let whole = choice.message.filter(|_| growing.is_silent());
         let delta = choice.delta.or_else(|| whole.map(|message| *message));
         if let Some(delta) = delta
-            && !growing.grow(delta)
+            && !growing.grow(delta, &mut self.held)
         {
             self.truncated = Truncated::Cap;
         }
     }
 
-    fn finish(self, keep_media: bool) -> Option<Read<Reply>> {
+    fn finish(self, keep_media: bool) -> Result<Read<Reply>, Unread> {
         let Self {
             mut reply,
             head: _,
+            held: _,
+            refused,
+            refused_bytes,
             vendor,
             choices,
             usage,
             groq_usage,
             unparsed,
             first_unparsed,
-            truncated,
+            mut truncated,
         } = self;
-        if choices.is_empty() && unparsed > 0 && reply.error.is_none() {
-            return None;
+        if choices.is_empty() && reply.error.is_none() {
+            if refused > 0 {
+                return Err(Unread::TooLarge);
+            }
+            if unparsed > 0 {
+                return Err(Unread::Unknown);
+            }
+        }
+        if refused > 0 {
+            truncated = Truncated::Budget;
         }
         reply.streamed = true;
         reply.usage = usage::read(&usage)
@@ -201,9 +228,9 @@ impl Stream {
                 );
             }
         }
-        Some(Read {
-            value: reply,
-            truncated,
+        Ok(Read {
+            shed_bytes: refused_bytes,
+            ..Read::new(reply, truncated)
         })
     }
 }

@@ -1,9 +1,22 @@
+mod calls;
+
 use std::fmt::Write;
 
 use serde_json::json;
 
 use super::*;
 use crate::conversation::Message;
+
+const POLICY: Policy = Policy {
+    max_decoded_bytes: 0,
+    max_parsed_bytes: 256 << 20,
+    max_raw_bytes: 0,
+    keep_media: false,
+};
+
+fn reply(body: &str, is_event_stream: bool, cut: bool) -> Option<Read<Reply>> {
+    super::reply(body, is_event_stream, cut, &POLICY).ok()
+}
 
 fn asked(message: Value) -> Message {
     let source = json!({"model": "m", "stream": true, "messages": [message]}).to_string();
@@ -14,7 +27,7 @@ fn asked(message: Value) -> Message {
 
 fn answered(message: Value) -> Message {
     let source = json!({"choices": [{"message": message, "finish_reason": "stop"}]}).to_string();
-    let read = reply(&source, false, false, false).expect("a reply");
+    let read = reply(&source, false, false).expect("a reply");
     read.value
         .choices
         .into_iter()
@@ -28,7 +41,7 @@ fn streamed(chunks: &[Value]) -> Reply {
     for chunk in chunks {
         write!(body, "data: {chunk}\n\n").expect("written");
     }
-    reply(&body, true, false, false).expect("a reply").value
+    reply(&body, true, false).expect("a reply").value
 }
 
 fn deltas(deltas: &[Value]) -> Message {
@@ -42,20 +55,6 @@ fn deltas(deltas: &[Value]) -> Message {
         .next()
         .expect("a choice")
         .message
-}
-
-fn calls(message: &Message) -> Vec<(Option<&str>, &str, &str)> {
-    message
-        .tool_calls
-        .iter()
-        .map(|call| {
-            (
-                call.id.as_deref(),
-                call.name.as_str(),
-                call.arguments.as_str(),
-            )
-        })
-        .collect()
 }
 
 #[test]
@@ -86,36 +85,6 @@ fn unknown_roles_and_members_are_kept() {
     assert_eq!(
         Value::Object(message.other),
         json!({"name": "n", "odd": {"a": 1}})
-    );
-}
-
-#[test]
-fn calls_of_every_kind_are_read() {
-    let message = asked(
-        json!({"role": "assistant", "content": null, "function_call": {"name": "old", "arguments": "{}"}, "tool_calls": [
-            {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{\"a\": \"\\u00e9\"}"}, "extra_content": {"x": 1}},
-            {"id": "2", "function": {"name": "g", "arguments": {"b": 2}}},
-            {"id": "3", "type": "custom", "custom": {"name": "h", "input": "raw"}, "function": {"name": "", "arguments": ""}},
-        ]}),
-    );
-    assert_eq!(
-        calls(&message),
-        [
-            (Some("1"), "f", r#"{"a": "\u00e9"}"#),
-            (Some("2"), "g", r#"{"b":2}"#),
-            (Some("3"), "h", "raw"),
-            (None, "old", "{}")
-        ]
-    );
-    let kinds: Vec<_> = message
-        .tool_calls
-        .iter()
-        .map(|call| call.kind.as_str())
-        .collect();
-    assert_eq!(kinds, ["function", "function", "custom", "function_call"]);
-    assert_eq!(
-        message.other["tool_calls"],
-        json!([{"index": 0, "extra_content": {"x": 1}}])
     );
 }
 
@@ -169,80 +138,6 @@ fn a_list_of_parts_is_read_as_text_and_thinking() {
             ("4", Some("why"))
         );
         assert!(message.other.is_empty());
-    }
-}
-
-#[test]
-fn streamed_calls_are_put_together_by_index() {
-    let message = deltas(&[
-        json!({"tool_calls": [{"index": 1, "id": "b", "type": "function", "function": {"name": "g", "arguments": ""}}]}),
-        json!({"tool_calls": [{"index": 0, "id": "a", "function": {"name": "f", "arguments": "{"}}]}),
-        json!({"tool_calls": [{"index": 0, "id": "a", "function": {"name": "f", "arguments": "}"}}, {"index": 1, "function": {"arguments": "[]"}}]}),
-    ]);
-    assert_eq!(
-        calls(&message),
-        [(Some("b"), "g", "[]"), (Some("a"), "f", "{}")]
-    );
-}
-
-#[test]
-fn streamed_calls_without_an_index_start_with_a_new_id_or_name() {
-    let message = deltas(&[
-        json!({"tool_calls": [{"id": "a", "function": {"name": "f", "arguments": "1"}}]}),
-        json!({"tool_calls": [{"function": {"arguments": "2"}}]}),
-        json!({"tool_calls": [{"id": "b", "function": {"name": "f", "arguments": "3"}}]}),
-        json!({"tool_calls": [{"function": {"name": "g", "arguments": {"x": 4}}}, {"function": {"name": "g", "arguments": "5"}}]}),
-    ]);
-    assert_eq!(
-        calls(&message),
-        [
-            (Some("a"), "f", "12"),
-            (Some("b"), "f", "3"),
-            (None, "g", "{\"x\":4}"),
-            (None, "g", "5")
-        ]
-    );
-}
-
-#[test]
-fn calls_that_share_the_index_are_told_apart_by_id() {
-    let message = deltas(&[
-        json!({"tool_calls": [{"index": 0, "id": "a", "function": {"name": "f", "arguments": "1"}}]}),
-        json!({"tool_calls": [{"index": 0, "id": "b", "function": {"name": "f", "arguments": "2"}}]}),
-    ]);
-    assert_eq!(
-        calls(&message),
-        [(Some("a"), "f", "1"), (Some("b"), "f", "2")]
-    );
-}
-
-#[test]
-fn calls_that_share_the_index_within_a_delta_are_told_apart_by_name() {
-    let message = deltas(&[
-        json!({"tool_calls": [
-            {"index": 0, "id": "", "function": {"name": "f", "arguments": "{\"a\":1}"}},
-            {"index": 0, "id": "", "function": {"name": "g", "arguments": "{\"b\""}},
-        ]}),
-        json!({"tool_calls": [{"index": 0, "id": "", "function": {"name": "g", "arguments": ":2"}}]}),
-        json!({"tool_calls": [{"index": 0, "function": {"arguments": "}"}}]}),
-    ]);
-    assert_eq!(
-        calls(&message),
-        [(None, "f", "{\"a\":1}"), (None, "g", "{\"b\":2}")]
-    );
-    let message = deltas(&[json!({"tool_calls": [
-        {"index": 0, "id": "a", "function": {"name": "f", "arguments": "1"}},
-        {"index": 0, "id": "a", "function": {"name": "f", "arguments": "2"}},
-        {"index": 0, "function": {"arguments": "3"}},
-    ]})]);
-    assert_eq!(calls(&message), [(Some("a"), "f", "123")]);
-}
-
-#[test]
-fn an_empty_id_of_a_call_is_none() {
-    let call = json!({"tool_calls": [{"id": "", "function": {"name": "f", "arguments": ""}}]});
-    for message in [answered(call.clone()), deltas(&[call])] {
-        assert_eq!(calls(&message), [(None, "f", "")]);
     }
 }
 
@@ -313,7 +208,7 @@ fn streamed_audio_becomes_one_stub() {
 #[test]
 fn an_error_in_the_stream_keeps_what_came_before() {
     let body = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"so far\"}}]}\n\nevent: error\ndata: overloaded\n\n";
-    let reply = reply(body, true, false, false).expect("a reply").value;
+    let reply = reply(body, true, false).expect("a reply").value;
     assert_eq!(
         reply.error.map(|error| error.message).as_deref(),
         Some("overloaded")
@@ -324,14 +219,14 @@ fn an_error_in_the_stream_keeps_what_came_before() {
 #[test]
 fn events_that_are_no_chunks_are_counted() {
     let body = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x\"}}]}\n\ndata: junk\n\ndata: {}\n\ndata: [DONE]\n\n";
-    let read = reply(body, true, false, false).expect("a reply").value;
+    let read = reply(body, true, false).expect("a reply").value;
     assert_eq!(
         read.choices[0].message.other["unparsed_events"],
         json!({"count": 2, "first": "junk"})
     );
-    assert!(reply("data: junk\n\n", true, false, false).is_none());
+    assert!(reply("data: junk\n\n", true, false).is_none());
     assert!(
-        reply(": ping\n\n", true, false, false)
+        reply(": ping\n\n", true, false)
             .expect("a reply")
             .value
             .choices
@@ -342,29 +237,16 @@ fn events_that_are_no_chunks_are_counted() {
 #[test]
 fn the_body_tells_its_form_whatever_its_content_type_says() {
     let whole = json!({"choices": [{"message": {"content": "x"}}]}).to_string();
-    assert!(
-        !reply(&whole, true, false, false)
-            .expect("a reply")
-            .value
-            .streamed
-    );
+    assert!(!reply(&whole, true, false).expect("a reply").value.streamed);
     let body = "data: {\"choices\":[{\"delta\":{\"content\":\"x\"}}]}\n\n";
-    assert!(
-        reply(body, false, false, false)
-            .expect("a reply")
-            .value
-            .streamed
-    );
+    assert!(reply(body, false, false).expect("a reply").value.streamed);
 }
 
 #[test]
 fn the_last_event_of_a_cut_stream_is_read_to_the_cut() {
     let body = "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\ndata: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"b";
     assert_eq!(
-        reply(body, true, true, false)
-            .expect("a reply")
-            .value
-            .choices[0]
+        reply(body, true, true).expect("a reply").value.choices[0]
             .message
             .content,
         "ab"
@@ -390,7 +272,7 @@ fn choices_and_calls_beyond_their_number_are_left_out() {
         .map(|index| json!({"index": index, "delta": {"content": "x"}}))
         .collect();
     let body = format!("data: {}\n\n", json!({ "choices": choices }));
-    let read = reply(&body, true, false, false).expect("a reply");
+    let read = reply(&body, true, false).expect("a reply");
     assert_eq!(
         (read.value.choices.len(), read.truncated),
         (MAX_CHOICES, Truncated::Cap)
@@ -400,7 +282,7 @@ fn choices_and_calls_beyond_their_number_are_left_out() {
         "data: {}\n\n",
         json!({"choices": [{"delta": {"tool_calls": calls}}]})
     );
-    let read = reply(&body, true, false, false).expect("a reply");
+    let read = reply(&body, true, false).expect("a reply");
     assert_eq!(
         (
             read.value.choices[0].message.tool_calls.len(),
@@ -415,10 +297,7 @@ fn a_long_stream_of_small_deltas_is_read_whole() {
     let body =
         "data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"x\"}}]}\n\n".repeat(100_000);
     assert_eq!(
-        reply(&body, true, false, false)
-            .expect("a reply")
-            .value
-            .choices[0]
+        reply(&body, true, false).expect("a reply").value.choices[0]
             .message
             .content
             .len(),

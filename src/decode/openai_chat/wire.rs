@@ -5,7 +5,11 @@ use std::borrow::Cow;
 use serde::de::{IgnoredAny, MapAccess};
 use serde_json::value::RawValue;
 
-use crate::decode::json::{self, Field, Members, stated};
+use super::{MAX_CHOICES, MAX_MESSAGES, MAX_PARTS, MAX_TOOL_CALLS};
+use crate::decode::{
+    estimate,
+    json::{self, Field, List, Members, stated},
+};
 
 /// Members that have no place of their own, as source.
 pub(super) type Rest<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
@@ -14,7 +18,7 @@ pub(super) type Rest<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
 pub(super) struct Request<'a> {
     pub(super) model: Field<'a>,
     pub(super) stream: Field<'a>,
-    pub(super) messages: Option<Vec<Message<'a>>>,
+    pub(super) messages: Option<List<Message<'a>, MAX_MESSAGES>>,
 }
 
 impl<'de> Members<'de> for Request<'de> {
@@ -42,7 +46,7 @@ pub(super) struct Response<'a> {
     pub(super) id: Field<'a>,
     pub(super) model: Field<'a>,
     pub(super) provider: Field<'a>,
-    pub(super) choices: Option<Vec<Choice<'a>>>,
+    pub(super) choices: Option<List<Choice<'a>, MAX_CHOICES>>,
     pub(super) usage: Option<&'a RawValue>,
     pub(super) x_groq: Option<XGroq<'a>>,
     pub(super) error: Option<&'a RawValue>,
@@ -129,11 +133,13 @@ impl<'de> Members<'de> for Choice<'de> {
 pub(super) struct Message<'a> {
     pub(super) role: Field<'a>,
     pub(super) content: Field<'a>,
+    /// The content had more parts.
+    pub(super) is_cut: bool,
     pub(super) reasoning_content: Field<'a>,
     pub(super) reasoning: Field<'a>,
     pub(super) thinking: Field<'a>,
     pub(super) refusal: Field<'a>,
-    pub(super) tool_calls: Option<Vec<Call<'a>>>,
+    pub(super) tool_calls: Option<List<Call<'a>, MAX_TOOL_CALLS>>,
     pub(super) function_call: Option<Function<'a>>,
     pub(super) tool_call_id: Field<'a>,
     pub(super) rest: Rest<'a>,
@@ -147,7 +153,7 @@ impl<'de> Members<'de> for Message<'de> {
     ) -> Result<(), A::Error> {
         match key.as_ref() {
             "role" => self.role = map.next_value()?,
-            "content" => self.content = map.next_value()?,
+            "content" => self.is_cut = json::field(map, &mut self.content, MAX_PARTS)?,
             "reasoning_content" => self.reasoning_content = map.next_value()?,
             "reasoning" => self.reasoning = map.next_value()?,
             "thinking" => self.thinking = map.next_value()?,
@@ -226,10 +232,11 @@ impl<'de> Members<'de> for Function<'de> {
 }
 
 impl Function<'_> {
-    /// Appends the arguments: the string that was sent, or the source of what else was sent.
-    pub(super) fn append_arguments(&self, arguments: &mut String) {
+    /// Appends the arguments: the string that was sent, or the source of what else was sent. Returns what
+    /// that takes in memory.
+    pub(super) fn append_arguments(&self, arguments: &mut String) -> usize {
         let Some(source) = self.arguments.map(RawValue::get) else {
-            return;
+            return 0;
         };
         match source
             .strip_prefix('"')
@@ -239,5 +246,6 @@ impl Function<'_> {
             Some(_) => arguments.push_str(&json::read::<String>(source).unwrap_or_default()),
             None => arguments.push_str(source),
         }
+        estimate::text(source)
     }
 }

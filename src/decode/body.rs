@@ -1,0 +1,94 @@
+//! A body without its content encoding.
+
+use std::borrow::Cow;
+
+use super::{Payload, Policy, Unread, encoding, estimate, repair};
+use crate::{escape, outcome::Truncated};
+
+/// A body without its content encoding.
+pub(super) struct Body<'a> {
+    pub(super) bytes: Cow<'a, [u8]>,
+    pub(super) content_type: &'a str,
+    /// Bytes are missing at the end.
+    pub(super) cut: bool,
+    /// The content encoding is not known.
+    pub(super) opaque: bool,
+    /// What expansion had to leave out.
+    pub(super) truncated: Truncated,
+}
+
+/// The text of a body, in which every string is in stored form.
+pub(super) struct Source<'a> {
+    pub(super) text: Cow<'a, str>,
+    /// What may still be taken to read it.
+    pub(super) room: usize,
+}
+
+impl<'a> Body<'a> {
+    pub(super) fn open(payload: Payload<'a>, policy: &Policy) -> Self {
+        let Payload {
+            content_type,
+            content_encoding,
+            segments,
+            truncated: cut,
+        } = payload;
+        let expanded = encoding::expand(segments, content_encoding, policy.max_decoded_bytes);
+        Self {
+            bytes: expanded.bytes,
+            content_type,
+            cut: cut || expanded.capped || expanded.damaged,
+            opaque: expanded.opaque,
+            truncated: match expanded.capped {
+                true => Truncated::Cap,
+                false => Truncated::No,
+            },
+        }
+    }
+
+    /// The bytes, but for a character that the cut has split.
+    pub(super) fn whole(&self) -> &[u8] {
+        if self.cut {
+            repair::whole_characters(&self.bytes)
+        } else {
+            &self.bytes
+        }
+    }
+
+    /// The text; a copy of it counts against what may be taken.
+    pub(super) fn source(&self, policy: &Policy) -> Result<Source<'_>, Unread> {
+        let bytes = self.whole();
+        let limit = policy.max_parsed_bytes;
+        if bytes.len().saturating_mul(escape::MAX_GROWTH) > limit {
+            let stored_bytes = escape::max_json_bytes(bytes);
+            if stored_bytes > bytes.len() && stored_bytes > limit {
+                return Err(Unread::TooLarge);
+            }
+        }
+        let text = escape::json(bytes);
+        let copied = match &text {
+            Cow::Owned(copy) => copy.len(),
+            Cow::Borrowed(_) => 0,
+        };
+        let room = limit.checked_sub(copied).ok_or(Unread::TooLarge)?;
+        Ok(Source { text, room })
+    }
+
+    /// The text of a document that is parsed as a whole, where there is room for that.
+    pub(super) fn document(&self, policy: &Policy) -> Result<Source<'_>, Unread> {
+        let source = self.source(policy)?;
+        match estimate::fits(&source.text, source.room) {
+            true => Ok(source),
+            false => Err(Unread::TooLarge),
+        }
+    }
+
+    pub(super) fn is_event_stream(&self) -> bool {
+        let essence = self
+            .content_type
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .trim();
+        essence.eq_ignore_ascii_case("text/event-stream")
+    }
+}

@@ -1,0 +1,65 @@
+//! The wire formats that can be read, and the paths at which they are spoken.
+
+use std::borrow::Cow;
+
+use percent_encoding::percent_decode;
+
+use super::{Policy, Read, Unread, body::Body, estimate, openai_chat, repaired};
+use crate::conversation::{Prompt, Reply};
+
+/// The wire formats that can be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    OpenAiChat,
+}
+
+impl Dialect {
+    /// The dialect that is spoken at a path (without a query), however that is percent-encoded: the one place that knows.
+    pub(crate) fn of(path: &str) -> Option<Self> {
+        let path = path.as_bytes();
+        // Asked of every request: what is not encoded is not copied.
+        Self::at(path).or_else(|| {
+            memchr::memchr(b'%', path)?;
+            Self::at(&Cow::from(percent_decode(path)))
+        })
+    }
+
+    fn at(mut path: &[u8]) -> Option<Self> {
+        while let Some(shorter) = path.strip_suffix(b"/") {
+            path = shorter;
+        }
+        path.ends_with(b"/chat/completions")
+            .then_some(Self::OpenAiChat)
+    }
+
+    pub(super) fn provider(self) -> &'static str {
+        match self {
+            Self::OpenAiChat => "openai",
+        }
+    }
+
+    pub(super) fn prompt(self, body: &Body<'_>, policy: &Policy) -> Result<Read<Prompt>, Unread> {
+        let source = body.document(policy)?;
+        let read = repaired(&source.text, body.cut, |source| match self {
+            Self::OpenAiChat => openai_chat::prompt(source, policy.keep_media),
+        });
+        let read = read.ok_or(Unread::Unknown)?;
+        Ok(Read {
+            held: estimate::kept(&source.text, source.room),
+            ..read
+        })
+    }
+
+    pub(super) fn reply(self, body: &Body<'_>, policy: &Policy) -> Result<Read<Reply>, Unread> {
+        let source = body.source(policy)?;
+        let policy = Policy {
+            max_parsed_bytes: source.room,
+            ..*policy
+        };
+        match self {
+            Self::OpenAiChat => {
+                openai_chat::reply(&source.text, body.is_event_stream(), body.cut, &policy)
+            }
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! What a document takes in memory once it is parsed: estimated before, so that a few kilobytes of empty
+//! objects do not become gigabytes.
+
+use memchr::memchr_iter;
+use serde_json::Value;
+
+/// Text stands in what is parsed, and once more where parts of it are joined.
+const COPIES: usize = 2;
+/// An element of a list that grows by doubling takes half of that; a member of an object takes all of it, once
+/// in such a list with its source, and once with its key in a map whose leaves are half full.
+const ELEMENT_BYTES: usize = 160;
+/// A leaf of the B-tree that a `serde_json::Map` is: there is room for eleven members in it, however few
+/// there are.
+pub(super) const OBJECT_BYTES: usize = 704;
+
+/// The most that a byte of a document can take.
+const MOST_PER_BYTE: usize = COPIES + OBJECT_BYTES;
+
+/// Whether a document surely or probably takes at most so many bytes.
+pub(super) fn fits(source: &str, limit: usize) -> bool {
+    source.len().saturating_mul(MOST_PER_BYTE) <= limit || document(source, limit) <= limit
+}
+
+/// What a document takes, at most: above the limit it is counted again without its strings, since code
+/// and JSON within them are full of braces that make no objects.
+fn document(source: &str, limit: usize) -> usize {
+    let bytes = source.as_bytes();
+    let count = |byte| memchr_iter(byte, bytes).count();
+    let estimate = of(bytes.len(), count(b',') + count(b'['), count(b'{'));
+    if estimate <= limit {
+        return estimate;
+    }
+    let (elements, objects) = outside_of_strings(bytes);
+    of(bytes.len(), elements, objects)
+}
+
+/// What of a document that was parsed stays, at most: every text but once.
+pub(super) fn kept(source: &str, room: usize) -> usize {
+    // Below a quarter of the room the strings are not worth a second look.
+    document(source, room / 4).saturating_sub(source.len())
+}
+
+fn of(bytes: usize, elements: usize, objects: usize) -> usize {
+    (bytes.saturating_mul(COPIES))
+        .saturating_add(elements.saturating_mul(ELEMENT_BYTES))
+        .saturating_add(objects.saturating_mul(OBJECT_BYTES))
+}
+
+fn outside_of_strings(mut bytes: &[u8]) -> (usize, usize) {
+    let (mut elements, mut objects) = (0, 0);
+    while let Some((&byte, rest)) = bytes.split_first() {
+        bytes = rest;
+        match byte {
+            b',' | b'[' => elements += 1,
+            b'{' => objects += 1,
+            b'"' => bytes = after_string(bytes),
+            _ => {}
+        }
+    }
+    (elements, objects)
+}
+
+fn after_string(mut bytes: &[u8]) -> &[u8] {
+    while let Some(at) = memchr::memchr2(b'"', b'\\', bytes) {
+        let is_end = bytes.get(at) == Some(&b'"');
+        let read = if is_end { at + 1 } else { at + 2 };
+        bytes = bytes.get(read..).unwrap_or_default();
+        if is_end {
+            return bytes;
+        }
+    }
+    &[]
+}
+
+/// What a text takes that grows by doubling.
+pub(super) fn text(text: &str) -> usize {
+    text.len() * COPIES
+}
+
+/// What an object takes that has one member, with this source.
+pub(super) fn member(key: &str, source: &str) -> usize {
+    OBJECT_BYTES + text(key) + document(source, 0)
+}
+
+/// What a value takes that has been parsed.
+pub(super) fn value(value: &Value) -> usize {
+    ELEMENT_BYTES
+        + match value {
+            Value::String(text) => text.len(),
+            Value::Array(values) => values.iter().map(self::value).sum(),
+            Value::Object(members) => members.iter().fold(OBJECT_BYTES, |sum, (key, member)| {
+                sum + ELEMENT_BYTES + key.len() + self::value(member)
+            }),
+            _ => 0,
+        }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn empty_objects_weigh_more_than_their_bytes() {
+        let source = format!("[{}]", vec!["{}"; 1000].join(","));
+        assert!(document(&source, usize::MAX) > 700_000);
+        assert!(!fits(&source, 700_000));
+    }
+
+    #[test]
+    fn braces_in_strings_are_no_objects() {
+        let source = json!([r#"\"{,["#.repeat(1000), {"a\\": 1}]).to_string();
+        let estimate = of(source.len(), 2, 1);
+        assert_eq!(document(&source, 0), estimate);
+        assert!(fits(&source, estimate) && !fits(&source, estimate - 1));
+        assert!(document(&source, usize::MAX) > estimate);
+    }
+
+    proptest! {
+        #[test]
+        fn no_document_takes_more_than_the_most_per_byte(source in "[{}\\[\\]\",:\\\\a]{0,60}") {
+            for limit in [0, usize::MAX] {
+                prop_assert!(document(&source, limit) <= source.len() * MOST_PER_BYTE);
+            }
+        }
+    }
+}
