@@ -73,13 +73,16 @@ impl<'a> Body<'a> {
         Ok(Source { text, room })
     }
 
-    /// The text of a document that is parsed as a whole, where there is room for that.
-    pub(super) fn document(&self, policy: &Policy) -> Result<Source<'_>, Unread> {
+    /// The text of a document that is parsed as a whole, where there is room for that, and what of the room
+    /// it goes on taking: every text but once.
+    pub(super) fn document(&self, policy: &Policy) -> Result<(Source<'_>, usize), Unread> {
         let source = self.source(policy)?;
-        match estimate::fits(&source.text, source.room) {
-            true => Ok(source),
-            false => Err(Unread::TooLarge),
+        let estimate = estimate::document(&source.text, source.room);
+        if estimate > source.room {
+            return Err(Unread::TooLarge);
         }
+        let held = estimate.saturating_sub(source.text.len());
+        Ok((source, held))
     }
 
     pub(super) fn is_event_stream(&self) -> bool {

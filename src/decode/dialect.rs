@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode;
 
-use super::{Policy, Read, Unread, body::Body, estimate, openai_chat, repaired};
+use super::{Policy, Read, Unread, body::Body, openai_chat, repaired};
 use crate::conversation::{Prompt, Reply};
 
 /// The wire formats that can be read.
@@ -39,15 +39,12 @@ impl Dialect {
     }
 
     pub(super) fn prompt(self, body: &Body<'_>, policy: &Policy) -> Result<Read<Prompt>, Unread> {
-        let source = body.document(policy)?;
+        let (source, held) = body.document(policy)?;
         let read = repaired(&source.text, body.cut, |source| match self {
             Self::OpenAiChat => openai_chat::prompt(source, policy.keep_media),
         });
         let read = read.ok_or(Unread::Unknown)?;
-        Ok(Read {
-            held: estimate::kept(&source.text, source.room),
-            ..read
-        })
+        Ok(Read { held, ..read })
     }
 
     pub(super) fn reply(self, body: &Body<'_>, policy: &Policy) -> Result<Read<Reply>, Unread> {

@@ -16,28 +16,38 @@ pub(super) const OBJECT_BYTES: usize = 704;
 /// The most that a byte of a document can take.
 const MOST_PER_BYTE: usize = COPIES + OBJECT_BYTES;
 
-/// Whether a document surely or probably takes at most so many bytes.
-pub(super) fn fits(source: &str, limit: usize) -> bool {
-    source.len().saturating_mul(MOST_PER_BYTE) <= limit || document(source, limit) <= limit
+/// So many bytes are counted at a time, for each of the three that are looked for, while they are at hand.
+const COUNTED_BYTES: usize = 16 << 10;
+
+/// Whether a document takes no more than this room.
+pub(super) fn fits(source: &str, room: usize) -> bool {
+    most(source) <= room || document(source, room) <= room
 }
 
-/// What a document takes, at most: above the limit it is counted again without its strings, since code
-/// and JSON within them are full of braces that make no objects.
-fn document(source: &str, limit: usize) -> usize {
-    let bytes = source.as_bytes();
-    let count = |byte| memchr_iter(byte, bytes).count();
-    let estimate = of(bytes.len(), count(b',') + count(b'['), count(b'{'));
-    if estimate <= limit {
+/// What a document takes, at most, as exactly as that matters for this room.
+///
+/// What may take more than a quarter of it is counted again without the strings, since code and JSON within
+/// them are full of braces that make no objects.
+pub(super) fn document(source: &str, room: usize) -> usize {
+    let most = most(source);
+    if most <= room / 16 {
+        return most;
+    }
+    let (mut elements, mut objects) = (0, 0);
+    for bytes in source.as_bytes().chunks(COUNTED_BYTES) {
+        elements += memchr_iter(b',', bytes).count() + memchr_iter(b'[', bytes).count();
+        objects += memchr_iter(b'{', bytes).count();
+    }
+    let estimate = of(source.len(), elements, objects);
+    if estimate <= room / 4 {
         return estimate;
     }
-    let (elements, objects) = outside_of_strings(bytes);
-    of(bytes.len(), elements, objects)
+    let (elements, objects) = outside_of_strings(source.as_bytes());
+    of(source.len(), elements, objects)
 }
 
-/// What of a document that was parsed stays, at most: every text but once.
-pub(super) fn kept(source: &str, room: usize) -> usize {
-    // Below a quarter of the room the strings are not worth a second look.
-    document(source, room / 4).saturating_sub(source.len())
+fn most(source: &str) -> usize {
+    source.len().saturating_mul(MOST_PER_BYTE)
 }
 
 fn of(bytes: usize, elements: usize, objects: usize) -> usize {
@@ -105,7 +115,7 @@ mod tests {
     #[test]
     fn empty_objects_weigh_more_than_their_bytes() {
         let source = format!("[{}]", vec!["{}"; 1000].join(","));
-        assert!(document(&source, usize::MAX) > 700_000);
+        assert!(document(&source, 0) > 700_000);
         assert!(!fits(&source, 700_000));
     }
 
@@ -115,7 +125,7 @@ mod tests {
         let estimate = of(source.len(), 2, 1);
         assert_eq!(document(&source, 0), estimate);
         assert!(fits(&source, estimate) && !fits(&source, estimate - 1));
-        assert!(document(&source, usize::MAX) > estimate);
+        assert!(document(&source, source.len() * MOST_PER_BYTE) > estimate);
     }
 
     proptest! {

@@ -181,7 +181,7 @@ impl Hearing {
                     true => Err(Unread::Unknown),
                     false => body
                         .document(&self.policy)
-                        .map(|source| failure::body(&source.text)),
+                        .map(|(source, _)| failure::body(&source.text)),
                 };
                 if read == Err(Unread::TooLarge) {
                     self.refuse(&body, 0);
