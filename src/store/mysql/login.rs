@@ -34,6 +34,9 @@ impl Login {
 
     /// Connects to the first of the hosts that answers.
     pub(super) async fn connect(&self) -> Answer<Conn> {
+        if self.server.database.is_empty() {
+            return Err(Fault::Away("the DSN names no database".to_owned()));
+        }
         let mut last = Fault::Away("the DSN names no host".to_owned());
         for host in &self.server.hosts {
             match timeout(CONNECT_TIMEOUT, self.connect_to(host)).await {

@@ -40,19 +40,19 @@ sleep 5; rm -rf "$3"
 "#;
 
 /// A database of a test's own, dropped with it.
-pub struct Database {
+pub(crate) struct Database {
     server: String,
     name: String,
 }
 
 impl Database {
     /// On the server that all tests share.
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::on(shared()).await
     }
 
     /// On the server with this DSN.
-    pub async fn on(server: &str) -> Self {
+    pub(crate) async fn on(server: &str) -> Self {
         let name = format!("test_{}_{:x}", std::process::id(), rand::random::<u64>());
         let database = Self {
             server: server.to_owned(),
@@ -63,16 +63,12 @@ impl Database {
         database
     }
 
-    pub fn dsn(&self) -> String {
+    pub(crate) fn dsn(&self) -> String {
         format!("{}/{}", self.server, self.name)
     }
 
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
     /// The one number that this query answers with.
-    pub async fn number(&self, sql: &str) -> i64 {
+    pub(crate) async fn number(&self, sql: &str) -> i64 {
         let mut connection = connect(&self.dsn()).await;
         let number: Option<Option<i64>> = connection
             .query_first(format!("SELECT CAST(({sql}) AS SIGNED)"))
@@ -81,7 +77,7 @@ impl Database {
         number.flatten().unwrap_or_else(|| panic!("{sql}: NULL"))
     }
 
-    pub async fn execute(&self, sql: &str) {
+    pub(crate) async fn execute(&self, sql: &str) {
         run(&self.dsn(), sql).await;
     }
 }
@@ -120,7 +116,7 @@ async fn run(dsn: &str, sql: &str) {
 }
 
 /// The DSN, without a database, of the server that all tests share.
-pub fn shared() -> &'static str {
+pub(crate) fn shared() -> &'static str {
     static SERVER: OnceLock<String> = OnceLock::new();
     SERVER.get_or_init(|| {
         if let Ok(dsn) = env::var("TEST_MYSQL_DSN") {
@@ -147,7 +143,7 @@ pub fn shared() -> &'static str {
 }
 
 /// A server of a test's own, ended with it.
-pub struct Server {
+pub(crate) struct Server {
     process: Option<Child>,
     port: u16,
     folder: PathBuf,
@@ -155,7 +151,7 @@ pub struct Server {
 
 impl Server {
     /// Starts a server with these options beside the usual ones.
-    pub fn start(options: &[&str]) -> Self {
+    pub(crate) fn start(options: &[&str]) -> Self {
         let folder = home().join(format!("{:x}", rand::random::<u64>()));
         let template = template();
         let copied = Command::new("cp")
@@ -174,7 +170,7 @@ impl Server {
     }
 
     /// Starts the process again, with the same data.
-    pub fn run(&mut self, options: &[&str]) {
+    pub(crate) fn run(&mut self, options: &[&str]) {
         let log = File::create(self.folder.join("log")).expect("a log");
         let mut command = Command::new(program("mariadbd"));
         command
@@ -212,12 +208,12 @@ impl Server {
         }
     }
 
-    pub fn dsn(&self) -> String {
+    pub(crate) fn dsn(&self) -> String {
         dsn(self.port)
     }
 
     /// Ends the process as a crash would.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             let _ = process.kill();
             let _ = process.wait();
@@ -235,6 +231,10 @@ impl Drop for Server {
 }
 
 /// Hands the server over to a watchdog.
+#[expect(
+    clippy::zombie_processes,
+    reason = "both outlive this process, and the system waits for them then"
+)]
 fn watch(home: &Path, mut server: Server) -> u16 {
     let process = server.process.take().expect("a started server");
     Command::new("sh")

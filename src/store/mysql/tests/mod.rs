@@ -1,6 +1,7 @@
 mod days;
 mod lists;
 mod reads;
+mod servers;
 mod writes;
 #[path = "../../../../tests/integration/servers/mariadb.rs"]
 mod mariadb;

@@ -57,7 +57,7 @@ fn full(at: UnixMillis) -> ExchangeRows {
     rows
 }
 
-async fn assert_round_trip(store: &MysqlStore) {
+pub(super) async fn assert_round_trip(store: &MysqlStore) {
     for rows in [full(NOON), exchange("plain", NOON), failed("failed", NOON)] {
         store.write(std::slice::from_ref(&rows)).await.unwrap();
         let id = rows.conversation.id;
@@ -219,7 +219,7 @@ async fn an_earlier_row_widens_a_conversation_to_its_day() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn two_stores_write_one_file_at_once() {
+async fn two_stores_write_one_database_at_once() {
     let file = Place::new().await;
     let mut writers = Vec::new();
     for process in 0..2 {
@@ -282,4 +282,159 @@ async fn a_row_that_the_schema_refuses_is_no_transient_error() {
     assert!(!error.is_transient());
     assert!(!error.to_string().contains("secret"), "{error}");
     assert_eq!(file.number("SELECT count(*) FROM conversations").await, 0);
+}
+
+#[tokio::test]
+async fn text_compares_bytes_and_keeps_its_spaces() {
+    let place = Place::new().await;
+    let store = place.store();
+    let names = [
+        "s",
+        "S",
+        "s ",
+        "s\t",
+        "\u{e9}",
+        "e\u{301}",
+        "\u{1F980}",
+        "\u{1F981}",
+        "",
+    ];
+    for (at, name) in (0..).zip(names) {
+        let mut rows = exchange_of(name, name, NOON + at);
+        rows.messages[0].content = format!("{name} ");
+        rows.exchange.model_name = Some(name.to_owned());
+        store.write(&[rows]).await.unwrap();
+    }
+    store.maintain(NOON + DAY).await.unwrap();
+    for name in names {
+        let named = store.conversations_named("", name).await.unwrap();
+        let found: Vec<&str> = named.iter().map(|row| row.session_id.as_str()).collect();
+        assert_eq!(found, [name]);
+        let page = store.messages(named[0].id, 5).await.unwrap();
+        assert_eq!(page.data[0].message.content, format!("{name} "));
+        let mine = store.conversations_of_user("", name, 5, 0).await.unwrap();
+        assert_eq!(mine.data.len(), 1, "{name:?}");
+    }
+    assert_eq!(place.number("SELECT count(*) FROM usage_daily").await, 9);
+}
+
+#[tokio::test]
+async fn names_of_255_bytes_and_texts_of_a_megabyte_fit_everywhere() {
+    let place = Place::new().await;
+    let store = place.store();
+    for name in ["n".repeat(255), "\u{1F980}".repeat(63)] {
+        let mut rows = exchange_of(&name, &name, NOON);
+        rows.exchange.model_name = Some(name.clone());
+        rows.exchange.ip = Some(name.clone());
+        rows.conversation.title = Some(name.clone());
+        rows.messages[0].role = Role::Other(name.clone());
+        rows.messages[0].content = "x".repeat(1 << 20);
+        rows.messages[1].other = Some("\u{10FFFF}".repeat(1 << 18));
+        store.write(std::slice::from_ref(&rows)).await.unwrap();
+        let page = store.messages(rows.conversation.id, 5).await.unwrap();
+        let read: Vec<_> = page.data.into_iter().map(|row| row.message).collect();
+        assert_eq!(read, rows.messages);
+    }
+    store.maintain(NOON + DAY).await.unwrap();
+    assert_eq!(
+        place.number("SELECT sum(messages) FROM usage_daily").await,
+        4
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn two_stores_that_send_the_same_rows_meet_without_a_deadlock() {
+    let place = Place::new().await;
+    let batches: Arc<Vec<Vec<ExchangeRows>>> = Arc::new(
+        (0..20)
+            .map(|batch| {
+                let at = NOON + 12 * HOUR - 100 + batch * 10;
+                (0..60)
+                    .map(|number| exchange(&format!("s{}", number % 17), at + number % 13))
+                    .collect()
+            })
+            .collect(),
+    );
+    let mut writers = Vec::new();
+    for turn in 0..4 {
+        let store = place.store();
+        let batches = Arc::clone(&batches);
+        writers.push(tokio::spawn(async move {
+            for number in 0..batches.len() {
+                let mut batch = batches[(number + turn / 2) % batches.len()].clone();
+                if turn % 2 == 1 {
+                    batch.reverse();
+                }
+                store.write(&batch).await.unwrap();
+            }
+        }));
+    }
+    for writer in writers {
+        writer.await.unwrap();
+    }
+    let rows = "SELECT count(*) FROM conversation_histories";
+    assert_eq!(place.number(rows).await, 20 * 60 * 2);
+    assert_eq!(place.number("SELECT count(*) FROM conversations").await, 17);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn four_stores_make_the_same_day_at_once() {
+    let place = Place::new().await;
+    let stores: Vec<_> = (0..4).map(|_| Arc::new(place.store())).collect();
+    for round in 0..20 {
+        let writers: Vec<_> = stores
+            .iter()
+            .map(|store| {
+                let store = Arc::clone(store);
+                let rows = exchange("s", NOON + round * DAY);
+                tokio::spawn(async move { store.write(&[rows]).await })
+            })
+            .collect();
+        for writer in writers {
+            writer.await.unwrap().unwrap();
+        }
+    }
+    assert_eq!(count_of(&stores[0], "s").await, 20 * 4 * 2);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn closing_while_late_rows_come_loses_none() {
+    let place = Place::new().await;
+    let store = Arc::new(place.store());
+    store.write(&[exchange("s", NOON)]).await.unwrap();
+    let writer = Arc::new(place.store());
+    let late = tokio::spawn(async move {
+        for number in 1..60 {
+            let name = if number % 2 == 0 { "s" } else { "t" };
+            writer
+                .write(&[exchange(name, NOON + number)])
+                .await
+                .unwrap();
+        }
+    });
+    while !late.is_finished() {
+        store.maintain(NOON + DAY).await.unwrap();
+    }
+    late.await.unwrap();
+    store.maintain(NOON + DAY).await.unwrap();
+    assert_eq!(
+        place
+            .number("SELECT sum(dirty) FROM recording_days WHERE day = '2025-01-15'")
+            .await,
+        0
+    );
+    assert_eq!(
+        place
+            .number("SELECT sum(message_count) FROM conversations")
+            .await,
+        120
+    );
+    assert_eq!(
+        place.number("SELECT sum(messages) FROM usage_daily").await,
+        120
+    );
+    assert_eq!(
+        count_of(&store, "s").await + count_of(&store, "t").await,
+        120
+    );
 }
