@@ -50,9 +50,19 @@ impl Vault {
         self.used.load(Relaxed)
     }
 
+    /// Whether all of the budget is charged.
+    pub(crate) fn is_used_up(&self) -> bool {
+        self.used() >= self.max_bytes
+    }
+
     /// Charges so many bytes for this use, if the budget has them.
     pub(crate) fn try_charge(&self, bytes: usize, share: Share) -> bool {
-        if self.used.fetch_add(bytes, Relaxed) + bytes <= self.limit(share) {
+        let limit = self.limit(share);
+        // Looked at first, so that requests beyond the budget do not raise it for a moment.
+        if self.used() + bytes > limit {
+            return false;
+        }
+        if self.used.fetch_add(bytes, Relaxed) + bytes <= limit {
             return true;
         }
         self.release(bytes);
@@ -116,9 +126,13 @@ pub(crate) struct Capture {
     current: Vec<u8>,
     full: Vec<Vec<u8>>,
     prefix: usize,
-    /// How many more bytes may be kept.
+    /// How many more bytes may be kept in the current segment: all that a frame has to ask.
+    open: usize,
+    /// How many more bytes may be kept in the segments after it.
     room: usize,
-    seen: u64,
+    shed: u64,
+    /// How long the body is, where known.
+    expected: Option<u64>,
     truncated: Truncated,
 }
 
@@ -136,18 +150,23 @@ impl Capture {
     ) -> bool {
         let body = expected.map_or(0, |bytes| usize::try_from(bytes).unwrap_or(cap).min(cap));
         self.room = cap;
-        self.current = match vault.segment(USUAL_PREFIX + body) {
+        self.expected = expected;
+        self.current = match vault.segment(body.saturating_add(USUAL_PREFIX)) {
             Some(segment) => segment,
             None if vault.used() < vault.limit(Share::Metadata) => {
-                self.stop(Truncated::Budget);
+                self.shed(0, Truncated::Budget);
                 Vec::new()
             }
-            None => return false,
+            None => {
+                self.shed(0, Truncated::Budget);
+                return false;
+            }
         };
         let charged = self.current.capacity();
         write_prefix(&mut self.current);
         self.prefix = self.current.len();
         vault.charge(self.current.capacity() - charged);
+        self.open();
         true
     }
 
@@ -164,42 +183,43 @@ impl Capture {
 
     #[inline]
     fn extend_slice(&mut self, vault: &Vault, bytes: &[u8]) {
-        let free = self.current.capacity() - self.current.len();
-        if bytes.len() <= free && bytes.len() <= self.room {
-            self.seen += bytes.len() as u64;
-            self.room -= bytes.len();
+        if bytes.len() <= self.open {
+            self.open -= bytes.len();
             self.current.extend_from_slice(bytes);
         } else {
             self.extend_slowly(vault, bytes);
         }
     }
 
+    /// Opens what is free of the current segment.
+    fn open(&mut self) {
+        self.open = self.room.min(self.current.capacity() - self.current.len());
+        self.room -= self.open;
+    }
+
     #[cold]
     fn extend_slowly(&mut self, vault: &Vault, mut bytes: &[u8]) {
-        self.seen += bytes.len() as u64;
-        if bytes.len() > self.room {
-            bytes = bytes.get(..self.room).unwrap_or_default();
-            self.stop(Truncated::Cap);
-        }
-        self.room -= bytes.len().min(self.room);
-        while !bytes.is_empty() {
-            let free = self.current.capacity() - self.current.len();
-            if free == 0 {
-                // Four times what there is: a stream of unknown length goes through the sizes.
-                let wanted = bytes.len().max(self.current.capacity() * 4);
-                let Some(segment) = vault.segment(wanted) else {
-                    self.stop(Truncated::Budget);
-                    return;
-                };
-                let filled = std::mem::replace(&mut self.current, segment);
-                if filled.capacity() > 0 {
-                    self.full.push(filled);
-                }
-                continue;
-            }
-            let (now, later) = bytes.split_at(free.min(bytes.len()));
+        loop {
+            let (now, later) = bytes.split_at(self.open.min(bytes.len()));
+            self.open -= now.len();
             self.current.extend_from_slice(now);
             bytes = later;
+            if bytes.is_empty() {
+                return;
+            }
+            if self.room == 0 {
+                return self.shed(bytes.len(), Truncated::Cap);
+            }
+            // Four times what there is: a stream of unknown length goes through the sizes.
+            let wanted = bytes.len().max(self.current.capacity() * 4);
+            let Some(segment) = vault.segment(wanted) else {
+                return self.shed(bytes.len(), Truncated::Budget);
+            };
+            let filled = std::mem::replace(&mut self.current, segment);
+            if filled.capacity() > 0 {
+                self.full.push(filled);
+            }
+            self.open();
         }
     }
 
@@ -214,25 +234,30 @@ impl Capture {
         }
         // A buffer that does not show all of its pieces can only be read by consuming it.
         if copied < data.remaining() {
-            self.seen += (data.remaining() - copied) as u64;
-            self.stop(Truncated::Cap);
+            self.shed(data.remaining() - copied, Truncated::Cap);
         }
     }
 
-    fn stop(&mut self, why: Truncated) {
-        self.room = 0;
+    /// Leaves out so many bytes, and all that come.
+    fn shed(&mut self, bytes: usize, why: Truncated) {
+        self.shed += bytes as u64;
+        (self.open, self.room) = (0, 0);
         self.truncated = self.truncated.max(why);
     }
 
-    /// How many bytes of the body have passed, kept or not.
-    pub(crate) fn seen(&self) -> u64 {
-        self.seen
+    /// Whether all of a body has passed whose length was known.
+    pub(crate) fn has_seen_all(&self) -> bool {
+        self.expected.is_some_and(|length| self.seen() >= length)
+    }
+
+    fn seen(&self) -> u64 {
+        let kept: usize = self.segments().map(<[u8]>::len).sum();
+        kept as u64 + self.shed
     }
 
     /// How many bytes of the body have passed and were not kept.
-    pub(crate) fn shed(&self) -> u64 {
-        let kept: usize = self.segments().map(<[u8]>::len).sum();
-        self.seen - kept as u64
+    pub(crate) fn shed_bytes(&self) -> u64 {
+        self.shed
     }
 
     pub(crate) fn truncated(&self) -> Truncated {
@@ -315,19 +340,32 @@ mod tests {
         first.extend(&vault, &Bytes::from(vec![7; 10_000]));
         assert_eq!(first.truncated(), Truncated::Budget);
         assert_eq!(first.seen(), 10_000);
-        assert_eq!(first.shed(), 10_006 - CLASSES[0].0 as u64);
+        assert_eq!(first.shed, 10_006 - CLASSES[0].0 as u64);
 
         let mut second = Capture::default();
         assert!(second.begin(&vault, 9, None, |segment| segment.extend([1; 1300])));
         second.extend(&vault, &Bytes::from_static(b"payload"));
         assert_eq!(second.prefix().len(), 1300);
-        assert_eq!((second.seen(), second.shed()), (7, 7));
+        assert_eq!((second.seen(), second.shed), (7, 7));
         assert_eq!(second.truncated(), Truncated::Budget);
 
         let mut third = Capture::default();
         assert!(!third.begin(&vault, 9, None, |_| ()));
         first.give_back(&vault);
         second.give_back(&vault);
+        assert_eq!(vault.used(), 0);
+    }
+
+    #[test]
+    fn what_the_budget_refused_stays_empty_when_there_is_room_again() {
+        let vault = Vault::new(16 << 10);
+        vault.charge(15 << 10);
+        let mut refused = Capture::default();
+        assert!(!refused.begin(&vault, 100, None, |segment| segment.push(1)));
+        vault.release(15 << 10);
+        refused.extend(&vault, &Bytes::from_static(b"late"));
+        assert_eq!(refused.truncated(), Truncated::Budget);
+        assert_eq!((refused.seen(), body(&refused).len()), (4, 0));
         assert_eq!(vault.used(), 0);
     }
 

@@ -14,7 +14,7 @@ use crate::{
     context::{PeerAddr, RecordingContext},
     id::Id,
     prefix::AllowList,
-    recording::Beginning,
+    recording::{Asked, Beginning},
 };
 
 /// Says of a request's method and path whether it is recorded too.
@@ -62,7 +62,7 @@ impl Rules {
             peer: self.peer(headers, extensions),
             shard: self.shard(headers, context.as_ref()),
             context,
-            is_head: request.method() == Method::HEAD,
+            asked: Asked::of(request.method()),
             max_response_bytes: self.max_response_bytes,
         }
     }

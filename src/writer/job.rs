@@ -12,7 +12,7 @@ use std::{
 use super::batch::Batch;
 use crate::{
     rules,
-    store::{Store, StoreError, UnixMillis},
+    store::{Store, StoreError, StoreFuture, UnixMillis},
 };
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -38,17 +38,17 @@ pub(crate) struct Job {
 
 impl Job {
     pub(crate) fn prepare(store: Arc<dyn Store>) -> Self {
-        Self::without_batch(async move { Done::Prepared(caught(store.prepare(now())).await) })
+        Self::without_batch(async move { Done::Prepared(caught(|| store.prepare(now())).await) })
     }
 
     pub(crate) fn maintain(store: Arc<dyn Store>) -> Self {
-        Self::without_batch(async move { Done::Maintained(caught(store.maintain(now())).await) })
+        Self::without_batch(async move { Done::Maintained(caught(|| store.maintain(now())).await) })
     }
 
     pub(crate) fn write(store: Arc<dyn Store>, batch: Batch) -> Self {
         let (first, exchanges) = (batch.first(), batch.exchanges().len());
         let future = Box::pin(async move {
-            let result = caught(store.write(batch.exchanges())).await;
+            let result = caught(|| store.write(batch.exchanges())).await;
             Done::Written(batch, result)
         });
         Self {
@@ -64,7 +64,7 @@ impl Job {
         let future = Box::pin(async move {
             let mut result = Ok(());
             for exchange in batch.exchanges() {
-                result = caught(store.reject(exchange, &reason)).await;
+                result = caught(|| store.reject(exchange, &reason)).await;
             }
             Done::Rejected(batch, result)
         });
@@ -95,12 +95,12 @@ pub(crate) async fn finished(job: &mut Option<Job>) -> Done {
 }
 
 /// A store that panics has refused what it was asked, and the writer goes on.
-async fn caught<T>(
-    mut future: Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + '_>>,
-) -> Result<T, StoreError> {
+async fn caught<'a, T>(ask: impl FnOnce() -> StoreFuture<'a, T>) -> Result<T, StoreError> {
+    let panicked = |_| StoreError::Refused("the store panicked".into());
+    let mut future = catch_unwind(AssertUnwindSafe(ask)).map_err(panicked)?;
     poll_fn(move |cx| {
         catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)))
-            .unwrap_or_else(|_| Poll::Ready(Err(StoreError::Refused("the store panicked".into()))))
+            .unwrap_or_else(|panic| Poll::Ready(Err(panicked(panic))))
     })
     .await
 }

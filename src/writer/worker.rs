@@ -3,6 +3,7 @@
 use std::{
     collections::VecDeque,
     mem,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -44,7 +45,7 @@ pub(crate) struct Worker {
     /// Exchanges taken off the ring so far; each has its number.
     taken: u64,
     /// Exchanges whose request is still being read.
-    waiting: VecDeque<(u64, Exchange)>,
+    waiting: VecDeque<(u64, Box<Exchange>)>,
     open: Batch,
     /// Batches to write before the open one.
     ready: VecDeque<Batch>,
@@ -149,7 +150,16 @@ impl Worker {
     }
 
     fn has_room(&self) -> bool {
-        self.open.rows() < self.workshop.settings.batch_rows && self.ready.is_empty()
+        !self.is_full() && self.ready.is_empty()
+    }
+
+    /// Whether the open batch is as large as it may be, or as the budget lets it be.
+    fn is_full(&self) -> bool {
+        let Workshop {
+            channel, settings, ..
+        } = &self.workshop;
+        !self.open.is_empty()
+            && (self.open.rows() >= settings.batch_rows || channel.vault.is_used_up())
     }
 
     fn obey(&mut self, command: Option<Command>, queued: usize) {
@@ -178,7 +188,7 @@ impl Worker {
         self.shutdown.is_some() || !self.flushes.is_empty()
     }
 
-    fn take(&mut self, exchange: Exchange) {
+    fn take(&mut self, exchange: Box<Exchange>) {
         let reading = exchange.request.state().end == RequestEnd::Open;
         let in_grace = exchange.ended.elapsed() < REQUEST_GRACE;
         if reading && in_grace && !self.is_urgent() && self.waiting.len() < MOST_WAITING {
@@ -202,13 +212,19 @@ impl Worker {
         }
     }
 
-    fn work(&mut self, number: u64, exchange: Exchange) {
+    fn work(&mut self, number: u64, exchange: Box<Exchange>) {
         let Workshop { channel, store, .. } = &self.workshop;
         if store.is_none() {
             channel.counters.discarded.add(1);
         } else {
-            let rows = rows::make(&self.workshop, &exchange);
-            self.open.push(number, rows, &channel.vault);
+            let rows = || rows::make(&self.workshop, &exchange);
+            match catch_unwind(AssertUnwindSafe(rows)) {
+                Ok(rows) => self.open.push(number, rows, &channel.vault),
+                Err(_) => {
+                    channel.counters.rejected.add(1);
+                    tracing::error!("an exchange was lost: making its rows panicked");
+                }
+            }
         }
         channel.recycle(exchange);
     }
@@ -237,11 +253,10 @@ impl Worker {
     }
 
     fn is_due(&self, now: Instant) -> bool {
-        let settings = &self.workshop.settings;
         !self.open.is_empty()
-            && (self.open.rows() >= settings.batch_rows
+            && (self.is_full()
                 || self.is_urgent()
-                || now >= self.open.began() + settings.flush_interval)
+                || now >= self.open.began() + self.workshop.settings.flush_interval)
     }
 
     fn done(&mut self, done: Done) {
