@@ -19,8 +19,9 @@ use crate::{
     store::{columns, pack::Cell},
 };
 
-/// Rows a statement, largest first: the gain levels off at 500, and four shapes a table keep the cache small.
-const SHAPES: [usize; 4] = [500, 100, 10, 1];
+/// Rows a statement, largest first. The gain levels off at 500, and as many rows as a batch happens
+/// to have go in few statements of these.
+const SHAPES: [usize; 9] = [500, 200, 100, 50, 20, 10, 5, 2, 1];
 /// Bytes a value may take in a packet beside its own: its type, its length, its place in the text.
 const VALUE_OVERHEAD: usize = 16;
 /// Bytes a statement takes beside its values: mostly the names of the columns.

@@ -2,6 +2,7 @@ mod days;
 mod lists;
 mod reads;
 mod servers;
+mod together;
 mod writes;
 #[path = "../../../../tests/integration/servers/mariadb.rs"]
 mod mariadb;
