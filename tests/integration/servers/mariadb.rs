@@ -126,7 +126,8 @@ pub(crate) fn shared() -> &'static str {
         let lock = locked(&folder);
         touch(&folder);
         let port = running(&folder).unwrap_or_else(|| {
-            let server = Server::start(&[]);
+            let mut server = Server::new();
+            server.launch(&[], true);
             fs::write(folder.join("server"), server.port.to_string()).expect("a writable folder");
             watch(&folder, server)
         });
@@ -152,6 +153,12 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a server with these options beside the usual ones.
     pub(crate) fn start(options: &[&str]) -> Self {
+        let mut server = Self::new();
+        server.run(options);
+        server
+    }
+
+    fn new() -> Self {
         let folder = home().join(format!("{:x}", rand::random::<u64>()));
         let template = template();
         let copied = Command::new("cp")
@@ -160,17 +167,19 @@ impl Server {
             .arg(&folder)
             .status();
         assert!(copied.expect("cp").success(), "cp {}", folder.display());
-        let mut server = Self {
+        Self {
             process: None,
             port: free_port(),
             folder,
-        };
-        server.run(options);
-        server
+        }
     }
 
     /// Starts the process again, with the same data.
     pub(crate) fn run(&mut self, options: &[&str]) {
+        self.launch(options, false);
+    }
+
+    fn launch(&mut self, options: &[&str], outlives_tests: bool) {
         let log = File::create(self.folder.join("log")).expect("a log");
         let mut command = Command::new(program("mariadbd"));
         command
@@ -191,9 +200,11 @@ impl Server {
             .args(options)
             .stdin(Stdio::null())
             .stdout(log.try_clone().expect("a log"))
-            .stderr(log)
-            // What ends the tests is not to end the server.
-            .process_group(0);
+            .stderr(log);
+        if outlives_tests {
+            // What ends the tests is not to end it.
+            command.process_group(0);
+        }
         self.process = Some(command.spawn().expect("mariadbd: scripts/test installs it"));
         let begun = Instant::now();
         while TcpStream::connect(("127.0.0.1", self.port)).is_err() {
