@@ -227,9 +227,7 @@ impl Connections {
 
     /// Keeps the connection where it is whole and there is room; else it is closed.
     async fn put_back(&self, lane: &Lane, mut session: Session, has_failed: bool) {
-        if session.worn
-            || (has_failed && session.connection.batch_execute("ROLLBACK").await.is_err())
-        {
+        if session.worn || (has_failed && !session.roll_back().await) {
             return;
         }
         session.rest();

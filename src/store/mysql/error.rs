@@ -1,12 +1,25 @@
 //! The server's errors as the store's, told apart by their number.
 //!
 //! MySQL's own messages quote values and are translated, so they are neither read nor shown; and
-//! diesel hands on the message without the number, so the server is asked for it (`SHOW ERRORS`).
+//! diesel hands on the message without the number, so the server is asked for it.
 
-use diesel::{deserialize::QueryableByName, mysql::Mysql, result::Error, row::NamedRow, sql_query};
-use diesel_async::{AsyncMysqlConnection, RunQueryDsl};
+use diesel::{
+    QueryableByName,
+    result::Error,
+    sql_query,
+    sql_types::{BigInt, Nullable, Text},
+};
+use diesel_async::{AsyncMysqlConnection, RunQueryDsl, SimpleAsyncConnection};
 
 use crate::store::StoreError;
+
+/// Reads the last condition of the statement before it, which is the error that ended it. Neither
+/// this nor `SHOW ERRORS` can be prepared on MySQL, so the answer takes the way over variables.
+const DIAGNOSE: &str = "GET DIAGNOSTICS @recording_last = NUMBER; \
+     GET DIAGNOSTICS CONDITION @recording_last @recording_error = MYSQL_ERRNO, \
+     @recording_text = MESSAGE_TEXT";
+const DIAGNOSIS: &str = "SELECT CAST(@recording_error AS SIGNED) AS number, \
+     CAST(@recording_text AS CHAR) AS text";
 
 /// A table that is not there.
 pub(super) const NO_SUCH_TABLE: u16 = 1146;
@@ -75,14 +88,29 @@ pub(super) async fn asked<T>(
     let Err(Fault::Unasked(Error::DatabaseError(kind, information))) = result else {
         return result;
     };
-    let answers: Result<Vec<ErrorRow>, _> = sql_query("SHOW ERRORS").load(connection).await;
-    Err(match answers {
-        Ok(rows) => match rows.into_iter().next() {
-            Some(row) => server_fault(row.number, &row.message),
-            None => Fault::Unasked(Error::DatabaseError(kind, information)),
-        },
+    let found: Result<Condition, Error> = match connection.batch_execute(DIAGNOSE).await {
+        Ok(()) => sql_query(DIAGNOSIS).get_result(connection).await,
+        Err(error) => Err(error),
+    };
+    Err(match found.map(|found| (found.number(), found.text)) {
+        Ok((Some(number), text)) => server_fault(number, &text.unwrap_or_default()),
+        Ok((None, _)) => Fault::Unasked(Error::DatabaseError(kind, information)),
         Err(_) => Fault::Away("the connection to the server was lost".to_owned()),
     })
+}
+
+#[derive(QueryableByName)]
+struct Condition {
+    #[diesel(sql_type = Nullable<BigInt>)]
+    number: Option<i64>,
+    #[diesel(sql_type = Nullable<Text>)]
+    text: Option<String>,
+}
+
+impl Condition {
+    fn number(&self) -> Option<u16> {
+        self.number.and_then(|number| u16::try_from(number).ok())
+    }
 }
 
 /// A fault from the server's number. Of its message only the name of a right is taken.
@@ -144,21 +172,4 @@ fn refusal(number: u16) -> String {
         _ => "the server refused it",
     };
     format!("{meaning} (error {number})")
-}
-
-/// A row of `SHOW ERRORS`.
-struct ErrorRow {
-    number: u16,
-    message: String,
-}
-
-impl QueryableByName<Mysql> for ErrorRow {
-    fn build<'a>(row: &impl NamedRow<'a, Mysql>) -> diesel::deserialize::Result<Self> {
-        use diesel::sql_types::{Text, Unsigned};
-        let number = NamedRow::get::<Unsigned<diesel::sql_types::Integer>, u32>(row, "Code")?;
-        Ok(Self {
-            number: u16::try_from(number)?,
-            message: NamedRow::get::<Text, _>(row, "Message")?,
-        })
-    }
 }

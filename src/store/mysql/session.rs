@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use diesel::sql_query;
 use diesel_async::{AsyncMysqlConnection, RunQueryDsl, SimpleAsyncConnection};
+use tokio::time::timeout;
 
 use super::{
     days::NumberRow,
@@ -23,6 +24,8 @@ const SETTINGS: &str = "SET NAMES utf8mb4 COLLATE utf8mb4_bin; \
 
 /// A connection that nobody used for so long is asked whether it still is one.
 const QUIET: Duration = Duration::from_secs(5);
+/// How long the server may take for a statement that costs it nothing.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A connection to a server, and what the writer remembers of it.
 pub(super) struct Session {
@@ -39,11 +42,18 @@ pub(super) struct Session {
 impl Session {
     pub(super) async fn open(login: &Login) -> Answer<Self> {
         let connection = login.connect().await?;
-        let mut connection = AsyncMysqlConnection::try_from(connection)
+        let settling = async {
+            let mut connection = AsyncMysqlConnection::try_from(connection)
+                .await
+                .map_err(|_| Fault::Away("the server refused a setting".to_owned()))?;
+            let settled = settle(&mut connection).await;
+            let max_packet = asked(&mut connection, settled).await?;
+            Ok((connection, max_packet))
+        };
+        let late = || Fault::Away("the server does not answer in time".to_owned());
+        let (connection, max_packet) = timeout(ANSWER_TIMEOUT, settling)
             .await
-            .map_err(|_| Fault::Away("the server refused a setting of the session".to_owned()))?;
-        let settled = settle(&mut connection).await;
-        let max_packet = asked(&mut connection, settled).await?;
+            .unwrap_or_else(|_| Err(late()))?;
         let now = Instant::now();
         Ok(Self {
             connection,
@@ -60,7 +70,17 @@ impl Session {
         if self.worn || max_lifetime.is_some_and(|lifetime| self.opened.elapsed() > lifetime) {
             return false;
         }
-        self.used.elapsed() < QUIET || self.connection.batch_execute("DO 0").await.is_ok()
+        self.used.elapsed() < QUIET || self.answers("DO 0").await
+    }
+
+    /// Leaves the transaction that a failure left open, and says whether that was possible.
+    pub(super) async fn roll_back(&mut self) -> bool {
+        self.answers("ROLLBACK").await
+    }
+
+    async fn answers(&mut self, statement: &str) -> bool {
+        let answer = timeout(ANSWER_TIMEOUT, self.connection.batch_execute(statement)).await;
+        matches!(answer, Ok(Ok(())))
     }
 
     pub(super) fn rest(&mut self) {

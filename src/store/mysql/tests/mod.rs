@@ -1,3 +1,4 @@
+mod cuts;
 mod days;
 mod lists;
 mod reads;
