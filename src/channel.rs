@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use crossbeam_queue::ArrayQueue;
 use tokio::sync::Notify;
 
-use crate::{capture::Vault, exchange::Exchange, metrics::Counters, outcome::Truncated};
+use crate::{exchange::Exchange, metrics::Counters, outcome::Truncated, vault::Vault};
 
 /// Idle exchanges that are kept for the next requests: more than are usually in flight.
 const IDLE_EXCHANGES: usize = 1024;

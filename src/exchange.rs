@@ -6,12 +6,7 @@ use std::{
     time::Instant,
 };
 
-use crate::{
-    capture::{Capture, Vault},
-    context::RecordingContext,
-    id::Id,
-    outcome::Outcome,
-};
+use crate::{capture::Capture, context::RecordingContext, id::Id, outcome::Outcome, vault::Vault};
 
 /// One request/response pair with its timings, handed to a writer when the response has ended.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! An exchange while it is under way: the request's half and the response's, each settled once.
 
-use std::{net::IpAddr, sync::Arc, time::Instant};
+use std::{fmt, net::IpAddr, sync::Arc, time::Instant};
 
 use bytes::Buf;
 use http::{HeaderMap, Method, StatusCode, header};
@@ -54,7 +54,6 @@ impl Asked {
 
 /// The response's half of an exchange that is under way. Dropped before it is settled, it settles
 /// itself as cancelled.
-#[derive(Debug)]
 pub(crate) struct Recording {
     channel: Arc<Channel>,
     /// Until it is settled.
@@ -177,6 +176,13 @@ impl Recording {
     }
 }
 
+/// A body's `Debug` is in everyday log lines: it says that it is recorded, and not what.
+impl fmt::Debug for Recording {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recording").finish_non_exhaustive()
+    }
+}
+
 impl Drop for Recording {
     fn drop(&mut self) {
         self.cancelled();
@@ -198,7 +204,6 @@ fn content_length(headers: &HeaderMap) -> Option<u64> {
 }
 
 /// The request's half of an exchange, held by the request's body.
-#[derive(Debug)]
 pub(crate) struct RequestTee {
     channel: Arc<Channel>,
     half: Arc<RequestHalf>,
@@ -236,5 +241,11 @@ impl RequestTee {
         } else {
             RequestEnd::Incomplete
         });
+    }
+}
+
+impl fmt::Debug for RequestTee {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestTee").finish_non_exhaustive()
     }
 }

@@ -178,6 +178,11 @@ fn held_streams(runtime: &Runtime, arm: &str, held: usize) -> (f64, f64) {
     (resident, charged)
 }
 
+fn pause(runtime: &Runtime, time: Duration) {
+    // The timer wants to be made inside of the runtime.
+    runtime.block_on(async { tokio::time::sleep(time).await });
+}
+
 /// Loads a server whose store never answers, and watches its memory.
 fn blocked(runtime: &Runtime, time: Duration) {
     println!(
@@ -191,12 +196,12 @@ fn blocked(runtime: &Runtime, time: Duration) {
     let warm_up = Duration::from_secs(2);
     let whole = traffic::reply();
     let load = runtime.spawn(clients::run(address, Kind::Json, whole, warm_up, time));
-    runtime.block_on(tokio::time::sleep(warm_up));
+    pause(runtime, warm_up);
     let mut samples = Vec::new();
     while !load.is_finished() {
         let charged: f64 = server.ask("charged").parse().expect("a number");
         samples.push((server.resident_bytes() as f64, charged));
-        runtime.block_on(tokio::time::sleep(Duration::from_millis(250)));
+        pause(runtime, Duration::from_millis(250));
     }
     let a_second = runtime.block_on(load).expect("all answers, byte for byte");
     println!(

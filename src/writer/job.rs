@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use super::batch::Batch;
+use super::batch::{Batch, Load};
 use crate::{
     rules,
     store::{Store, StoreError, StoreFuture, UnixMillis},
@@ -30,56 +30,44 @@ pub(crate) enum Done {
 /// A job under way, with the batch it holds.
 pub(crate) struct Job {
     future: Pin<Box<dyn Future<Output = Done> + Send>>,
-    /// The earliest exchange of its batch.
-    pub(crate) first: Option<u64>,
-    /// How many exchanges its batch has.
-    pub(crate) exchanges: usize,
+    pub(crate) load: Load,
 }
 
 impl Job {
     pub(crate) fn prepare(store: Arc<dyn Store>) -> Self {
-        Self::without_batch(async move { Done::Prepared(caught(|| store.prepare(now())).await) })
+        Self::new(Load::default(), async move {
+            Done::Prepared(caught(|| store.prepare(now())).await)
+        })
     }
 
     pub(crate) fn maintain(store: Arc<dyn Store>) -> Self {
-        Self::without_batch(async move { Done::Maintained(caught(|| store.maintain(now())).await) })
+        Self::new(Load::default(), async move {
+            Done::Maintained(caught(|| store.maintain(now())).await)
+        })
     }
 
     pub(crate) fn write(store: Arc<dyn Store>, batch: Batch) -> Self {
-        let (first, exchanges) = (batch.first(), batch.exchanges().len());
-        let future = Box::pin(async move {
+        Self::new(batch.load(), async move {
             let result = caught(|| store.write(batch.exchanges())).await;
             Done::Written(batch, result)
-        });
-        Self {
-            future,
-            first,
-            exchanges,
-        }
+        })
     }
 
     /// Keeps the one exchange of a batch that was refused.
     pub(crate) fn reject(store: Arc<dyn Store>, batch: Batch, reason: String) -> Self {
-        let (first, exchanges) = (batch.first(), batch.exchanges().len());
-        let future = Box::pin(async move {
+        Self::new(batch.load(), async move {
             let mut result = Ok(());
             for exchange in batch.exchanges() {
                 result = caught(|| store.reject(exchange, &reason)).await;
             }
             Done::Rejected(batch, result)
-        });
-        Self {
-            future,
-            first,
-            exchanges,
-        }
+        })
     }
 
-    fn without_batch(future: impl Future<Output = Done> + Send + 'static) -> Self {
+    fn new(load: Load, future: impl Future<Output = Done> + Send + 'static) -> Self {
         Self {
             future: Box::pin(future),
-            first: None,
-            exchanges: 0,
+            load,
         }
     }
 }

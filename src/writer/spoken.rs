@@ -4,13 +4,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::Workshop;
 use crate::{
-    capture::Share,
     decode::{self, Payload, Policy, Spoken},
     escape,
     exchange::{Exchange, RequestEnd, RequestState},
     outcome::{Outcome, Truncated},
     prefix::{Prefix, take},
     settings::MAX_RAW_BYTES,
+    vault::Share,
 };
 
 /// Parsed messages take about as much again as the bodies they come from.

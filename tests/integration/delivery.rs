@@ -170,3 +170,89 @@ async fn every_exchange_is_accounted_for_at_every_moment() {
     );
     assert_eq!((metrics.pending(), metrics.captured_bytes), (0, 0));
 }
+
+#[tokio::test]
+async fn maintenance_that_hangs_holds_no_write_back() {
+    let shelf = Shelf::new();
+    shelf.never_maintain();
+    let layer = shelf.layer().build().expect("a layer");
+    ask(&layer, "s", "hello").await;
+    let recorder = layer.recorder();
+    let written = tokio::time::timeout(Duration::from_secs(10), shelf.take(&recorder)).await;
+    assert_eq!(written.expect("a write in time").len(), 1);
+    let report = recorder.shutdown(Duration::from_secs(10)).await;
+    assert_eq!((report.written, report.left), (1, 0));
+}
+
+#[tokio::test]
+async fn a_write_under_way_at_the_deadline_is_counted_as_unknown() {
+    let shelf = Shelf::new();
+    shelf.turn(Mood::Blocked);
+    let layer = shelf.layer().build().expect("a layer");
+    ask(&layer, "s", "hello").await;
+    shelf.was_asked(1).await;
+    ask(&layer, "s", "again").await;
+    let recorder = layer.recorder();
+    let report = recorder.shutdown(Duration::from_millis(100)).await;
+    assert_eq!((report.written, report.left), (0, 2));
+    let metrics = recorder.metrics();
+    assert_eq!((metrics.unknown, metrics.dropped_shutdown), (1, 1));
+    assert_eq!((metrics.pending(), metrics.captured_bytes), (0, 0));
+}
+
+#[tokio::test]
+async fn a_second_shutdown_may_bring_the_deadline_forward() {
+    let shelf = Shelf::new();
+    shelf.turn(Mood::Blocked);
+    let layer = shelf.layer().build().expect("a layer");
+    ask(&layer, "s", "hello").await;
+    let recorder = layer.recorder();
+    let patient = tokio::spawn({
+        let recorder = recorder.clone();
+        async move { recorder.shutdown(Duration::MAX).await }
+    });
+    shelf.was_asked(1).await;
+    let hasty = recorder.shutdown(Duration::from_millis(50));
+    let hasty = tokio::time::timeout(Duration::from_secs(10), hasty).await;
+    assert_eq!(hasty.expect("an end").left, 1);
+    let patient = tokio::time::timeout(Duration::from_secs(10), patient).await;
+    assert_eq!(patient.expect("an end").expect("a report").left, 1);
+}
+
+#[tokio::test]
+async fn the_longest_flush_interval_is_no_panic() {
+    let shelf = Shelf::new();
+    let layer = shelf
+        .layer()
+        .flush_interval(Duration::MAX)
+        .build()
+        .expect("a layer");
+    ask(&layer, "s", "hello").await;
+    assert_eq!(shelf.take(&layer.recorder()).await.len(), 1);
+}
+
+#[tokio::test]
+async fn debug_output_shows_no_content() {
+    let shelf = Shelf::new();
+    let layer = shelf.layer().build().expect("a layer");
+    let mut service = layer.layer(service_fn(
+        async |request: Request<RecordingBody<Full<Bytes>>>| {
+            let (_, mut body) = request.into_parts();
+            let Some(Ok(_)) = body.frame().await else {
+                panic!("a frame");
+            };
+            let told = format!("{body:?}");
+            assert!(
+                !told.contains("122, 121, 120") && !told.contains("zyx"),
+                "{told}"
+            );
+            Ok::<_, Infallible>(Response::new(Full::<Bytes>::from(ANSWER)))
+        },
+    ));
+    let Ok(response) = service.call(chat_completion("s", said("zyx"))).await;
+    let told = format!("{response:?} {service:?}");
+    assert!(
+        !told.contains("122, 121, 120") && !told.contains("zyx"),
+        "{told}"
+    );
+}

@@ -15,6 +15,7 @@ use super::{
     statement::{Kind, Value},
 };
 use crate::{
+    escape,
     outcome::Truncated,
     store::{columns, pack::Cell},
 };
@@ -144,11 +145,7 @@ fn push_row<'a>(
     };
     match values.get_mut(first + content) {
         Some(Value::Text(content)) if content.len() >= excess => {
-            let mut end = content.len() - excess;
-            while !content.is_char_boundary(end) {
-                end -= 1;
-            }
-            *content = &content[..end];
+            *content = escape::first_bytes(content, content.len() - excess);
         }
         _ => return Err(too_large),
     }

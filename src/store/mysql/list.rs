@@ -12,10 +12,10 @@ use diesel_async::{AsyncMysqlConnection, RunQueryDsl};
 
 use super::{
     datetime::Millis,
-    days::{self, Mode, TextRow},
+    days::Mode,
     decode::ConversationRow,
     error::Answer,
-    read::{as_limit, complete, find, unless_dropped},
+    read::{Uncounted, as_limit, complete, find, unless_dropped},
 };
 use crate::{
     id::Id,
@@ -35,8 +35,10 @@ pub(super) async fn conversation(
     let Some(row) = find(connection, id).await? else {
         return Ok(None);
     };
-    let open = open_days(connection).await?;
-    complete(connection, mode, row, &open, None).await.map(Some)
+    let uncounted = Uncounted::find(connection).await?;
+    complete(connection, mode, row, &uncounted, None)
+        .await
+        .map(Some)
 }
 
 /// The conversations that bear this session id, oldest first.
@@ -56,10 +58,10 @@ pub(super) async fn named(
     .bind::<BigInt, _>(MAX_NAMED)
     .load(connection)
     .await?;
-    let open = open_days(connection).await?;
+    let uncounted = Uncounted::find(connection).await?;
     let mut conversations = Vec::with_capacity(rows.len());
     for row in rows {
-        conversations.push(complete(connection, mode, row, &open, None).await?);
+        conversations.push(complete(connection, mode, row, &uncounted, None).await?);
     }
     Ok(conversations)
 }
@@ -94,7 +96,7 @@ pub(super) async fn of_user(
     .await?;
     let mut skip = as_limit(offset);
     let mut missing = as_limit(limit);
-    let open = open_days(connection).await?;
+    let uncounted = Uncounted::find(connection).await?;
     let mut data = Vec::new();
     let mut has_more = false;
     for DayOfUser { day, conversations } in days {
@@ -110,7 +112,7 @@ pub(super) async fn of_user(
             let page = (taken, skip);
             for active in active_on(connection, mode, (tenant, user), day, page).await? {
                 let ActiveRow { row, newest } = active;
-                data.push(complete(connection, mode, row, &open, newest).await?);
+                data.push(complete(connection, mode, row, &uncounted, newest).await?);
             }
         }
         missing -= taken;
@@ -179,13 +181,4 @@ async fn active_on(
             Ok(query(unknown, unknown).load(connection).await?)
         }
     }
-}
-
-/// The days whose rows are in no stored count.
-async fn open_days(connection: &mut AsyncMysqlConnection) -> Answer<Vec<Day>> {
-    let rows: Vec<TextRow> =
-        sql_query("SELECT CAST(day AS CHAR) AS value FROM recording_days WHERE closed_at IS NULL")
-            .load(connection)
-            .await?;
-    Ok(days::parse(&rows))
 }

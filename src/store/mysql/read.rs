@@ -11,7 +11,7 @@ use diesel_async::{AsyncMysqlConnection, RunQueryDsl};
 
 use super::{
     datetime::Millis,
-    days::{self, Mode, NumberRow},
+    days::{self, Mode, NumberRow, TextRow},
     decode::{ConversationRow, ErrorRow, MessageRow},
     error::{Answer, NO_SUCH_TABLE, asked},
     insert,
@@ -103,27 +103,57 @@ pub(super) async fn find(
     Ok(rows.into_iter().next())
 }
 
-/// Adds the count of the days that are not closed, and the time of the newest row where it is not known yet.
+/// The days of which a conversation's stored count does not know all.
+pub(super) struct Uncounted {
+    /// Not closed yet: no count has them.
+    open: Vec<Day>,
+    /// Closed, and written to since: the counts have a part of them.
+    dirty: Vec<Day>,
+}
+
+impl Uncounted {
+    pub(super) async fn find(connection: &mut AsyncMysqlConnection) -> Answer<Self> {
+        Ok(Self {
+            open: days_where(connection, "closed_at IS NULL").await?,
+            dirty: days_where(connection, "closed_at IS NOT NULL AND dirty <> 0").await?,
+        })
+    }
+}
+
+async fn days_where(connection: &mut AsyncMysqlConnection, condition: &str) -> Answer<Vec<Day>> {
+    let rows: Vec<TextRow> = sql_query(format!(
+        "SELECT CAST(day AS CHAR) AS value FROM recording_days WHERE {condition}"
+    ))
+    .load(connection)
+    .await?;
+    Ok(days::parse(&rows))
+}
+
+/// Adds what the stored count does not know, and the time of the newest row where it is not known yet.
 pub(super) async fn complete(
     connection: &mut AsyncMysqlConnection,
     mode: Mode,
     row: ConversationRow,
-    open: &[Day],
+    uncounted: &Uncounted,
     newest: Option<UnixMillis>,
 ) -> Answer<Conversation> {
-    let mut count = 0;
-    let days = open
-        .iter()
-        .filter(|day| row.first_day <= **day && **day <= row.last_day);
+    let within = |day: &&Day| row.first_day <= **day && **day <= row.last_day;
+    let (mut count, days) = if uncounted.dirty.iter().any(|day| within(&day)) {
+        let days = days::between(connection, row.first_day, row.last_day).await?;
+        (0, days)
+    } else {
+        let open = uncounted.open.iter().filter(within).copied();
+        (row.conversation.message_count, open.collect())
+    };
     for day in days {
-        count += count_day(connection, mode, row.conversation.id, *day).await?;
+        count += count_day(connection, mode, row.conversation.id, day).await?;
     }
     let newest = match newest {
         Some(newest) => Some(newest),
         None => newest_row(connection, mode, &row).await?,
     };
     let mut conversation = row.conversation;
-    conversation.message_count += count;
+    conversation.message_count = count;
     conversation.updated_at = newest.unwrap_or(conversation.created_at);
     Ok(conversation)
 }

@@ -1,7 +1,10 @@
 //! A store in memory that does as it is told: it takes rows, blocks, fails, refuses or panics.
 
 use std::{
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering::SeqCst},
+    },
     time::Duration,
 };
 
@@ -36,6 +39,7 @@ pub enum Mood {
 pub struct Shelf {
     mood: watch::Sender<Mood>,
     asked: watch::Sender<u64>,
+    maintained: AtomicBool,
     attempts: Mutex<Vec<Vec<ExchangeRows>>>,
     rows: Mutex<Vec<ExchangeRows>>,
     rejects: Mutex<Vec<ExchangeRows>>,
@@ -46,6 +50,7 @@ impl Shelf {
         Arc::new(Self {
             mood: watch::Sender::new(Mood::Willing),
             asked: watch::Sender::new(0),
+            maintained: AtomicBool::new(true),
             attempts: Mutex::default(),
             rows: Mutex::default(),
             rejects: Mutex::default(),
@@ -55,6 +60,11 @@ impl Shelf {
     /// Settings for a layer that records onto this shelf.
     pub fn layer(self: &Arc<Self>) -> RecordingLayerBuilder {
         RecordingLayer::with_store(Arc::clone(self) as Arc<dyn Store>)
+    }
+
+    /// Lets maintenance begin and never end.
+    pub fn never_maintain(&self) {
+        self.maintained.store(false, SeqCst);
     }
 
     pub fn turn(&self, mood: Mood) {
@@ -138,7 +148,11 @@ impl Store for Shelf {
     }
 
     fn maintain(&self, _: UnixMillis) -> StoreFuture<'_, ()> {
-        nothing()
+        if self.maintained.load(SeqCst) {
+            nothing()
+        } else {
+            Box::pin(std::future::pending())
+        }
     }
 
     fn conversations_named<'a>(

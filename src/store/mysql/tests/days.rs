@@ -144,6 +144,7 @@ async fn closing_counts(store: MysqlStore, file: &Place) {
         file.number("SELECT sum(dirty) FROM recording_days").await,
         1
     );
+    assert_eq!(count_of(&store, "s").await, 7);
     store.maintain(NOON + DAY).await.unwrap();
     assert_eq!(
         file.number("SELECT sum(dirty) FROM recording_days").await,
