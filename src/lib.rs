@@ -35,7 +35,7 @@ mod id;
 mod escape;
 
 // Where the rows are kept.
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "mysql", feature = "sqlite"))]
 mod partition;
 pub mod store;
 

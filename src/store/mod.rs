@@ -4,14 +4,16 @@ mod discard;
 mod dsn;
 mod error;
 mod open;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "mysql", feature = "sqlite"))]
 mod columns;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "mysql", feature = "sqlite"))]
 mod memory;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "mysql", feature = "sqlite"))]
 mod pack;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "mysql", feature = "sqlite"))]
 mod payload;
+#[cfg(feature = "mysql")]
+mod mysql;
 mod rows;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -29,6 +31,8 @@ pub use rows::{
     StoredError, StoredMessage, UnixMillis,
 };
 
+#[cfg(feature = "mysql")]
+use dsn::warn_ignored;
 pub(crate) use open::{StoreOptions, open};
 
 use crate::id::Id;

@@ -9,6 +9,9 @@ use std::{fmt, str::FromStr};
 
 pub use server::{Host, Secret, Server};
 
+#[cfg(feature = "mysql")]
+pub(super) use server::warn_ignored;
+
 /// The file of the DSN `local`, in the process' working directory.
 const LOCAL_PATH: &str = "conversations.db";
 const POSTGRES_PORT: u16 = 5432;
@@ -69,6 +72,9 @@ pub enum DsnError {
     /// A percent-encoded part is not UTF-8.
     #[error("a percent-encoded part of the DSN is not UTF-8")]
     NotUtf8,
+    /// A parameter that decides how connections are secured has a value that is not understood.
+    #[error("the DSN's parameter `{0}` has a value that is not understood")]
+    Parameter(&'static str),
     /// This build of the crate has no such store.
     #[error("enable the feature `{0}` of tower-recording to use this DSN")]
     FeatureOff(&'static str),

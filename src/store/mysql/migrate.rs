@@ -1,0 +1,138 @@
+//! The schema, and the mode that the database was begun in.
+
+use diesel::{
+    sql_query,
+    sql_types::{Binary, Text},
+};
+use diesel_async::{AsyncMysqlConnection, RunQueryDsl, SimpleAsyncConnection};
+use rustls::crypto::ring::default_provider;
+
+use super::{
+    days::{self, Mode, NumberRow, TextRow},
+    error::{Answer, Fault, asked},
+    lock::Lock,
+};
+use crate::partition::Day;
+
+/// The migrations by version, oldest first. diesel's own harness blocks and takes no lock, so they
+/// are run here, and noted where diesel's command line tool looks.
+const MIGRATIONS: [(&str, &str); 1] = [(
+    "20261121000000",
+    include_str!("../../../migrations/mysql/2026-11-21-000000_conversations/up.sql"),
+)];
+
+const NOTED: &str = "CREATE TABLE IF NOT EXISTS __diesel_schema_migrations (\
+     version VARCHAR(50) PRIMARY KEY NOT NULL, run_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP)";
+
+/// The collation of the migrations' text, which MariaDB has; MySQL's own name for the same order.
+const MARIADB_COLLATION: &str = "utf8mb4_nopad_bin";
+const MYSQL_COLLATION: &str = "utf8mb4_0900_bin";
+
+const SECRET_BYTES: usize = 32;
+
+/// Brings the schema up to date and settles the mode. Any number of processes may do so at once; a
+/// database that is up to date is only read.
+pub(super) async fn migrate(connection: &mut AsyncMysqlConnection, wanted: Mode) -> Answer<Mode> {
+    if let Some(mode) = settled(connection).await? {
+        return Ok(mode);
+    }
+    Lock::Tables.take(connection).await?;
+    let mode = migrate_alone(connection, wanted).await;
+    let mode = asked(connection, mode).await;
+    Lock::Tables.release(connection).await?;
+    mode
+}
+
+/// The mode, where nothing is left to do.
+async fn settled(connection: &mut AsyncMysqlConnection) -> Answer<Option<Mode>> {
+    let tables: NumberRow = sql_query(
+        "SELECT COUNT(*) AS value FROM information_schema.tables \
+         WHERE table_schema = DATABASE() \
+         AND table_name IN ('__diesel_schema_migrations', 'recording_meta')",
+    )
+    .get_result(connection)
+    .await?;
+    if tables.value != Some(2) || !pending(connection).await?.is_empty() {
+        return Ok(None);
+    }
+    stored_mode(connection).await
+}
+
+async fn migrate_alone(connection: &mut AsyncMysqlConnection, wanted: Mode) -> Answer<Mode> {
+    connection.batch_execute(NOTED).await?;
+    let collation = collation(connection).await?;
+    for (version, sql) in pending(connection).await? {
+        let sql = sql.replace(MARIADB_COLLATION, collation);
+        connection.batch_execute(&sql).await?;
+        sql_query("INSERT INTO __diesel_schema_migrations (version) VALUES (?)")
+            .bind::<Text, _>(version)
+            .execute(connection)
+            .await?;
+    }
+    keep(connection, "schema_version", b"1").await?;
+    keep(connection, "secret", &secret()?).await?;
+    if wanted == Mode::Single && stored_mode(connection).await?.is_none() {
+        days::make_missing(connection, wanted, &[Day::MIN]).await?;
+    }
+    keep(connection, "partition", wanted.as_str().as_bytes()).await?;
+    Ok(stored_mode(connection).await?.unwrap_or(wanted))
+}
+
+async fn pending(
+    connection: &mut AsyncMysqlConnection,
+) -> Answer<Vec<(&'static str, &'static str)>> {
+    let run: Vec<TextRow> = sql_query("SELECT version AS value FROM __diesel_schema_migrations")
+        .load(connection)
+        .await?;
+    let is_run = |version: &str| run.iter().any(|row| row.value == version);
+    Ok(MIGRATIONS
+        .into_iter()
+        .filter(|(version, _)| !is_run(version))
+        .collect())
+}
+
+async fn stored_mode(connection: &mut AsyncMysqlConnection) -> Answer<Option<Mode>> {
+    let stored: Vec<TextRow> = sql_query(
+        "SELECT CAST(value AS CHAR) AS value FROM recording_meta WHERE `key` = 'partition'",
+    )
+    .load(connection)
+    .await?;
+    Ok(stored
+        .as_slice()
+        .first()
+        .map(|row| match row.value.as_str() {
+            "single" => Mode::Single,
+            _ => Mode::Daily,
+        }))
+}
+
+/// Writes a value that no later process changes.
+async fn keep(connection: &mut AsyncMysqlConnection, key: &str, value: &[u8]) -> Answer<()> {
+    sql_query("INSERT INTO recording_meta (`key`, value) VALUES (?, ?) ON DUPLICATE KEY UPDATE `key` = `key`")
+        .bind::<Text, _>(key)
+        .bind::<Binary, _>(value)
+        .execute(connection)
+        .await?;
+    Ok(())
+}
+
+async fn collation(connection: &mut AsyncMysqlConnection) -> Answer<&'static str> {
+    let known: NumberRow = sql_query(
+        "SELECT COUNT(*) AS value FROM information_schema.collations WHERE collation_name = ?",
+    )
+    .bind::<Text, _>(MARIADB_COLLATION)
+    .get_result(connection)
+    .await?;
+    Ok(match known.value {
+        Some(1..) => MARIADB_COLLATION,
+        _ => MYSQL_COLLATION,
+    })
+}
+
+fn secret() -> Answer<[u8; SECRET_BYTES]> {
+    let mut secret = [0; SECRET_BYTES];
+    match default_provider().secure_random.fill(&mut secret) {
+        Ok(()) => Ok(secret),
+        Err(_) => Err(Fault::Away("the system gives no random bytes".to_owned())),
+    }
+}

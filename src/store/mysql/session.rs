@@ -1,0 +1,100 @@
+//! A connection that is ready for work.
+
+use std::time::{Duration, Instant};
+
+use diesel::sql_query;
+use diesel_async::{AsyncMysqlConnection, RunQueryDsl, SimpleAsyncConnection};
+use tokio::time::timeout;
+
+use super::{
+    days::NumberRow,
+    error::{Answer, Fault, asked},
+    login::Login,
+};
+use crate::store::memory::Memory;
+
+/// How the session is, whatever the server's own settings are: text that does not fit is refused and
+/// not cut; times are UTC; nobody waits for ever for a lock. The last setting lets the server tell
+/// what an error was.
+const SETTINGS: &str = "SET NAMES utf8mb4 COLLATE utf8mb4_bin; \
+     SET SESSION sql_mode = 'STRICT_ALL_TABLES,NO_ENGINE_SUBSTITUTION,NO_ZERO_DATE,NO_ZERO_IN_DATE'; \
+     SET SESSION time_zone = '+00:00', autocommit = 1, lock_wait_timeout = 10, \
+     innodb_lock_wait_timeout = 10, max_error_count = 64; \
+     SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
+
+/// A connection that nobody used for so long is asked whether it still is one.
+const QUIET: Duration = Duration::from_secs(5);
+/// How long the server may take for a statement that costs it nothing.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A connection to a server, and what the writer remembers of it.
+pub(super) struct Session {
+    pub(super) connection: AsyncMysqlConnection,
+    pub(super) memory: Memory,
+    /// The largest packet that the server takes, in bytes.
+    pub(super) max_packet: usize,
+    /// Set where the connection is not to be used again.
+    pub(super) worn: bool,
+    opened: Instant,
+    used: Instant,
+}
+
+impl Session {
+    pub(super) async fn open(login: &Login) -> Answer<Self> {
+        let connection = login.connect().await?;
+        let settling = async {
+            let mut connection = AsyncMysqlConnection::try_from(connection)
+                .await
+                .map_err(|_| Fault::Away("the server refused a setting".to_owned()))?;
+            let settled = settle(&mut connection).await;
+            let max_packet = asked(&mut connection, settled).await?;
+            Ok((connection, max_packet))
+        };
+        let late = || Fault::Away("the server does not answer in time".to_owned());
+        let (connection, max_packet) = timeout(ANSWER_TIMEOUT, settling)
+            .await
+            .unwrap_or_else(|_| Err(late()))?;
+        let now = Instant::now();
+        Ok(Self {
+            connection,
+            memory: Memory::default(),
+            max_packet,
+            worn: false,
+            opened: now,
+            used: now,
+        })
+    }
+
+    /// Whether it may be used once more.
+    pub(super) async fn is_fresh(&mut self, max_lifetime: Option<Duration>) -> bool {
+        if self.worn || max_lifetime.is_some_and(|lifetime| self.opened.elapsed() > lifetime) {
+            return false;
+        }
+        self.used.elapsed() < QUIET || self.answers("DO 0").await
+    }
+
+    /// Leaves the transaction that a failure left open, and says whether that was possible.
+    pub(super) async fn roll_back(&mut self) -> bool {
+        self.answers("ROLLBACK").await
+    }
+
+    async fn answers(&mut self, statement: &str) -> bool {
+        let answer = timeout(ANSWER_TIMEOUT, self.connection.batch_execute(statement)).await;
+        matches!(answer, Ok(Ok(())))
+    }
+
+    pub(super) fn rest(&mut self) {
+        self.used = Instant::now();
+    }
+}
+
+async fn settle(connection: &mut AsyncMysqlConnection) -> Answer<usize> {
+    connection.batch_execute(SETTINGS).await?;
+    let row: NumberRow = sql_query("SELECT CAST(@@max_allowed_packet AS SIGNED) AS value")
+        .get_result(connection)
+        .await?;
+    Ok(row
+        .value
+        .and_then(|bytes| usize::try_from(bytes).ok())
+        .unwrap_or(usize::MAX))
+}

@@ -1,0 +1,77 @@
+//! Statements that diesel prepares once a connection; those of `sql_query` it prepares every time.
+
+use diesel::{
+    mysql::Mysql,
+    prelude::QueryResult,
+    query_builder::{AstPass, Query, QueryFragment, QueryId},
+    sql_types::{BigInt, Binary, Datetime, Nullable, Text, Untyped},
+};
+
+use super::datetime::Millis;
+
+/// What a column takes. It is the same for every row, a missing value too: diesel caches a statement
+/// by its text and the types of its values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Number,
+    Bytes,
+    Text,
+    Time,
+}
+
+/// One value of a statement.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Value<'a> {
+    Null(Kind),
+    Number(i64),
+    Bytes([u8; 16]),
+    Text(&'a str),
+    Time(Millis),
+}
+
+impl Value<'_> {
+    pub(super) fn push<'b>(&'b self, out: &mut AstPass<'_, 'b, Mysql>) -> QueryResult<()> {
+        match self {
+            Self::Null(Kind::Number) => out.push_bind_param::<Nullable<BigInt>, Option<i64>>(&None),
+            Self::Null(Kind::Bytes) => {
+                out.push_bind_param::<Nullable<Binary>, Option<&[u8]>>(&None)
+            }
+            Self::Null(Kind::Text) => out.push_bind_param::<Nullable<Text>, Option<&str>>(&None),
+            Self::Null(Kind::Time) => {
+                out.push_bind_param::<Nullable<Datetime>, Option<Millis>>(&None)
+            }
+            Self::Number(number) => out.push_bind_param::<BigInt, i64>(number),
+            Self::Bytes(bytes) => out.push_bind_param::<Binary, [u8]>(bytes),
+            Self::Text(text) => out.push_bind_param::<Text, str>(text),
+            Self::Time(time) => out.push_bind_param::<Datetime, Millis>(time),
+        }
+    }
+}
+
+/// A statement with a `?` for each of its values.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Statement<'a> {
+    pub(super) sql: &'a str,
+    pub(super) values: &'a [Value<'a>],
+}
+
+impl QueryId for Statement<'_> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl Query for Statement<'_> {
+    type SqlType = Untyped;
+}
+
+impl QueryFragment<Mysql> for Statement<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Mysql>) -> QueryResult<()> {
+        let mut parts = self.sql.split('?');
+        out.push_sql(parts.next().unwrap_or_default());
+        for (value, part) in self.values.iter().zip(parts) {
+            value.push(&mut out)?;
+            out.push_sql(part);
+        }
+        Ok(())
+    }
+}

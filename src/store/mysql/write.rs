@@ -1,0 +1,233 @@
+//! Batches into tables, each in one transaction.
+
+use diesel::{
+    QueryableByName, sql_query,
+    sql_types::{BigInt, Binary, Datetime, Text},
+};
+use diesel_async::{AsyncMysqlConnection, RunQueryDsl, SimpleAsyncConnection};
+
+use super::{
+    datetime::Millis,
+    days::{self, Mode},
+    error::{Answer, DEADLOCK, Fault, NO_SUCH_TABLE, asked},
+    insert::{self, Target, insert},
+    session::Session,
+    statement::{Statement, Value},
+};
+use crate::{
+    id::Id,
+    partition::{Day, ERRORS, MESSAGES},
+    store::{
+        ExchangeRows, columns,
+        pack::{Batch, Cell, ConversationCells, DayCells},
+    },
+};
+
+/// Unlike `INSERT IGNORE` this hides no other error.
+const DO_NOTHING: &str = " ON DUPLICATE KEY UPDATE id = id";
+
+/// Changes a conversation that stands there only where it learns something.
+const WIDEN: &str = " ON DUPLICATE KEY UPDATE first_day = LEAST(first_day, VALUES(first_day)), \
+     last_day = GREATEST(last_day, VALUES(last_day)), title = COALESCE(title, VALUES(title))";
+
+/// Whoever closes the day waits for those who hold this lock, and they for him.
+const LOCK_DAY: &str = "SELECT CAST(closed_at IS NOT NULL OR dirty <> 0 AS SIGNED) AS closed, \
+     CAST(dirty = 1 AS SIGNED) AS dirty FROM recording_days WHERE day = ? LOCK IN SHARE MODE";
+
+/// Deadlocks in a row that are bad luck. Rows go in the order of their keys, so one is rare.
+const MAX_DEADLOCKS: usize = 10;
+
+/// Where a row's key stands among its cells.
+const CONVERSATION_ID: usize = 0;
+const CREATED_AT: usize = 1;
+const ID: usize = 19;
+
+/// Writes the batch in one transaction.
+pub(super) async fn write(session: &mut Session, mode: Mode, batch: &Batch) -> Answer<()> {
+    // Statements of dropped days would fill the server's memory; they go with the connection.
+    session.worn |= session.memory.has_too_many_days(batch.days.keys());
+    let mut fresh: Vec<&ConversationCells> = batch
+        .conversations
+        .iter()
+        .filter(|conversation| !session.memory.covers(conversation))
+        .collect();
+    fresh.sort_unstable_by_key(|conversation| conversation.id);
+    let mut deadlocks = 0;
+    let mut made = false;
+    loop {
+        let result = transaction(session, mode, batch, &fresh).await;
+        let connection = &mut session.connection;
+        match asked(connection, result).await {
+            Ok(()) => break,
+            // The server has rolled back by itself.
+            Err(fault) if fault.is(DEADLOCK) && deadlocks < MAX_DEADLOCKS => {
+                connection.batch_execute("ROLLBACK").await?;
+                deadlocks += 1;
+            }
+            Err(fault) if fault.is(NO_SUCH_TABLE) && !made => {
+                connection.batch_execute("ROLLBACK").await?;
+                let days: Vec<Day> = batch.days.keys().copied().collect();
+                days::make(connection, mode, &days).await?;
+                made = true;
+            }
+            Err(fault) => return Err(fault),
+        }
+    }
+    for conversation in fresh {
+        session.memory.learn(conversation);
+    }
+    Ok(())
+}
+
+async fn transaction(
+    session: &mut Session,
+    mode: Mode,
+    batch: &Batch,
+    fresh: &[&ConversationCells],
+) -> Answer<()> {
+    let Session {
+        connection,
+        max_packet,
+        ..
+    } = session;
+    connection.batch_execute("START TRANSACTION").await?;
+    for (day, cells) in &batch.days {
+        enter(connection, mode, *day).await?;
+        write_day(connection, mode, *day, &batch.text, cells, *max_packet).await?;
+    }
+    // Last, because others wait for these locks.
+    let conversations: Vec<&[Cell]> = fresh
+        .iter()
+        .map(|conversation| conversation.cells.as_slice())
+        .collect();
+    let target = Target {
+        table: "conversations",
+        columns: &insert::CONVERSATION,
+        on_duplicate: WIDEN,
+    };
+    insert(connection, target, &batch.text, &conversations, *max_packet).await?;
+    connection.batch_execute("COMMIT").await?;
+    Ok(())
+}
+
+#[derive(QueryableByName)]
+struct DayState {
+    #[diesel(sql_type = BigInt)]
+    closed: i64,
+    #[diesel(sql_type = BigInt)]
+    dirty: i64,
+}
+
+/// Keeps the day from being closed until the transaction ends, and marks it where it already is.
+async fn enter(connection: &mut AsyncMysqlConnection, mode: Mode, day: Day) -> Answer<()> {
+    let date = day.to_string();
+    let values = [Value::Text(&date)];
+    let lock = Statement {
+        sql: LOCK_DAY,
+        values: &values,
+    };
+    let state: Vec<DayState> = lock.load(connection).await?;
+    match (state.as_slice().first(), mode) {
+        (Some(state), _) if state.closed == 0 || state.dirty != 0 => Ok(()),
+        (Some(_), _) => {
+            let mark = Statement {
+                sql: "UPDATE recording_days SET dirty = 1 WHERE day = ?",
+                values: &values,
+            };
+            mark.execute(connection).await?;
+            Ok(())
+        }
+        // A day without a table of its own needs nothing else to begin.
+        (None, Mode::Single) => days::note(connection, day).await,
+        (None, Mode::Daily) => Err(Fault::Server(NO_SUCH_TABLE, None)),
+    }
+}
+
+async fn write_day(
+    connection: &mut AsyncMysqlConnection,
+    mode: Mode,
+    day: Day,
+    text: &str,
+    cells: &DayCells,
+    max_packet: usize,
+) -> Answer<()> {
+    let messages = sorted(&cells.messages, columns::MESSAGE_WIDTH);
+    let target = Target {
+        table: &mode.table(MESSAGES, day),
+        columns: &insert::MESSAGE,
+        on_duplicate: DO_NOTHING,
+    };
+    insert(connection, target, text, &messages, max_packet).await?;
+    let errors = sorted(&cells.errors, columns::ERROR_WIDTH);
+    let target = Target {
+        table: &mode.table(ERRORS, day),
+        columns: &insert::ERROR,
+        on_duplicate: DO_NOTHING,
+    };
+    insert(connection, target, text, &errors, max_packet).await
+}
+
+/// The rows in the order of their keys: two writers that meet wait for each other, and do not deadlock.
+fn sorted(cells: &[Cell], width: usize) -> Vec<&[Cell]> {
+    let bytes = |cell: Option<&Cell>| match cell {
+        Some(Cell::Bytes(bytes)) => *bytes,
+        _ => [0; 16],
+    };
+    let mut rows: Vec<&[Cell]> = cells.chunks_exact(width).collect();
+    rows.sort_unstable_by_key(|row| {
+        let created_at = match row.get(CREATED_AT) {
+            Some(Cell::Integer(at)) => *at,
+            _ => 0,
+        };
+        (
+            bytes(row.get(CONVERSATION_ID)),
+            created_at,
+            bytes(row.get(ID)),
+        )
+    });
+    rows
+}
+
+/// Keeps an exchange that cannot be written.
+pub(super) async fn reject(session: &mut Session, exchange: &RejectedExchange) -> Answer<()> {
+    let most = session.max_packet / 2;
+    let mut end = exchange.payload.len().min(most);
+    while !exchange.payload.is_char_boundary(end) {
+        end -= 1;
+    }
+    sql_query(
+        "INSERT INTO recording_rejects (exchange_id, conversation_id, created_at, reason, payload) \
+         VALUES (?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE exchange_id = exchange_id",
+    )
+    .bind::<Binary, _>(exchange.exchange_id.as_bytes().as_slice())
+    .bind::<Binary, _>(exchange.conversation_id.as_bytes().as_slice())
+    .bind::<Datetime, _>(Millis(exchange.created_at))
+    .bind::<Text, _>(&exchange.reason)
+    .bind::<Text, _>(&exchange.payload[..end])
+    .execute(&mut session.connection)
+    .await?;
+    Ok(())
+}
+
+/// An exchange on its way to `recording_rejects`.
+#[derive(Debug)]
+pub(super) struct RejectedExchange {
+    exchange_id: Id,
+    conversation_id: Id,
+    created_at: i64,
+    reason: String,
+    payload: String,
+}
+
+impl RejectedExchange {
+    /// Copies the exchange as JSON text.
+    pub(super) fn new(rows: &ExchangeRows, reason: &str) -> Self {
+        Self {
+            exchange_id: rows.exchange.exchange_id,
+            conversation_id: rows.exchange.conversation_id,
+            created_at: rows.exchange.created_at,
+            reason: reason.to_owned(),
+            payload: crate::store::payload::payload(rows),
+        }
+    }
+}
