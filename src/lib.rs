@@ -34,7 +34,7 @@ mod id;
 mod escape;
 
 // Where the rows are kept.
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod partition;
 pub mod store;
 

@@ -165,7 +165,7 @@ pub(super) fn parse_params(text: &str) -> Result<Vec<(String, String)>, DsnError
 }
 
 /// Says that a parameter has no meaning here. Its value may be a secret.
-pub(super) fn warn_ignored(name: &str) {
+pub(in crate::store) fn warn_ignored(name: &str) {
     tracing::warn!(parameter = %name, "ignoring an unknown parameter of the DSN");
 }
 
