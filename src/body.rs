@@ -1,8 +1,10 @@
 //! A body that is copied as it passes.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     task::{Context, Poll},
+    thread,
 };
 
 use bytes::Buf;
@@ -38,8 +40,8 @@ pin_project! {
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
             match this.tee {
-                Some(Tee::Request(tee)) => tee.dropped(this.inner.is_end_stream()),
-                Some(Tee::Response(recording)) => recording.dropped(this.inner.is_end_stream()),
+                Some(Tee::Request(tee)) => tee.dropped(has_ended(&*this.inner)),
+                Some(Tee::Response(recording)) => recording.dropped(has_ended(&*this.inner)),
                 None => {}
             }
         }
@@ -47,13 +49,15 @@ pin_project! {
 }
 
 #[derive(Debug)]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a box would be an allocation an exchange, freed on another thread"
-)]
 enum Tee {
     Request(RequestTee),
     Response(Recording),
+}
+
+/// Whether a body that is being dropped was at its end. One that has panicked may panic again when
+/// asked, and a panic out of a drop can end the process.
+fn has_ended(body: &impl Body) -> bool {
+    !thread::panicking() && catch_unwind(AssertUnwindSafe(|| body.is_end_stream())).unwrap_or(false)
 }
 
 /// How a body ended that was read.
@@ -91,6 +95,13 @@ impl<B: Body> RecordingBody<B> {
     }
 }
 
+/// A body that merely passes, for layers above that answer with an empty body of their own.
+impl<B: Body + Default> Default for RecordingBody<B> {
+    fn default() -> Self {
+        Self::passing(B::default())
+    }
+}
+
 impl<B: Body> Body for RecordingBody<B> {
     type Data = B::Data;
     type Error = B::Error;
@@ -104,20 +115,27 @@ impl<B: Body> Body for RecordingBody<B> {
         // The frame never leaves the slot it is returned in: moving it costs more than the copy.
         let polled = this.inner.as_mut().poll_frame(cx);
         if let Some(tee) = this.tee {
-            match &polled {
-                Poll::Ready(Some(Ok(frame))) => {
-                    if let Some(data) = frame.data_ref() {
+            if let Poll::Ready(Some(Ok(frame))) = &polled {
+                let ends = match frame.data_ref() {
+                    Some(data) => {
                         tee.data(data);
+                        false
                     }
-                    // hyper polls a body no further once it says that it is at its end, nor
-                    // after its trailers.
-                    if frame.is_trailers() || this.inner.is_end_stream() {
-                        settle(this.tee, End::Complete);
-                    }
+                    None => frame.is_trailers(),
+                };
+                // hyper polls a body no further once it says that it is at its end, nor after
+                // its trailers.
+                if ends || this.inner.is_end_stream() {
+                    settle(this.tee, End::Complete);
                 }
-                Poll::Ready(Some(Err(_))) => settle(this.tee, End::Failed),
-                Poll::Ready(None) => settle(this.tee, End::Complete),
-                Poll::Pending => {}
+            } else if let Poll::Ready(end) = &polled {
+                settle(
+                    this.tee,
+                    match end {
+                        Some(_) => End::Failed,
+                        None => End::Complete,
+                    },
+                );
             }
         }
         polled
@@ -142,6 +160,9 @@ impl Tee {
     }
 }
 
+/// Once a body, and out of the way of its frames.
+#[cold]
+#[inline(never)]
 fn settle(tee: &mut Option<Tee>, end: End) {
     match (tee.take(), end) {
         (Some(Tee::Request(tee)), End::Complete) => tee.settle(RequestEnd::Complete),

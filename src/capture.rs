@@ -1,124 +1,30 @@
-//! Bytes kept of a body, under its cap and under the budget for everything captured.
+//! Bytes kept of a body, under its cap.
 
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::fmt;
 
 use bytes::Buf;
-use crossbeam_queue::ArrayQueue;
 
-use crate::outcome::Truncated;
-
-/// Sizes of the segments that a body is kept in, each with how many idle ones are pooled.
-///
-/// Pooled, since memory freed on another thread than its own costs more than the copy; three
-/// sizes, so that thousands of idle streams hold 4 KiB each. At most 12 MiB lie idle.
-const CLASSES: [(usize, usize); 3] = [(4 << 10, 1024), (16 << 10, 256), (64 << 10, 64)];
+use crate::{
+    outcome::Truncated,
+    vault::{Share, Vault},
+};
 
 /// What path and allow-listed headers usually need; a longer prefix grows its segment.
 const USUAL_PREFIX: usize = 512;
 
-/// What a part of the budget is for: payload is shed before metadata, and what is captured can
-/// still be decoded.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Share {
-    /// Bodies: three quarters of the budget.
-    Payload,
-    /// Paths and headers: an eighth more.
-    Metadata,
-    /// What a writer needs to decode an exchange: all of it.
-    Decoding,
-}
-
-/// The budget and the pooled segments that all captures draw from.
-#[derive(Debug)]
-pub(crate) struct Vault {
-    max_bytes: usize,
-    used: AtomicUsize,
-    pools: [ArrayQueue<Vec<u8>>; 3],
-}
-
-impl Vault {
-    pub(crate) fn new(max_bytes: usize) -> Self {
-        Self {
-            max_bytes,
-            used: AtomicUsize::new(0),
-            pools: CLASSES.map(|(_, idle)| ArrayQueue::new(idle)),
-        }
-    }
-
-    /// Bytes charged at the moment.
-    pub(crate) fn used(&self) -> usize {
-        self.used.load(Relaxed)
-    }
-
-    /// Charges so many bytes for this use, if the budget has them.
-    pub(crate) fn try_charge(&self, bytes: usize, share: Share) -> bool {
-        if self.used.fetch_add(bytes, Relaxed) + bytes <= self.limit(share) {
-            return true;
-        }
-        self.release(bytes);
-        false
-    }
-
-    fn limit(&self, share: Share) -> usize {
-        match share {
-            Share::Payload => self.max_bytes / 4 * 3,
-            Share::Metadata => self.max_bytes / 8 * 7,
-            Share::Decoding => self.max_bytes,
-        }
-    }
-
-    /// Charges so many bytes though the budget may not have them: they are held already.
-    pub(crate) fn charge(&self, bytes: usize) {
-        self.used.fetch_add(bytes, Relaxed);
-    }
-
-    pub(crate) fn release(&self, bytes: usize) {
-        self.used.fetch_sub(bytes, Relaxed);
-    }
-
-    /// A segment with room for `wanted` bytes, or the largest there is; `None` over the budget.
-    fn segment(&self, wanted: usize) -> Option<Vec<u8>> {
-        let class = CLASSES
-            .iter()
-            .position(|(size, _)| wanted <= *size)
-            .unwrap_or(CLASSES.len() - 1);
-        let (size, pool) = (CLASSES.get(class)?.0, self.pools.get(class)?);
-        if !self.try_charge(size, Share::Payload) {
-            return None;
-        }
-        if let Some(segment) = pool.pop() {
-            return Some(segment);
-        }
-        let mut segment = Vec::new();
-        if segment.try_reserve_exact(size).is_err() {
-            self.release(size);
-            return None;
-        }
-        Some(segment)
-    }
-
-    fn take_back(&self, mut segment: Vec<u8>) {
-        let class = CLASSES
-            .iter()
-            .position(|(size, _)| segment.capacity() == *size);
-        self.release(segment.capacity());
-        if let Some(pool) = class.and_then(|class| self.pools.get(class)) {
-            segment.clear();
-            // A full pool gives the segment back, and it is freed here.
-            drop(pool.push(segment));
-        }
-    }
-}
-
 /// The copy of one body, with a prefix of the recorder's own before it.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Capture {
     current: Vec<u8>,
     full: Vec<Vec<u8>>,
     prefix: usize,
-    /// How many more bytes may be kept.
+    /// How many more bytes may be kept in the current segment: all that a frame has to ask.
+    open: usize,
+    /// How many more bytes may be kept in the segments after it.
     room: usize,
-    seen: u64,
+    shed: u64,
+    /// How long the body is, where known.
+    expected: Option<u64>,
     truncated: Truncated,
 }
 
@@ -136,18 +42,23 @@ impl Capture {
     ) -> bool {
         let body = expected.map_or(0, |bytes| usize::try_from(bytes).unwrap_or(cap).min(cap));
         self.room = cap;
-        self.current = match vault.segment(USUAL_PREFIX + body) {
+        self.expected = expected;
+        self.current = match vault.segment(body.saturating_add(USUAL_PREFIX)) {
             Some(segment) => segment,
             None if vault.used() < vault.limit(Share::Metadata) => {
-                self.stop(Truncated::Budget);
+                self.shed(0, Truncated::Budget);
                 Vec::new()
             }
-            None => return false,
+            None => {
+                self.shed(0, Truncated::Budget);
+                return false;
+            }
         };
         let charged = self.current.capacity();
         write_prefix(&mut self.current);
         self.prefix = self.current.len();
         vault.charge(self.current.capacity() - charged);
+        self.open();
         true
     }
 
@@ -164,42 +75,43 @@ impl Capture {
 
     #[inline]
     fn extend_slice(&mut self, vault: &Vault, bytes: &[u8]) {
-        let free = self.current.capacity() - self.current.len();
-        if bytes.len() <= free && bytes.len() <= self.room {
-            self.seen += bytes.len() as u64;
-            self.room -= bytes.len();
+        if bytes.len() <= self.open {
+            self.open -= bytes.len();
             self.current.extend_from_slice(bytes);
         } else {
             self.extend_slowly(vault, bytes);
         }
     }
 
+    /// Opens what is free of the current segment.
+    fn open(&mut self) {
+        self.open = self.room.min(self.current.capacity() - self.current.len());
+        self.room -= self.open;
+    }
+
     #[cold]
     fn extend_slowly(&mut self, vault: &Vault, mut bytes: &[u8]) {
-        self.seen += bytes.len() as u64;
-        if bytes.len() > self.room {
-            bytes = bytes.get(..self.room).unwrap_or_default();
-            self.stop(Truncated::Cap);
-        }
-        self.room -= bytes.len().min(self.room);
-        while !bytes.is_empty() {
-            let free = self.current.capacity() - self.current.len();
-            if free == 0 {
-                // Four times what there is: a stream of unknown length goes through the sizes.
-                let wanted = bytes.len().max(self.current.capacity() * 4);
-                let Some(segment) = vault.segment(wanted) else {
-                    self.stop(Truncated::Budget);
-                    return;
-                };
-                let filled = std::mem::replace(&mut self.current, segment);
-                if filled.capacity() > 0 {
-                    self.full.push(filled);
-                }
-                continue;
-            }
-            let (now, later) = bytes.split_at(free.min(bytes.len()));
+        loop {
+            let (now, later) = bytes.split_at(self.open.min(bytes.len()));
+            self.open -= now.len();
             self.current.extend_from_slice(now);
             bytes = later;
+            if bytes.is_empty() {
+                return;
+            }
+            if self.room == 0 {
+                return self.shed(bytes.len(), Truncated::Cap);
+            }
+            // Four times what there is: a stream of unknown length goes through the sizes.
+            let wanted = bytes.len().max(self.current.capacity() * 4);
+            let Some(segment) = vault.segment(wanted) else {
+                return self.shed(bytes.len(), Truncated::Budget);
+            };
+            let filled = std::mem::replace(&mut self.current, segment);
+            if filled.capacity() > 0 {
+                self.full.push(filled);
+            }
+            self.open();
         }
     }
 
@@ -214,25 +126,30 @@ impl Capture {
         }
         // A buffer that does not show all of its pieces can only be read by consuming it.
         if copied < data.remaining() {
-            self.seen += (data.remaining() - copied) as u64;
-            self.stop(Truncated::Cap);
+            self.shed(data.remaining() - copied, Truncated::Cap);
         }
     }
 
-    fn stop(&mut self, why: Truncated) {
-        self.room = 0;
+    /// Leaves out so many bytes, and all that come.
+    fn shed(&mut self, bytes: usize, why: Truncated) {
+        self.shed += bytes as u64;
+        (self.open, self.room) = (0, 0);
         self.truncated = self.truncated.max(why);
     }
 
-    /// How many bytes of the body have passed, kept or not.
-    pub(crate) fn seen(&self) -> u64 {
-        self.seen
+    /// Whether all of a body has passed whose length was known.
+    pub(crate) fn has_seen_all(&self) -> bool {
+        self.expected.is_some_and(|length| self.seen() >= length)
+    }
+
+    fn seen(&self) -> u64 {
+        let kept: usize = self.segments().map(<[u8]>::len).sum();
+        kept as u64 + self.shed
     }
 
     /// How many bytes of the body have passed and were not kept.
-    pub(crate) fn shed(&self) -> u64 {
-        let kept: usize = self.segments().map(<[u8]>::len).sum();
-        self.seen - kept as u64
+    pub(crate) fn shed_bytes(&self) -> u64 {
+        self.shed
     }
 
     pub(crate) fn truncated(&self) -> Truncated {
@@ -266,6 +183,16 @@ impl Capture {
                 vault.take_back(segment);
             }
         }
+    }
+}
+
+/// What passes is nobody's to log.
+impl fmt::Debug for Capture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Capture")
+            .field("seen", &self.seen())
+            .field("truncated", &self.truncated)
+            .finish_non_exhaustive()
     }
 }
 
@@ -315,19 +242,32 @@ mod tests {
         first.extend(&vault, &Bytes::from(vec![7; 10_000]));
         assert_eq!(first.truncated(), Truncated::Budget);
         assert_eq!(first.seen(), 10_000);
-        assert_eq!(first.shed(), 10_006 - CLASSES[0].0 as u64);
+        assert_eq!(first.shed, 10_006 - (4 << 10));
 
         let mut second = Capture::default();
         assert!(second.begin(&vault, 9, None, |segment| segment.extend([1; 1300])));
         second.extend(&vault, &Bytes::from_static(b"payload"));
         assert_eq!(second.prefix().len(), 1300);
-        assert_eq!((second.seen(), second.shed()), (7, 7));
+        assert_eq!((second.seen(), second.shed), (7, 7));
         assert_eq!(second.truncated(), Truncated::Budget);
 
         let mut third = Capture::default();
         assert!(!third.begin(&vault, 9, None, |_| ()));
         first.give_back(&vault);
         second.give_back(&vault);
+        assert_eq!(vault.used(), 0);
+    }
+
+    #[test]
+    fn what_the_budget_refused_stays_empty_when_there_is_room_again() {
+        let vault = Vault::new(16 << 10);
+        vault.charge(15 << 10);
+        let mut refused = Capture::default();
+        assert!(!refused.begin(&vault, 100, None, |segment| segment.push(1)));
+        vault.release(15 << 10);
+        refused.extend(&vault, &Bytes::from_static(b"late"));
+        assert_eq!(refused.truncated(), Truncated::Budget);
+        assert_eq!((refused.seen(), body(&refused).len()), (4, 0));
         assert_eq!(vault.used(), 0);
     }
 

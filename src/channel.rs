@@ -3,29 +3,22 @@
 //! A ring a writer, polled by it: nobody is woken on a request's thread, but once when a ring
 //! passes half, since waking a parked thread costs more than all the rest of the recording.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering::SeqCst},
-};
+use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 
 use crossbeam_queue::ArrayQueue;
 use tokio::sync::Notify;
 
-use crate::{
-    capture::Vault,
-    exchange::{Exchange, RequestHalf},
-    metrics::Counters,
-    outcome::Truncated,
-};
+use crate::{exchange::Exchange, metrics::Counters, outcome::Truncated, vault::Vault};
 
-/// Idle request halves that are kept for the next requests: more than are usually in flight.
-const IDLE_HALVES: usize = 1024;
+/// Idle exchanges that are kept for the next requests: more than are usually in flight.
+const IDLE_EXCHANGES: usize = 1024;
 
 /// What the request path and the writers share.
 #[derive(Debug)]
 pub(crate) struct Channel {
     rings: Vec<Ring>,
-    halves: ArrayQueue<Arc<RequestHalf>>,
+    /// Boxed, since moving one from hand to hand costs more than all else that is done with it.
+    idle: ArrayQueue<Box<Exchange>>,
     pub(crate) vault: Vault,
     pub(crate) counters: Counters,
 }
@@ -33,7 +26,7 @@ pub(crate) struct Channel {
 /// One writer's queue.
 #[derive(Debug)]
 pub(crate) struct Ring {
-    queue: ArrayQueue<Exchange>,
+    queue: ArrayQueue<Box<Exchange>>,
     /// Wakes the writer before its next tick.
     pub(crate) wake: Notify,
     woken: AtomicBool,
@@ -53,7 +46,7 @@ impl Channel {
             .collect();
         Self {
             rings,
-            halves: ArrayQueue::new(IDLE_HALVES),
+            idle: ArrayQueue::new(IDLE_EXCHANGES),
             vault: Vault::new(budget_bytes),
             counters: Counters::default(),
         }
@@ -63,13 +56,20 @@ impl Channel {
         &self.rings
     }
 
-    /// An empty half for a request.
-    pub(crate) fn request_half(&self) -> Arc<RequestHalf> {
-        self.halves.pop().unwrap_or_default()
+    /// An empty exchange for a request.
+    pub(crate) fn exchange(&self) -> Box<Exchange> {
+        self.idle.pop().unwrap_or_else(|| Box::new(Exchange::new()))
+    }
+
+    /// Takes back an exchange that came to nothing.
+    pub(crate) fn keep(&self, mut exchange: Box<Exchange>) {
+        exchange.reset(&self.vault);
+        // A full pool gives it back, and it is freed here.
+        drop(self.idle.push(exchange));
     }
 
     /// Hands an exchange over. A full ring drops it, counted: a request never waits.
-    pub(crate) fn send(&self, exchange: Exchange) {
+    pub(crate) fn send(&self, exchange: Box<Exchange>) {
         let counters = &self.counters;
         counters.accepted.add(1);
         let ring = (exchange.shard % self.rings.len().max(1) as u64) as usize;
@@ -102,19 +102,19 @@ impl Channel {
     }
 
     /// Takes the buffers of an exchange back, and counts what it had to leave out.
-    pub(crate) fn recycle(&self, mut exchange: Exchange) {
+    pub(crate) fn recycle(&self, exchange: Box<Exchange>) {
         let counters = &self.counters;
         let mut truncated = exchange.response.truncated();
         if truncated != Truncated::No {
-            counters.shed_bytes.add(exchange.response.shed());
+            counters.shed_bytes.add(exchange.response.shed_bytes());
         }
-        exchange.response.give_back(&self.vault);
         {
             let mut request = exchange.request.state();
             if request.capture.truncated() != Truncated::No {
-                counters.shed_bytes.add(request.capture.shed());
+                counters.shed_bytes.add(request.capture.shed_bytes());
             }
             truncated = truncated.max(request.capture.truncated());
+            // Now, though the request's body may keep the half: it copies nothing more.
             request.capture.give_back(&self.vault);
         }
         match truncated {
@@ -122,16 +122,12 @@ impl Channel {
             Truncated::Cap => counters.truncated_cap.add(1),
             Truncated::Budget => counters.truncated_budget.add(1),
         }
-        // A body that is still alive keeps its half: then another is made for the next request.
-        if let Some(half) = Arc::get_mut(&mut exchange.request) {
-            half.reset(&self.vault);
-            drop(self.halves.push(exchange.request));
-        }
+        self.keep(exchange);
     }
 }
 
 impl Ring {
-    pub(crate) fn pop(&self) -> Option<Exchange> {
+    pub(crate) fn pop(&self) -> Option<Box<Exchange>> {
         self.queue.pop()
     }
 

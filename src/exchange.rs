@@ -6,12 +6,7 @@ use std::{
     time::Instant,
 };
 
-use crate::{
-    capture::{Capture, Vault},
-    context::RecordingContext,
-    id::Id,
-    outcome::Outcome,
-};
+use crate::{capture::Capture, context::RecordingContext, id::Id, outcome::Outcome, vault::Vault};
 
 /// One request/response pair with its timings, handed to a writer when the response has ended.
 #[derive(Debug)]
@@ -33,6 +28,55 @@ pub(crate) struct Exchange {
     pub(crate) request: Arc<RequestHalf>,
     /// Its content type and encoding are its prefix.
     pub(crate) response: Capture,
+}
+
+impl Exchange {
+    /// An exchange that begins now.
+    pub(crate) fn new() -> Self {
+        let now = Instant::now();
+        Self {
+            id: None,
+            started: now,
+            first_byte: None,
+            ended: now,
+            status: None,
+            outcome: Outcome::ClientAbortBeforeHead,
+            peer: None,
+            request_context: None,
+            response_context: None,
+            shard: 0,
+            request: Arc::default(),
+            response: Capture::default(),
+        }
+    }
+
+    /// Makes it as new, its segments returned.
+    pub(crate) fn reset(&mut self, vault: &Vault) {
+        let Self {
+            id: _,
+            started: _,
+            first_byte,
+            ended: _,
+            status,
+            outcome,
+            peer: _,
+            request_context,
+            response_context,
+            shard: _,
+            request,
+            response,
+        } = self;
+        *first_byte = None;
+        *status = None;
+        *outcome = Outcome::ClientAbortBeforeHead;
+        (*request_context, *response_context) = (None, None);
+        response.give_back(vault);
+        // A request's body that is still alive keeps its half.
+        match Arc::get_mut(request) {
+            Some(half) => half.reset(vault),
+            None => *request = Arc::default(),
+        }
+    }
 }
 
 /// The request's half, which its body and the exchange share.
@@ -73,9 +117,14 @@ impl RequestHalf {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The state, where nobody shares it.
+    pub(crate) fn get_mut(&mut self) -> &mut RequestState {
+        self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Makes it as new, its segments returned.
-    pub(crate) fn reset(&mut self, vault: &Vault) {
-        let state = self.0.get_mut().unwrap_or_else(PoisonError::into_inner);
+    fn reset(&mut self, vault: &Vault) {
+        let state = self.get_mut();
         state.capture.give_back(vault);
         state.end = RequestEnd::Open;
     }

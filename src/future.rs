@@ -2,7 +2,7 @@
 
 use std::{
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use http::{HeaderName, HeaderValue, Response};
@@ -61,7 +61,12 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let result = ready!(this.inner.poll(cx));
+        // Where a layer above catches a panic, this future is dropped only when it is over.
+        presume(this.recording, Outcome::Panicked);
+        let Poll::Ready(result) = this.inner.poll(cx) else {
+            presume(this.recording, Outcome::ClientAbortBeforeHead);
+            return Poll::Pending;
+        };
         let Some(mut recording) = this.recording.take() else {
             return Poll::Ready(result.map(|response| response.map(RecordingBody::passing)));
         };
@@ -83,5 +88,11 @@ where
                 Err(error)
             }
         })
+    }
+}
+
+fn presume(recording: &mut Option<Recording>, outcome: Outcome) {
+    if let Some(recording) = recording {
+        recording.presume(outcome);
     }
 }

@@ -13,7 +13,7 @@ macro_rules! counters {
         /// A snapshot of the recorder's counters, all since it was built.
         ///
         /// In exchanges: `accepted` = `written` + `rejected` + `discarded` + `dropped_queue_full` +
-        /// `dropped_shutdown` + what is still queued or in a writer's hands ([`Metrics::pending`]).
+        /// `dropped_shutdown` + `unknown` + what is still queued or in a writer's hands ([`Metrics::pending`]).
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         #[non_exhaustive]
         pub struct Metrics {
@@ -43,6 +43,9 @@ counters! {
     dropped_queue_full,
     /// Exchanges dropped because they ended after the shutdown or were left at its deadline.
     dropped_shutdown,
+    /// Exchanges whose write was under way at the deadline of a shutdown: they may stand in the
+    /// database.
+    unknown,
     /// Exchanges whose response has ended and that were to be recorded.
     accepted,
     /// Requests of which nothing was captured because the budget and its reserve were used up.
@@ -85,7 +88,7 @@ impl Metrics {
 
     /// Exchanges that are queued or in a writer's hands.
     pub fn pending(&self) -> u64 {
-        let settled = self.written + self.rejected + self.discarded + self.dropped();
+        let settled = self.written + self.rejected + self.discarded + self.dropped() + self.unknown;
         self.accepted.saturating_sub(settled)
     }
 }

@@ -3,8 +3,6 @@
 //! Who speaks in which conversation is decided from this copy in the writer. A header that is not
 //! on the list is never copied, so no credential can be stored by oversight.
 
-use std::collections::HashSet;
-
 use http::{HeaderMap, HeaderName};
 
 /// A longer value is cut: no id or tag that is kept needs more.
@@ -15,7 +13,7 @@ const MAX_PATH_BYTES: usize = 2 << 10;
 /// Which headers are copied.
 #[derive(Clone, Debug)]
 pub(crate) struct AllowList {
-    names: HashSet<HeaderName>,
+    names: Vec<String>,
     tag_prefix: String,
     /// Per first letter, the lengths of the names on the list: most headers end here.
     lengths: [u64; 256],
@@ -24,42 +22,50 @@ pub(crate) struct AllowList {
 impl AllowList {
     /// The list with these names, and every name that begins with `tag_prefix` and goes on.
     pub(crate) fn new(names: impl IntoIterator<Item = HeaderName>, tag_prefix: &str) -> Self {
-        let names: HashSet<HeaderName> = names.into_iter().collect();
-        let tag_prefix = tag_prefix.to_ascii_lowercase();
+        let names: Vec<String> = names
+            .into_iter()
+            .map(|name| name.as_str().to_owned())
+            .collect();
         let mut lengths = [0; 256];
         for name in &names {
-            mark(&mut lengths, name.as_str(), length_bit(name.as_str().len()));
+            if let Some(first) = name.bytes().next()
+                && let Some(lengths) = lengths.get_mut(usize::from(first))
+            {
+                *lengths |= length_bit(name.len());
+            }
         }
-        mark(&mut lengths, &tag_prefix, !0 << tag_prefix.len().min(63));
         Self {
             names,
-            tag_prefix,
+            tag_prefix: tag_prefix.to_ascii_lowercase(),
             lengths,
         }
     }
 
-    fn allows(&self, name: &HeaderName) -> bool {
-        let text = name.as_str();
-        let Some(first) = text.bytes().next() else {
+    fn allows(&self, name: &str) -> bool {
+        let Some(first) = name.bytes().next() else {
             return false;
         };
         let lengths = self.lengths.get(usize::from(first)).copied();
-        lengths.unwrap_or_default() & length_bit(text.len()) != 0
-            && (self.is_tag(text) || self.names.contains(name))
+        lengths.unwrap_or_default() & length_bit(name.len()) != 0
+            && self.names.iter().any(|listed| listed == name)
+            || self.is_tag(name)
     }
 
     fn is_tag(&self, name: &str) -> bool {
+        // Most names differ in their first bytes: to call memcmp costs more.
+        let mut pairs = self.tag_prefix.bytes().zip(name.bytes());
         !self.tag_prefix.is_empty()
             && name.len() > self.tag_prefix.len()
-            && name.starts_with(&self.tag_prefix)
+            && pairs.all(|(expected, byte)| expected == byte)
     }
 
     /// Copies the path and what is allowed of the headers. Query strings are never copied.
     pub(crate) fn copy(&self, path: &str, headers: &HeaderMap, into: &mut Vec<u8>) {
         put(into, path.as_bytes(), MAX_PATH_BYTES);
         for (name, value) in headers {
+            let name = name.as_str();
             if self.allows(name) {
-                put(into, name.as_str().as_bytes(), MAX_VALUE_BYTES);
+                put(into, name.as_bytes(), MAX_VALUE_BYTES);
                 put(into, value.as_bytes(), MAX_VALUE_BYTES);
             }
         }
@@ -68,14 +74,6 @@ impl AllowList {
 
 fn length_bit(length: usize) -> u64 {
     1 << length.min(63)
-}
-
-fn mark(lengths: &mut [u64; 256], name: &str, bits: u64) {
-    if let Some(first) = name.bytes().next()
-        && let Some(lengths) = lengths.get_mut(usize::from(first))
-    {
-        *lengths |= bits;
-    }
 }
 
 pub(crate) fn put(into: &mut Vec<u8>, bytes: &[u8], at_most: usize) {

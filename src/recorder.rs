@@ -1,15 +1,24 @@
 //! The handle to what a layer records.
 
 use std::{
-    fmt, io, mem,
+    fmt,
+    future::poll_fn,
+    io, mem,
+    pin::{Pin, pin},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::Relaxed},
     },
+    task::Poll,
+    thread,
     time::{Duration, Instant},
 };
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    select,
+    sync::{mpsc, oneshot},
+    time::sleep,
+};
 
 use crate::{
     channel::Channel,
@@ -18,6 +27,11 @@ use crate::{
     store::Store,
     writer::{self, Command, Workshop},
 };
+
+/// A longer deadline is none.
+const LONGEST_SHUTDOWN: Duration = Duration::from_secs(24 * 3600);
+/// How long a shutdown waits for its writers to keep to the deadline by themselves.
+const SHUTDOWN_GRACE: Duration = Duration::from_millis(500);
 
 /// The handle to what a layer records: to flush, to shut down, to count and to read.
 ///
@@ -43,7 +57,8 @@ struct Inner {
 pub struct ShutdownReport {
     /// Written since the recorder was built.
     pub written: u64,
-    /// Not written: dropped at the deadline, or handed over after the shutdown.
+    /// Not known to be written: dropped at the deadline, under way at it, or handed over after the
+    /// shutdown.
     pub left: u64,
 }
 
@@ -94,16 +109,25 @@ impl Recorder {
     /// Stops recording: writes what had been handed over before the call, at most until `deadline`
     /// has passed, and reports. Traffic goes on; what ends later is dropped, counted.
     ///
+    /// A second call may bring the deadline forward. Works on any executor.
+    ///
     /// # Cancel safety
-    /// Dropping the future does not stop the shutdown.
+    /// Once it was polled, dropping the future does not stop the shutdown.
     pub async fn shutdown(&self, deadline: Duration) -> ShutdownReport {
         self.inner.shut_down.store(true, Relaxed);
-        let deadline = Instant::now() + deadline;
-        self.ask(|answer| Command::Shutdown(deadline, answer)).await;
+        let deadline = deadline.min(LONGEST_SHUTDOWN);
+        let at = Instant::now() + deadline;
+        let mut asking = pin!(self.ask(|answer| Command::Shutdown(at, answer)));
+        let mut alarm = alarm(deadline + SHUTDOWN_GRACE);
+        poll_fn(|cx| match asking.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(()),
+            Poll::Pending => Pin::new(&mut alarm).poll(cx).map(drop),
+        })
+        .await;
         let metrics = self.metrics();
         ShutdownReport {
             written: metrics.written,
-            left: metrics.dropped_shutdown + metrics.pending(),
+            left: metrics.dropped_shutdown + metrics.unknown + metrics.pending(),
         }
     }
 
@@ -131,6 +155,30 @@ impl Recorder {
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.inner.store
     }
+}
+
+/// Answers after this time, from a thread of its own, which ends with the answer's receiver.
+fn alarm(after: Duration) -> oneshot::Receiver<()> {
+    let (mut ring, rung) = oneshot::channel();
+    let wait = move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .build()?;
+        runtime.block_on(async {
+            select! {
+                () = sleep(after) => {}
+                () = ring.closed() => {}
+            }
+        });
+        io::Result::Ok(())
+    };
+    // Without a thread the answer comes at once: a shutdown that does not end is worse.
+    drop(
+        thread::Builder::new()
+            .name("recording-alarm".into())
+            .spawn(wait),
+    );
+    rung
 }
 
 impl fmt::Debug for Recorder {

@@ -1,13 +1,12 @@
 //! An exchange while it is under way: the request's half and the response's, each settled once.
 
-use std::{net::IpAddr, sync::Arc, time::Instant};
+use std::{fmt, net::IpAddr, sync::Arc, time::Instant};
 
 use bytes::Buf;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, Method, StatusCode, header};
 use http_body::SizeHint;
 
 use crate::{
-    capture::Capture,
     channel::Channel,
     context::RecordingContext,
     exchange::{Exchange, RequestEnd, RequestHalf},
@@ -23,30 +22,50 @@ pub(crate) struct Beginning {
     pub(crate) peer: Option<IpAddr>,
     pub(crate) context: Option<RecordingContext>,
     pub(crate) shard: u64,
-    /// Whether the response will have no body, whatever its headers say.
-    pub(crate) is_head: bool,
+    pub(crate) asked: Asked,
     pub(crate) max_response_bytes: usize,
+}
+
+/// Methods whose responses are framed in a way of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    Head,
+    Connect,
+    Other,
+}
+
+impl Asked {
+    pub(crate) fn of(method: &Method) -> Self {
+        match *method {
+            Method::HEAD => Self::Head,
+            Method::CONNECT => Self::Connect,
+            _ => Self::Other,
+        }
+    }
+
+    /// Whether the response has no body, whatever its headers say.
+    fn is_bodiless(self, status: StatusCode) -> bool {
+        self == Self::Head
+            || self == Self::Connect && status.is_success()
+            || status.is_informational()
+            || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+    }
 }
 
 /// The response's half of an exchange that is under way. Dropped before it is settled, it settles
 /// itself as cancelled.
-#[derive(Debug)]
-pub(crate) struct Recording(Option<Underway>);
-
-#[derive(Debug)]
-struct Underway {
+pub(crate) struct Recording {
     channel: Arc<Channel>,
-    exchange: Exchange,
+    /// Until it is settled.
+    exchange: Option<Box<Exchange>>,
     max_response_bytes: usize,
-    /// How long the response's body is, where known.
-    expected: Option<u64>,
-    is_head: bool,
+    asked: Asked,
 }
 
 impl Recording {
     pub(crate) fn begin(
         channel: Arc<Channel>,
-        request: Arc<RequestHalf>,
+        mut exchange: Box<Exchange>,
         beginning: Beginning,
     ) -> Self {
         let Beginning {
@@ -54,30 +73,27 @@ impl Recording {
             peer,
             context,
             shard,
-            is_head,
+            asked,
             max_response_bytes,
         } = beginning;
-        let started = Instant::now();
-        Self(Some(Underway {
+        exchange.started = Instant::now();
+        exchange.id = id;
+        exchange.peer = peer;
+        exchange.request_context = context;
+        exchange.shard = shard;
+        Self {
             channel,
-            exchange: Exchange {
-                id,
-                started,
-                first_byte: None,
-                ended: started,
-                status: None,
-                outcome: Outcome::ClientAbortBeforeHead,
-                peer,
-                request_context: context,
-                response_context: None,
-                shard,
-                request,
-                response: Capture::default(),
-            },
+            exchange: Some(exchange),
             max_response_bytes,
-            expected: None,
-            is_head,
-        }))
+            asked,
+        }
+    }
+
+    /// How it will have ended if it is dropped from now on.
+    pub(crate) fn presume(&mut self, outcome: Outcome) {
+        if let Some(exchange) = &mut self.exchange {
+            exchange.outcome = outcome;
+        }
     }
 
     /// The response has a head.
@@ -88,22 +104,21 @@ impl Recording {
         context: Option<RecordingContext>,
         size: &SizeHint,
     ) {
-        let Some(underway) = &mut self.0 else { return };
-        let bodiless =
-            underway.is_head || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        underway.expected = if bodiless {
+        let Some(exchange) = &mut self.exchange else {
+            return;
+        };
+        let expected = if self.asked.is_bodiless(status) {
             Some(0)
         } else {
             size.exact().or_else(|| content_length(headers))
         };
-        let exchange = &mut underway.exchange;
         exchange.status = Some(status.as_u16());
         exchange.response_context = context;
         exchange.outcome = Outcome::ClientAbort;
         exchange.response.begin(
-            &underway.channel.vault,
-            underway.max_response_bytes,
-            underway.expected,
+            &self.channel.vault,
+            self.max_response_bytes,
+            expected,
             |segment| {
                 for name in [header::CONTENT_TYPE, header::CONTENT_ENCODING] {
                     let value = headers.get(name).map_or(&b""[..], |value| value.as_bytes());
@@ -116,35 +131,32 @@ impl Recording {
     /// A data frame of the response.
     #[inline]
     pub(crate) fn data(&mut self, data: &impl Buf) {
-        let Some(underway) = &mut self.0 else { return };
-        let exchange = &mut underway.exchange;
-        if exchange.first_byte.is_none() && data.has_remaining() {
-            exchange.first_byte = Some(Instant::now());
+        let Some(exchange) = &mut self.exchange else {
+            return;
+        };
+        if exchange.first_byte.is_none() {
+            exchange.first_byte = first_byte(data);
         }
-        exchange.response.extend(&underway.channel.vault, data);
+        exchange.response.extend(&self.channel.vault, data);
     }
 
     /// The response has ended like this. Later endings do not count.
     pub(crate) fn settle(&mut self, outcome: Outcome) {
-        let Some(Underway {
-            channel,
-            mut exchange,
-            ..
-        }) = self.0.take()
-        else {
+        let Some(mut exchange) = self.exchange.take() else {
             return;
         };
         exchange.ended = Instant::now();
         exchange.outcome = outcome;
-        channel.send(exchange);
+        self.channel.send(exchange);
     }
 
     /// The response was dropped. That is its end where nothing more was to come: hyper drops a
-    /// body without reading it to `None` when it knows the length.
+    /// body without reading it to `None` when it knows the length, and cuts what exceeds it.
     pub(crate) fn dropped(&mut self, at_end: bool) {
-        let Some(underway) = &self.0 else { return };
-        let all_seen = underway.expected == Some(underway.exchange.response.seen());
-        if at_end || all_seen {
+        let Some(exchange) = &self.exchange else {
+            return;
+        };
+        if at_end || exchange.response.has_seen_all() {
             self.settle(Outcome::Complete);
         } else {
             self.cancelled();
@@ -152,13 +164,22 @@ impl Recording {
     }
 
     fn cancelled(&mut self) {
-        let Some(underway) = &self.0 else { return };
+        let Some(exchange) = &self.exchange else {
+            return;
+        };
         let outcome = if std::thread::panicking() {
             Outcome::Panicked
         } else {
-            underway.exchange.outcome
+            exchange.outcome
         };
         self.settle(outcome);
+    }
+}
+
+/// A body's `Debug` is in everyday log lines: it says that it is recorded, and not what.
+impl fmt::Debug for Recording {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Recording").finish_non_exhaustive()
     }
 }
 
@@ -166,6 +187,11 @@ impl Drop for Recording {
     fn drop(&mut self) {
         self.cancelled();
     }
+}
+
+#[cold]
+fn first_byte(data: &impl Buf) -> Option<Instant> {
+    data.has_remaining().then(Instant::now)
 }
 
 fn content_length(headers: &HeaderMap) -> Option<u64> {
@@ -178,24 +204,14 @@ fn content_length(headers: &HeaderMap) -> Option<u64> {
 }
 
 /// The request's half of an exchange, held by the request's body.
-#[derive(Debug)]
 pub(crate) struct RequestTee {
     channel: Arc<Channel>,
     half: Arc<RequestHalf>,
-    expected: Option<u64>,
 }
 
 impl RequestTee {
-    pub(crate) fn new(
-        channel: Arc<Channel>,
-        half: Arc<RequestHalf>,
-        expected: Option<u64>,
-    ) -> Self {
-        Self {
-            channel,
-            half,
-            expected,
-        }
+    pub(crate) fn new(channel: Arc<Channel>, half: Arc<RequestHalf>) -> Self {
+        Self { channel, half }
     }
 
     /// A data frame of the request.
@@ -219,11 +235,17 @@ impl RequestTee {
         let all_seen = self
             .half
             .try_state()
-            .is_some_and(|state| self.expected == Some(state.capture.seen()));
+            .is_some_and(|state| state.capture.has_seen_all());
         self.settle(if at_end || all_seen {
             RequestEnd::Complete
         } else {
             RequestEnd::Incomplete
         });
+    }
+}
+
+impl fmt::Debug for RequestTee {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RequestTee").finish_non_exhaustive()
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     context::{PeerAddr, RecordingContext},
     id::Id,
     prefix::AllowList,
-    recording::Beginning,
+    recording::{Asked, Beginning},
 };
 
 /// Says of a request's method and path whether it is recorded too.
@@ -62,7 +62,7 @@ impl Rules {
             peer: self.peer(headers, extensions),
             shard: self.shard(headers, context.as_ref()),
             context,
-            is_head: request.method() == Method::HEAD,
+            asked: Asked::of(request.method()),
             max_response_bytes: self.max_response_bytes,
         }
     }
@@ -74,9 +74,11 @@ impl Rules {
     }
 
     fn peer(&self, headers: &HeaderMap, extensions: &Extensions) -> Option<IpAddr> {
-        if let Some(client_ip) = &self.client_ip {
-            let found = catch_unwind(AssertUnwindSafe(|| client_ip(headers, extensions)));
-            return found.unwrap_or_default();
+        if let Some(client_ip) = &self.client_ip
+            && let Ok(Some(found)) =
+                catch_unwind(AssertUnwindSafe(|| client_ip(headers, extensions)))
+        {
+            return Some(found);
         }
         let PeerAddr(peer) = extensions.get().copied().or_else(|| accepted(extensions))?;
         Some(SocketAddr::ip(&peer))
@@ -86,15 +88,28 @@ impl Rules {
         if !self.sharded {
             return 0;
         }
-        let mut hasher = self.hasher.build_hasher();
+        let header = |name| headers.get(name).map_or(&b""[..], |value| value.as_bytes());
+        let mut names = [
+            &b""[..],
+            b"",
+            b"",
+            header(&self.session_header),
+            header(&self.user_header),
+        ];
         if let Some(context) = context {
             let known = context.known();
-            for name in [&known.tenant, &known.user_id, &known.conversation_id] {
-                hasher.write(name.as_deref().unwrap_or_default().as_bytes());
+            let told = [&known.tenant, &known.user_id, &known.conversation_id];
+            for (name, told) in names.iter_mut().zip(told) {
+                *name = told.as_deref().unwrap_or_default().as_bytes();
             }
         }
-        for name in [&self.session_header, &self.user_header] {
-            hasher.write(headers.get(name).map_or(b"", |value| value.as_bytes()));
+        if names.iter().all(|name| name.is_empty()) {
+            // A conversation of its own, which has no order to keep.
+            return fastrand::u64(..);
+        }
+        let mut hasher = self.hasher.build_hasher();
+        for name in names {
+            hasher.write(name);
         }
         hasher.finish()
     }

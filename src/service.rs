@@ -12,7 +12,7 @@ use tower::Service;
 use crate::{
     body::RecordingBody,
     channel::Channel,
-    exchange::RequestHalf,
+    exchange::Exchange,
     future::ResponseFuture,
     recorder::Recorder,
     recording::{Recording, RequestTee},
@@ -77,46 +77,48 @@ where
 
     fn call(&mut self, request: Request<ReqBody>) -> Self::Future {
         let rules = self.recorder.rules();
-        let half = if rules.wants(&request) {
-            begin_request(rules, self.recorder.channel(), &request)
+        let exchange = if rules.wants(&request) {
+            begin_exchange(rules, self.recorder.channel(), &request)
         } else {
             None
         };
-        let Some(half) = half else {
+        let Some(exchange) = exchange else {
             let request = request.map(RecordingBody::passing);
             return ResponseFuture::passing(self.inner.call(request));
         };
         let beginning = rules.beginning(&request);
         let tell = rules.tell(beginning.id);
         let channel = self.recorder.channel();
-        let expected = request.body().size_hint().exact();
-        let tee = RequestTee::new(Arc::clone(channel), Arc::clone(&half), expected);
-        let recording = Recording::begin(Arc::clone(channel), half, beginning);
+        let tee = RequestTee::new(Arc::clone(channel), Arc::clone(&exchange.request));
+        let recording = Recording::begin(Arc::clone(channel), exchange, beginning);
         let request = request.map(|body| RecordingBody::request(body, tee));
         ResponseFuture::recording(self.inner.call(request), recording, tell)
     }
 }
 
-/// The request's half with its path and headers, or `None` where not even these may be kept.
-fn begin_request<B: Body>(
+/// An exchange with the request's path and headers, or `None` where not even these may be kept.
+fn begin_exchange<B: Body>(
     rules: &Rules,
     channel: &Channel,
     request: &Request<B>,
-) -> Option<Arc<RequestHalf>> {
-    let half = channel.request_half();
-    let begun = half.state().capture.begin(
-        &channel.vault,
-        rules.max_request_bytes,
-        request.body().size_hint().exact(),
-        |segment| {
-            rules
-                .allow_list
-                .copy(request.uri().path(), request.headers(), segment);
-        },
-    );
+) -> Option<Box<Exchange>> {
+    let mut exchange = channel.exchange();
+    let begun = Arc::get_mut(&mut exchange.request).is_some_and(|half| {
+        half.get_mut().capture.begin(
+            &channel.vault,
+            rules.max_request_bytes,
+            request.body().size_hint().exact(),
+            |segment| {
+                rules
+                    .allow_list
+                    .copy(request.uri().path(), request.headers(), segment);
+            },
+        )
+    });
     if begun {
-        return Some(half);
+        return Some(exchange);
     }
     channel.counters.dropped_budget.add(1);
+    channel.keep(exchange);
     None
 }

@@ -17,6 +17,12 @@ pub const DEFAULT_BATCH_ROWS: usize = 500;
 pub const DEFAULT_FLUSH_INTERVAL: Duration = Duration::from_millis(100);
 /// Threads that decode and write: one, which a gateway on two cores does not outrun.
 pub const DEFAULT_WRITER_THREADS: usize = 1;
+/// Connections to the database at the most, readers and writers together: 500, as in MES.
+pub const DEFAULT_MAX_OPEN_CONNS: u32 = 500;
+/// Connections kept while idle at the most: 50, as in MES.
+pub const DEFAULT_MAX_IDLE_CONNS: u32 = 50;
+/// How long a connection may live: 300 s, as in MES.
+pub const DEFAULT_MAX_LIFETIME: Duration = Duration::from_secs(300);
 /// The header that names the conversation.
 pub const DEFAULT_SESSION_HEADER: &str = "x-session-id";
 /// Headers that begin like this become tags.

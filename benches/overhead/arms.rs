@@ -3,19 +3,15 @@
 use std::{
     convert::Infallible,
     io,
-    pin::{Pin, pin},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering::SeqCst},
     },
-    task::{Context, Poll},
     time::{Duration, Instant},
 };
 
 use axum::body::Body;
 use http::{Request, Response};
-use http_body::Body as _;
-use http_body_util::BodyExt;
 use outlet::{RequestData, RequestHandler, RequestLoggerConfig, RequestLoggerLayer, ResponseData};
 use tokio::runtime::Runtime;
 use tower::{Layer, Service, ServiceExt};
@@ -23,7 +19,10 @@ use tower_http::trace::TraceLayer;
 use tower_recording::{Recorder, RecordingLayer};
 use tracing::{Dispatch, dispatcher};
 
-use crate::traffic::Exchange;
+use crate::{
+    traffic::Exchange,
+    upstream::{Upstream, drain},
+};
 
 const RECORDED: &str = "/v1/chat/completions";
 const UNRECORDED: &str = "/v1/models";
@@ -165,36 +164,6 @@ fn traced(upstream: Upstream, exchange: Exchange) -> Serve {
         RECORDED,
     );
     Box::new(move |runtime, times| dispatcher::with_default(&dispatch, || serve(runtime, times)))
-}
-
-async fn drain<B: http_body::Body>(body: B) {
-    let mut body = pin!(body);
-    while !body.is_end_stream() && body.frame().await.is_some() {}
-}
-
-/// Reads the request and answers.
-#[derive(Clone, Copy)]
-struct Upstream(Exchange);
-
-impl<B> Service<Request<B>> for Upstream
-where
-    B: http_body::Body + Send + 'static,
-{
-    type Response = Response<Body>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let exchange = self.0;
-        Box::pin(async move {
-            drain(request.into_body()).await;
-            Ok(exchange.response())
-        })
-    }
 }
 
 /// The peer's handler that keeps nothing.

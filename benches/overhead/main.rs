@@ -9,6 +9,7 @@
 
 mod arms;
 mod traffic;
+mod upstream;
 
 use std::{hint::black_box, time::Duration};
 

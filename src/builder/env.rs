@@ -24,7 +24,10 @@ impl RecordingLayer {
     /// # Errors
     /// Where a variable does not parse; the error names it.
     pub fn builder_from_env() -> Result<RecordingLayerBuilder, BuildError> {
-        let dsn = variable("MES_SQL_DSN").or_else(|| variable("SQL_DSN"));
+        let dsn = match variable("MES_SQL_DSN")? {
+            Some(dsn) => Some(dsn),
+            None => variable("SQL_DSN")?,
+        };
         let mut builder = Self::builder(dsn.unwrap_or_else(|| DEFAULT_DSN.to_owned()));
         let options = &mut builder.store_options;
         if let Some(daily) = parsed("MES_DAILY_PARTITION", "true or false", truth)? {
@@ -46,8 +49,15 @@ impl RecordingLayer {
     }
 }
 
-fn variable(name: &str) -> Option<String> {
-    env::var(name).ok().filter(|value| !value.trim().is_empty())
+fn variable(name: &'static str) -> Result<Option<String>, BuildError> {
+    match env::var(name) {
+        Ok(value) => Ok(Some(value).filter(|value| !value.trim().is_empty())),
+        Err(env::VarError::NotPresent) => Ok(None),
+        Err(env::VarError::NotUnicode(_)) => Err(BuildError::Variable {
+            name,
+            expected: "UTF-8",
+        }),
+    }
 }
 
 fn parsed<T>(
@@ -55,7 +65,7 @@ fn parsed<T>(
     expected: &'static str,
     parse: impl Fn(&str) -> Option<T>,
 ) -> Result<Option<T>, BuildError> {
-    let Some(value) = variable(name) else {
+    let Some(value) = variable(name)? else {
         return Ok(None);
     };
     match parse(value.trim()) {

@@ -26,6 +26,7 @@ use crate::{
 pub use self::error::BuildError;
 use self::error::Report;
 
+const LONGEST_FLUSH_INTERVAL: Duration = Duration::from_secs(3600);
 /// The header that names the user.
 const USER_HEADER: &str = "x-user-id";
 
@@ -149,9 +150,10 @@ impl RecordingLayerBuilder {
         self
     }
 
-    /// How long an exchange may wait for its batch to fill ([`DEFAULT_FLUSH_INTERVAL`]).
+    /// How long an exchange may wait for its batch to fill ([`DEFAULT_FLUSH_INTERVAL`]), at most an
+    /// hour.
     pub fn flush_interval(mut self, interval: Duration) -> Self {
-        self.flush_interval = interval;
+        self.flush_interval = interval.min(LONGEST_FLUSH_INTERVAL);
         self
     }
 
@@ -177,8 +179,9 @@ impl RecordingLayerBuilder {
         self
     }
 
-    /// Finds the client's address, where neither [`PeerAddr`](crate::PeerAddr) nor axum's
-    /// `ConnectInfo` has it. It is called on the request's thread.
+    /// Finds the client's address: in a header that your proxy sets, say. Where it finds none,
+    /// [`PeerAddr`](crate::PeerAddr) or axum's `ConnectInfo` says. It is called on the request's
+    /// thread.
     pub fn client_ip(
         mut self,
         find: impl Fn(&HeaderMap, &Extensions) -> Option<IpAddr> + Send + Sync + 'static,
@@ -225,21 +228,24 @@ impl RecordingLayerBuilder {
         self
     }
 
-    /// The most connections to the database, readers and writers together.
+    /// The most connections to the database, readers and writers together
+    /// ([`DEFAULT_MAX_OPEN_CONNS`](crate::DEFAULT_MAX_OPEN_CONNS)).
     pub fn max_open_conns(mut self, connections: u32) -> Self {
         self.store_options.max_open_conns = connections;
         self
     }
 
-    /// The most connections that are kept while idle.
+    /// The most connections that are kept while idle
+    /// ([`DEFAULT_MAX_IDLE_CONNS`](crate::DEFAULT_MAX_IDLE_CONNS)).
     pub fn max_idle_conns(mut self, connections: u32) -> Self {
         self.store_options.max_idle_conns = connections;
         self
     }
 
-    /// How long a connection may live.
+    /// How long a connection may live ([`DEFAULT_MAX_LIFETIME`](crate::DEFAULT_MAX_LIFETIME));
+    /// zero: for ever.
     pub fn max_lifetime(mut self, lifetime: Duration) -> Self {
-        self.store_options.max_lifetime = Some(lifetime);
+        self.store_options.max_lifetime = (!lifetime.is_zero()).then_some(lifetime);
         self
     }
 

@@ -2,6 +2,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use crate::settings::{DEFAULT_MAX_IDLE_CONNS, DEFAULT_MAX_LIFETIME, DEFAULT_MAX_OPEN_CONNS};
+
 use super::{Dsn, DsnError, Server, Store, discard::Discard};
 
 /// How a store keeps its tables and its connections.
@@ -21,9 +23,9 @@ impl Default for StoreOptions {
     fn default() -> Self {
         Self {
             daily_partition: true,
-            max_open_conns: 500,
-            max_idle_conns: 50,
-            max_lifetime: Some(Duration::from_secs(300)),
+            max_open_conns: DEFAULT_MAX_OPEN_CONNS,
+            max_idle_conns: DEFAULT_MAX_IDLE_CONNS,
+            max_lifetime: Some(DEFAULT_MAX_LIFETIME),
         }
     }
 }

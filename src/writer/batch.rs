@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use crate::{capture::Vault, store::ExchangeRows};
+use crate::{store::ExchangeRows, vault::Vault};
 
 /// What a row takes beside its texts.
 const ROW_BYTES: usize = 512;
@@ -15,6 +15,16 @@ pub(crate) struct Batch {
     rows: usize,
     bytes: usize,
     began: Option<Instant>,
+}
+
+/// What a batch holds, for those who cannot look into it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Load {
+    /// The earliest exchange.
+    pub(crate) first: Option<u64>,
+    pub(crate) exchanges: usize,
+    /// What is charged to the budget for it.
+    pub(crate) bytes: usize,
 }
 
 impl Batch {
@@ -70,6 +80,14 @@ impl Batch {
     /// The earliest exchange.
     pub(crate) fn first(&self) -> Option<u64> {
         self.numbers.iter().copied().min()
+    }
+
+    pub(crate) fn load(&self) -> Load {
+        Load {
+            first: self.first(),
+            exchanges: self.exchanges.len(),
+            bytes: self.bytes,
+        }
     }
 
     /// When the first exchange came; now where there is none.

@@ -9,10 +9,10 @@ use std::{
     time::Duration,
 };
 
-use super::batch::Batch;
+use super::batch::{Batch, Load};
 use crate::{
     rules,
-    store::{Store, StoreError, UnixMillis},
+    store::{Store, StoreError, StoreFuture, UnixMillis},
 };
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -30,56 +30,44 @@ pub(crate) enum Done {
 /// A job under way, with the batch it holds.
 pub(crate) struct Job {
     future: Pin<Box<dyn Future<Output = Done> + Send>>,
-    /// The earliest exchange of its batch.
-    pub(crate) first: Option<u64>,
-    /// How many exchanges its batch has.
-    pub(crate) exchanges: usize,
+    pub(crate) load: Load,
 }
 
 impl Job {
     pub(crate) fn prepare(store: Arc<dyn Store>) -> Self {
-        Self::without_batch(async move { Done::Prepared(caught(store.prepare(now())).await) })
+        Self::new(Load::default(), async move {
+            Done::Prepared(caught(|| store.prepare(now())).await)
+        })
     }
 
     pub(crate) fn maintain(store: Arc<dyn Store>) -> Self {
-        Self::without_batch(async move { Done::Maintained(caught(store.maintain(now())).await) })
+        Self::new(Load::default(), async move {
+            Done::Maintained(caught(|| store.maintain(now())).await)
+        })
     }
 
     pub(crate) fn write(store: Arc<dyn Store>, batch: Batch) -> Self {
-        let (first, exchanges) = (batch.first(), batch.exchanges().len());
-        let future = Box::pin(async move {
-            let result = caught(store.write(batch.exchanges())).await;
+        Self::new(batch.load(), async move {
+            let result = caught(|| store.write(batch.exchanges())).await;
             Done::Written(batch, result)
-        });
-        Self {
-            future,
-            first,
-            exchanges,
-        }
+        })
     }
 
     /// Keeps the one exchange of a batch that was refused.
     pub(crate) fn reject(store: Arc<dyn Store>, batch: Batch, reason: String) -> Self {
-        let (first, exchanges) = (batch.first(), batch.exchanges().len());
-        let future = Box::pin(async move {
+        Self::new(batch.load(), async move {
             let mut result = Ok(());
             for exchange in batch.exchanges() {
-                result = caught(store.reject(exchange, &reason)).await;
+                result = caught(|| store.reject(exchange, &reason)).await;
             }
             Done::Rejected(batch, result)
-        });
-        Self {
-            future,
-            first,
-            exchanges,
-        }
+        })
     }
 
-    fn without_batch(future: impl Future<Output = Done> + Send + 'static) -> Self {
+    fn new(load: Load, future: impl Future<Output = Done> + Send + 'static) -> Self {
         Self {
             future: Box::pin(future),
-            first: None,
-            exchanges: 0,
+            load,
         }
     }
 }
@@ -95,12 +83,12 @@ pub(crate) async fn finished(job: &mut Option<Job>) -> Done {
 }
 
 /// A store that panics has refused what it was asked, and the writer goes on.
-async fn caught<T>(
-    mut future: Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + '_>>,
-) -> Result<T, StoreError> {
+async fn caught<'a, T>(ask: impl FnOnce() -> StoreFuture<'a, T>) -> Result<T, StoreError> {
+    let panicked = |_| StoreError::Refused("the store panicked".into());
+    let mut future = catch_unwind(AssertUnwindSafe(ask)).map_err(panicked)?;
     poll_fn(move |cx| {
         catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(cx)))
-            .unwrap_or_else(|_| Poll::Ready(Err(StoreError::Refused("the store panicked".into()))))
+            .unwrap_or_else(|panic| Poll::Ready(Err(panicked(panic))))
     })
     .await
 }

@@ -1,6 +1,7 @@
 //! The recorder's own threads: take exchanges off a ring, decode them, make rows, write batches.
 
 mod worker;
+mod promises;
 mod spoken;
 mod rows;
 mod other;

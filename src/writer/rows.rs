@@ -35,7 +35,7 @@ pub(crate) fn make(workshop: &Workshop, exchange: &Exchange) -> ExchangeRows {
         let request = exchange.request.state();
         let prefix = Prefix::read(request.capture.prefix());
         let identity = workshop.identity.identify(exchange, prefix, id);
-        let mut spoken = spoken::hear(workshop, exchange, &request.capture, prefix);
+        let mut spoken = spoken::hear(workshop, exchange, &request, prefix);
         spoken.truncated = spoken
             .truncated
             .max(request.capture.truncated())

@@ -4,13 +4,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::Workshop;
 use crate::{
-    capture::{Capture, Share},
     decode::{self, Payload, Policy, Spoken},
     escape,
-    exchange::Exchange,
+    exchange::{Exchange, RequestEnd, RequestState},
     outcome::{Outcome, Truncated},
     prefix::{Prefix, take},
     settings::MAX_RAW_BYTES,
+    vault::Share,
 };
 
 /// Parsed messages take about as much again as the bodies they come from.
@@ -22,7 +22,7 @@ const EXPANSION_FACTOR: usize = 8;
 pub(super) fn hear(
     workshop: &Workshop,
     exchange: &Exchange,
-    request: &Capture,
+    request: &RequestState,
     prefix: Prefix<'_>,
 ) -> Spoken {
     let Workshop {
@@ -34,7 +34,7 @@ pub(super) fn hear(
     let (response_encoding, _) = take(rest).unwrap_or_default();
     let (response_type, response_encoding) =
         (escape::text(response_type), escape::text(response_encoding));
-    let mut request_segments: Vec<&[u8]> = request.segments().collect();
+    let mut request_segments: Vec<&[u8]> = request.capture.segments().collect();
     let mut response_segments: Vec<&[u8]> = exchange.response.segments().collect();
 
     let need =
@@ -50,7 +50,8 @@ pub(super) fn hear(
             content_type: &request_type,
             content_encoding: &request_encoding,
             segments: &request_segments,
-            truncated: request.truncated() != Truncated::No,
+            truncated: request.capture.truncated() != Truncated::No
+                || request.end != RequestEnd::Complete,
         };
         let response = Payload {
             content_type: &response_type,

@@ -3,20 +3,18 @@
 use std::{
     collections::VecDeque,
     mem,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::{Duration, Instant},
 };
 
-use tokio::{
-    select,
-    sync::{mpsc, oneshot},
-    time::sleep_until,
-};
+use tokio::{select, sync::mpsc, time::sleep_until};
 
 use super::{
     Command, Workshop,
     batch::Batch,
     job::{Done, Job, finished, pause_after},
+    promises::Promises,
     rows,
 };
 use crate::{
@@ -33,8 +31,6 @@ const REQUEST_GRACE: Duration = Duration::from_millis(50);
 /// Exchanges that may wait so at a time.
 const MOST_WAITING: usize = 1024;
 const MAINTENANCE: Duration = Duration::from_secs(3600);
-/// How long the drop of the last handle leaves for draining.
-const DROP_DEADLINE: Duration = Duration::from_secs(30);
 
 /// One writer: its ring, and what it holds.
 pub(crate) struct Worker {
@@ -44,25 +40,21 @@ pub(crate) struct Worker {
     /// Exchanges taken off the ring so far; each has its number.
     taken: u64,
     /// Exchanges whose request is still being read.
-    waiting: VecDeque<(u64, Exchange)>,
+    waiting: VecDeque<(u64, Box<Exchange>)>,
     open: Batch,
     /// Batches to write before the open one.
     ready: VecDeque<Batch>,
+    /// Preparing, writing, rejecting: one thing at a time.
     job: Option<Job>,
-    flushes: Vec<(u64, oneshot::Sender<()>)>,
-    shutdown: Option<Shutdown>,
+    /// Maintenance, which writing does not wait for.
+    chore: Option<Job>,
+    promises: Promises,
+    inbox_closed: bool,
     prepared: bool,
     next_maintenance: Instant,
     failures: u32,
     next_attempt: Instant,
     tick: Duration,
-}
-
-struct Shutdown {
-    /// What had been handed over when it was asked for.
-    target: u64,
-    deadline: Instant,
-    answers: Vec<oneshot::Sender<()>>,
 }
 
 impl Worker {
@@ -77,8 +69,9 @@ impl Worker {
             open: Batch::default(),
             ready: VecDeque::new(),
             job: None,
-            flushes: Vec::new(),
-            shutdown: None,
+            chore: None,
+            promises: Promises::default(),
+            inbox_closed: false,
             prepared: false,
             next_maintenance: now,
             failures: 0,
@@ -95,10 +88,12 @@ impl Worker {
         };
         loop {
             self.begin_job();
+            self.begin_chore();
             let wake_at = self.wake_at();
             select! {
                 done = finished(&mut self.job) => self.done(done),
-                command = self.inbox.recv(), if self.shutdown.is_none() => {
+                done = finished(&mut self.chore) => self.done(done),
+                command = self.inbox.recv(), if !self.inbox_closed => {
                     self.obey(command, ring.len());
                 }
                 () = ring.wake.notified() => {}
@@ -118,70 +113,54 @@ impl Worker {
             } else {
                 (self.tick * 2).min(IDLE_TICK)
             };
-            self.answer_flushes();
-            if self.is_finished() {
-                break;
+            let settled = self.settled();
+            self.promises.answer_flushes(settled);
+            if self.promises.is_over(settled) {
+                return;
             }
-        }
-        self.drop_rest();
-        channel.finish(ring);
-        for answer in self
-            .shutdown
-            .into_iter()
-            .flat_map(|shutdown| shutdown.answers)
-        {
-            // Whoever asked may have gone away.
-            let _ = answer.send(());
         }
     }
 
     fn wake_at(&self) -> Instant {
-        let tick = Instant::now() + self.tick;
-        let tick = match &self.shutdown {
-            Some(shutdown) => tick.min(shutdown.deadline),
-            None => tick,
-        };
-        if self.open.is_empty() {
-            tick
-        } else {
-            tick.min(self.open.began() + self.workshop.settings.flush_interval)
+        let mut wake_at = Instant::now() + self.tick;
+        if let Some(deadline) = self.promises.deadline() {
+            wake_at = wake_at.min(deadline);
         }
+        // While a job is under way, or must wait, there is nothing to wake for earlier.
+        if !self.open.is_empty() && self.job.is_none() {
+            wake_at = wake_at.min(self.due_at().max(self.next_attempt));
+        }
+        wake_at
     }
 
     fn has_room(&self) -> bool {
-        self.open.rows() < self.workshop.settings.batch_rows && self.ready.is_empty()
+        !self.is_full() && self.ready.is_empty()
+    }
+
+    /// Whether the open batch is as large as it may be, or as the budget lets it be.
+    fn is_full(&self) -> bool {
+        let Workshop {
+            channel, settings, ..
+        } = &self.workshop;
+        !self.open.is_empty()
+            && (self.open.rows() >= settings.batch_rows || channel.vault.is_used_up())
     }
 
     fn obey(&mut self, command: Option<Command>, queued: usize) {
         let target = self.taken + queued as u64;
         match command {
-            Some(Command::Flush(answer)) => self.flushes.push((target, answer)),
-            Some(Command::Shutdown(deadline, answer)) => {
-                self.shutdown = Some(Shutdown {
-                    target,
-                    deadline,
-                    answers: vec![answer],
-                });
-            }
+            Some(command) => self.promises.make(command, target),
             None => {
-                self.shutdown = Some(Shutdown {
-                    target,
-                    deadline: Instant::now() + DROP_DEADLINE,
-                    answers: Vec::new(),
-                });
+                self.inbox_closed = true;
+                self.promises.make_last(target);
             }
         }
     }
 
-    /// Whether somebody waits for what is here to be written.
-    fn is_urgent(&self) -> bool {
-        self.shutdown.is_some() || !self.flushes.is_empty()
-    }
-
-    fn take(&mut self, exchange: Exchange) {
+    fn take(&mut self, exchange: Box<Exchange>) {
         let reading = exchange.request.state().end == RequestEnd::Open;
         let in_grace = exchange.ended.elapsed() < REQUEST_GRACE;
-        if reading && in_grace && !self.is_urgent() && self.waiting.len() < MOST_WAITING {
+        if reading && in_grace && !self.promises.is_any() && self.waiting.len() < MOST_WAITING {
             self.waiting.push_back((self.taken, exchange));
         } else {
             self.work(self.taken, exchange);
@@ -194,7 +173,7 @@ impl Worker {
         {
             let over = exchange.ended.elapsed() >= REQUEST_GRACE
                 || exchange.request.state().end != RequestEnd::Open;
-            if !over && !self.is_urgent() {
+            if !over && !self.promises.is_any() {
                 self.waiting.push_front((number, exchange));
                 return;
             }
@@ -202,13 +181,19 @@ impl Worker {
         }
     }
 
-    fn work(&mut self, number: u64, exchange: Exchange) {
+    fn work(&mut self, number: u64, exchange: Box<Exchange>) {
         let Workshop { channel, store, .. } = &self.workshop;
         if store.is_none() {
             channel.counters.discarded.add(1);
         } else {
-            let rows = rows::make(&self.workshop, &exchange);
-            self.open.push(number, rows, &channel.vault);
+            let rows = || rows::make(&self.workshop, &exchange);
+            match catch_unwind(AssertUnwindSafe(rows)) {
+                Ok(rows) => self.open.push(number, rows, &channel.vault),
+                Err(_) => {
+                    channel.counters.rejected.add(1);
+                    tracing::error!("an exchange was lost: making its rows panicked");
+                }
+            }
         }
         channel.recycle(exchange);
     }
@@ -228,20 +213,30 @@ impl Worker {
             Some(Job::write(store, batch))
         } else if self.is_due(now) {
             Some(Job::write(store, mem::take(&mut self.open)))
-        } else if self.number == 0 && now >= self.next_maintenance {
-            self.next_maintenance = now + MAINTENANCE;
-            Some(Job::maintain(store))
         } else {
             None
         };
     }
 
+    /// The first writer keeps house for all of them.
+    fn begin_chore(&mut self) {
+        let now = Instant::now();
+        let is_time = self.number == 0 && self.prepared && now >= self.next_maintenance;
+        if let Some(store) = &self.workshop.store
+            && is_time
+            && self.chore.is_none()
+        {
+            self.next_maintenance = now + MAINTENANCE;
+            self.chore = Some(Job::maintain(Arc::clone(store)));
+        }
+    }
+
+    fn due_at(&self) -> Instant {
+        self.open.began() + self.workshop.settings.flush_interval
+    }
+
     fn is_due(&self, now: Instant) -> bool {
-        let settings = &self.workshop.settings;
-        !self.open.is_empty()
-            && (self.open.rows() >= settings.batch_rows
-                || self.is_urgent()
-                || now >= self.open.began() + settings.flush_interval)
+        !self.open.is_empty() && (self.is_full() || self.promises.is_any() || now >= self.due_at())
     }
 
     fn done(&mut self, done: Done) {
@@ -278,6 +273,11 @@ impl Worker {
                 let store = self.workshop.store.clone();
                 self.job = store.map(|store| Job::reject(store, batch, error.to_string()));
             }
+            // It will be refused again, and then there may be room for it among the rejects.
+            Done::Rejected(batch, Err(error)) if error.is_transient() => {
+                self.ready.push_front(batch);
+                self.failed(&error);
+            }
             Done::Rejected(batch, result) => {
                 counters.rejected.add(batch.exchanges().len() as u64);
                 for rows in batch.exchanges() {
@@ -309,39 +309,19 @@ impl Worker {
         }
     }
 
-    /// The earliest exchange that is taken and not settled.
-    fn earliest(&self) -> u64 {
+    /// The number up to which every exchange is settled.
+    fn settled(&self) -> u64 {
         let waiting = self.waiting.front().map(|(number, _)| *number);
-        let job = self.job.as_ref().and_then(|job| job.first);
+        let job = self.job.as_ref().and_then(|job| job.load.first);
         let ready = self.ready.iter().filter_map(Batch::first).min();
-        [waiting, job, ready, self.open.first()]
-            .into_iter()
-            .flatten()
-            .min()
-            .unwrap_or(self.taken + 1)
-    }
-
-    fn has_settled(&self, target: u64) -> bool {
-        self.taken >= target && self.earliest() > target
-    }
-
-    fn answer_flushes(&mut self) {
-        for (target, answer) in mem::take(&mut self.flushes) {
-            if self.has_settled(target) {
-                let _ = answer.send(());
-            } else {
-                self.flushes.push((target, answer));
-            }
+        let earliest = [waiting, job, ready, self.open.first()];
+        match earliest.into_iter().flatten().min() {
+            Some(unsettled) => unsettled - 1,
+            None => self.taken,
         }
     }
 
-    fn is_finished(&self) -> bool {
-        self.shutdown.as_ref().is_some_and(|shutdown| {
-            self.has_settled(shutdown.target) || Instant::now() >= shutdown.deadline
-        })
-    }
-
-    /// At the deadline, what is left is let go, counted.
+    /// What is left at the deadline is let go, counted.
     fn drop_rest(&mut self) {
         let channel = Arc::clone(&self.workshop.channel);
         let dropped = &channel.counters.dropped_shutdown;
@@ -350,11 +330,24 @@ impl Worker {
             channel.recycle(exchange);
         }
         if let Some(job) = self.job.take() {
-            dropped.add(job.exchanges as u64);
+            channel.counters.unknown.add(job.load.exchanges as u64);
+            channel.vault.release(job.load.bytes);
         }
         for batch in self.ready.drain(..).chain([mem::take(&mut self.open)]) {
             dropped.add(batch.exchanges().len() as u64);
             batch.settle(&channel.vault);
         }
+    }
+}
+
+/// However a writer ends, what it had is accounted for, and nobody waits for it.
+impl Drop for Worker {
+    fn drop(&mut self) {
+        self.drop_rest();
+        let channel = &self.workshop.channel;
+        if let Some(ring) = channel.rings().get(self.number) {
+            channel.finish(ring);
+        }
+        self.promises.release();
     }
 }

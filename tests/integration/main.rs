@@ -1,11 +1,16 @@
 //! The layer on real stacks, over real sockets, into real databases.
 
 mod api;
+mod bounds;
 mod clients;
 mod corpus;
+mod delivery;
+mod ends;
 mod gateway;
 mod identity;
 mod proxy;
 mod shutdown;
+mod stacks;
 mod support;
+mod transparency;
 mod ways_in;

@@ -1,8 +1,10 @@
 //! Servers, clients and databases that the tests share.
 
-use std::{convert::Infallible, net::SocketAddr, path::Path, time::Duration};
+mod shelf;
 
-use axum::body::Bytes;
+use std::{net::SocketAddr, path::Path, time::Duration};
+
+use axum::{BoxError, body::Bytes};
 use http::{Request, Response, Version};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -18,6 +20,8 @@ use tower_recording::{
     Recorder, RecordingLayer,
     store::{Conversation, StoredError, StoredMessage},
 };
+
+pub use self::shelf::{Mood, Shelf};
 
 pub type HttpClient = Client<HttpConnector, Full<Bytes>>;
 
@@ -36,14 +40,12 @@ pub fn sqlite_layer() -> (tempfile::TempDir, RecordingLayer) {
 /// Serves HTTP/1.1 and HTTP/2 on a free port of the loopback.
 pub async fn serve<S, B>(service: S) -> SocketAddr
 where
-    S: Service<Request<Incoming>, Response = Response<B>, Error = Infallible>
-        + Clone
-        + Send
-        + 'static,
+    S: Service<Request<Incoming>, Response = Response<B>> + Clone + Send + 'static,
+    S::Error: Into<BoxError>,
     S::Future: Send,
     B: http_body::Body + Send + 'static,
     B::Data: Send,
-    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    B::Error: Into<BoxError>,
 {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -77,6 +79,15 @@ pub fn chat(address: SocketAddr, session: &str, body: impl Into<Bytes>) -> Reque
         .header("content-type", "application/json")
         .header("x-session-id", session)
         .header("x-user-id", "ada")
+        .body(Full::new(body.into()))
+        .expect("a request")
+}
+
+/// A chat completion request that goes to a service without a socket.
+pub fn chat_completion(session: &str, body: impl Into<Bytes>) -> Request<Full<Bytes>> {
+    Request::post("/v1/chat/completions")
+        .header("content-type", "application/json")
+        .header("x-session-id", session)
         .body(Full::new(body.into()))
         .expect("a request")
 }

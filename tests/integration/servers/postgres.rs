@@ -41,7 +41,7 @@ sleep 5; rm -rf "$3"
 "#;
 
 /// A database of a test's own, or a schema, dropped with it.
-pub struct Database {
+pub(crate) struct Database {
     server: String,
     name: String,
     schema: bool,
@@ -49,12 +49,12 @@ pub struct Database {
 
 impl Database {
     /// On the server that all tests share.
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::on(shared()).await
     }
 
     /// On the server with this DSN.
-    pub async fn on(server: &str) -> Self {
+    pub(crate) async fn on(server: &str) -> Self {
         let database = Self {
             server: server.to_owned(),
             name: format!("test_{}_{:x}", std::process::id(), rand::random::<u64>()),
@@ -65,7 +65,7 @@ impl Database {
         database
     }
 
-    pub fn dsn(&self) -> String {
+    pub(crate) fn dsn(&self) -> String {
         let Self { server, name, .. } = self;
         if self.schema {
             let separator = if server.contains('?') { '&' } else { '?' };
@@ -75,12 +75,12 @@ impl Database {
         }
     }
 
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
     /// The one number that this query answers with.
-    pub async fn number(&self, sql: &str) -> i64 {
+    pub(crate) async fn number(&self, sql: &str) -> i64 {
         let client = connect(&self.dsn()).await;
         let query = format!("SELECT ({sql})::bigint");
         let row = client.query_one(&query, &[]).await;
@@ -88,12 +88,12 @@ impl Database {
         row.get(0)
     }
 
-    pub async fn execute(&self, sql: &str) {
+    pub(crate) async fn execute(&self, sql: &str) {
         run(&self.dsn(), sql).await;
     }
 
     /// A connection of the test's own.
-    pub async fn connect(&self) -> Client {
+    pub(crate) async fn connect(&self) -> Client {
         connect(&self.dsn()).await
     }
 
@@ -147,7 +147,7 @@ async fn run(dsn: &str, sql: &str) {
 }
 
 /// The DSN, without a database, of the server that all tests share.
-pub fn shared() -> &'static str {
+pub(crate) fn shared() -> &'static str {
     static SERVER: OnceLock<String> = OnceLock::new();
     SERVER.get_or_init(|| {
         if let Ok(dsn) = env::var("TEST_POSTGRES_DSN") {
@@ -174,7 +174,7 @@ pub fn shared() -> &'static str {
 }
 
 /// A server of a test's own, ended with it.
-pub struct Server {
+pub(crate) struct Server {
     process: Option<Child>,
     port: u16,
     folder: PathBuf,
@@ -182,14 +182,14 @@ pub struct Server {
 
 impl Server {
     /// Starts a server with these settings, such as `ssl=on`, beside the usual ones.
-    pub fn start(settings: &[&str]) -> Self {
+    pub(crate) fn start(settings: &[&str]) -> Self {
         let mut server = Self::create();
         server.run(settings);
         server
     }
 
     /// Makes the files of a server, which [`run`](Self::run) starts.
-    pub fn create() -> Self {
+    pub(crate) fn create() -> Self {
         let folder = home().join(format!("{:x}", rand::random::<u64>()));
         let template = template();
         let copied = Command::new("cp")
@@ -206,7 +206,7 @@ impl Server {
     }
 
     /// Writes one of the server's files, such as `pg_hba.conf`.
-    pub fn write(&self, file: &str, text: &str) {
+    pub(crate) fn write(&self, file: &str, text: &str) {
         let path = self.folder.join(file);
         fs::write(&path, text).expect("a writable folder");
         if let Some(id) = server_user() {
@@ -217,7 +217,7 @@ impl Server {
     }
 
     /// Starts the process, also again with the same data.
-    pub fn run(&mut self, settings: &[&str]) {
+    pub(crate) fn run(&mut self, settings: &[&str]) {
         let log = File::create(self.folder.join("log")).expect("a log");
         let port = format!("port={}", self.port);
         let mut command = as_server("postgres");
@@ -256,16 +256,16 @@ impl Server {
         }
     }
 
-    pub fn port(&self) -> u16 {
+    pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
-    pub fn dsn(&self) -> String {
+    pub(crate) fn dsn(&self) -> String {
         dsn(self.port)
     }
 
     /// Ends the process as a crash would.
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {
             let _ = process.kill();
             let _ = process.wait();
