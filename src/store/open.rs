@@ -75,14 +75,13 @@ mod tests {
     #[test]
     fn a_store_that_is_not_there_says_what_to_do() {
         let options = StoreOptions::default();
-        for (dsn, expected) in [("root@tcp(h)/d", ("mysql", cfg!(feature = "mysql")))] {
-            let error = open(&dsn.parse().unwrap(), &options).unwrap_err();
-            let said = match expected {
-                (_, true) => "this version of tower-recording has no store for ".to_owned(),
-                (feature, false) => format!("enable the feature `{feature}` of tower-recording"),
-            };
-            assert!(error.to_string().starts_with(&said), "{error}");
-        }
+        let error = open(&"root@tcp(h)/d".parse().unwrap(), &options).unwrap_err();
+        let said = if cfg!(feature = "mysql") {
+            "this version of tower-recording has no store for "
+        } else {
+            "enable the feature `mysql` of tower-recording"
+        };
+        assert!(error.to_string().starts_with(said), "{error}");
         let postgres = open(&"postgres://h/d".parse().unwrap(), &options);
         assert_eq!(postgres.is_ok(), cfg!(feature = "postgres"));
         let sqlite = open(&Dsn::SqliteMemory, &options);

@@ -22,11 +22,7 @@ const COMMANDS: [&str; 4] = [
 /// Distributes the tables, which the migration has just made, where the extension is installed.
 /// Where that fails they stay local, and the commands are logged.
 pub(super) async fn distribute(connection: &mut AsyncPgConnection) -> QueryResult<()> {
-    let installed: NumberRow =
-        sql_query("SELECT count(*) AS value FROM pg_extension WHERE extname = 'citus'")
-            .get_result(connection)
-            .await?;
-    if installed.value == 0 {
+    if !is_installed(connection).await? {
         return Ok(());
     }
     connection.batch_execute("SAVEPOINT distribute").await?;
@@ -37,15 +33,38 @@ pub(super) async fn distribute(connection: &mut AsyncPgConnection) -> QueryResul
                 .await
         }
         Err(error) => {
-            tracing::warn!(
-                %error,
-                commands = %COMMANDS.join("; "),
-                "the tables could not be distributed by Citus; they work as they are, \
-                 and these commands distribute them"
-            );
+            tracing::warn!(%error, "the tables could not be distributed by Citus");
             connection
                 .batch_execute("ROLLBACK TO SAVEPOINT distribute")
                 .await
         }
     }
+}
+
+/// Logs the commands where the extension is installed and the tables, which have rows, are local.
+pub(super) async fn advise(connection: &mut AsyncPgConnection) -> QueryResult<()> {
+    if !is_installed(connection).await? {
+        return Ok(());
+    }
+    let distributed: NumberRow = sql_query(
+        "SELECT count(*) AS value FROM pg_dist_partition \
+         WHERE logicalrelid = to_regclass('conversation_histories')",
+    )
+    .get_result(connection)
+    .await?;
+    if distributed.value == 0 {
+        tracing::warn!(
+            commands = %COMMANDS.join("; "),
+            "the recorder's tables are not distributed, which Citus could do with these commands"
+        );
+    }
+    Ok(())
+}
+
+async fn is_installed(connection: &mut AsyncPgConnection) -> QueryResult<bool> {
+    let installed: NumberRow =
+        sql_query("SELECT count(*) AS value FROM pg_extension WHERE extname = 'citus'")
+            .get_result(connection)
+            .await?;
+    Ok(installed.value != 0)
 }

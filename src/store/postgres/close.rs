@@ -174,10 +174,10 @@ async fn compute_usage(connection: &mut AsyncPgConnection, day: Day) -> QueryRes
              SELECT tenant, user_id, coalesce(model_name, '') AS model, \
              count(*) FILTER (WHERE {COUNTED}) AS messages, \
              count(DISTINCT exchange_id) AS exchanges, 0 AS errors{sums} \
-             FROM {MESSAGES} WHERE {within} GROUP BY {group} \
+             FROM {MESSAGES} AS h WHERE {within} GROUP BY {group} \
              UNION ALL \
              SELECT tenant, user_id, coalesce(model_name, ''), 0, 0, count(*){zeros} \
-             FROM {ERRORS} WHERE {within} GROUP BY {group}) AS both_kinds \
+             FROM {ERRORS} AS h WHERE {within} GROUP BY {group}) AS both_kinds \
              GROUP BY tenant, user_id, model"
         ))
         .await
@@ -227,17 +227,19 @@ async fn count_messages(connection: &mut AsyncPgConnection, day: Day) -> QueryRe
     let within = within(&closed);
     connection
         .batch_execute(&format!(
-            "UPDATE conversations AS c SET message_count = (\
-             SELECT count(*) FROM {MESSAGES} AS h WHERE h.conversation_id = c.id \
-             AND h.created_at >= c.first_day::timestamptz \
-             AND h.created_at < (c.last_day + 1)::timestamptz \
-             AND {COUNTED} AND {within}) \
-             WHERE c.first_day < c.last_day AND c.id IN ({touched})"
+            "UPDATE conversations AS c SET message_count = n.messages FROM (\
+             SELECT h.conversation_id, count(*) FILTER (WHERE {COUNTED}) AS messages \
+             FROM conversations AS t JOIN {MESSAGES} AS h ON h.conversation_id = t.id \
+             AND h.created_at >= t.first_day::timestamptz \
+             AND h.created_at < (t.last_day + 1)::timestamptz AND {within} \
+             WHERE t.first_day < t.last_day AND t.id IN ({touched}) \
+             GROUP BY h.conversation_id) AS n \
+             WHERE c.id = n.conversation_id AND c.message_count <> n.messages"
         ))
         .await
 }
 
-/// A condition on `created_at`: within these days, which are in order. Neighbours become one range.
+/// A condition on `h.created_at`: within these days, which are in order. Neighbours become one range.
 pub(super) fn within(days: &[Day]) -> String {
     let mut ranges: Vec<(Day, Day)> = Vec::new();
     for day in days {
@@ -258,7 +260,7 @@ pub(super) fn within(days: &[Day]) -> String {
             Day::MAX => "infinity".to_owned(),
             day => format!("{} 00:00:00+00", Day::from_unix_ms(day.end_ms())),
         };
-        format!("(created_at >= '{from}' AND created_at < '{to}')")
+        format!("(h.created_at >= '{from}' AND h.created_at < '{to}')")
     };
     let ranges: Vec<String> = ranges.iter().map(range).collect();
     format!("({})", ranges.join(" OR "))

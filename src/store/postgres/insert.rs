@@ -14,8 +14,8 @@ use diesel_async::{AsyncConnectionCore, AsyncPgConnection};
 use super::time::to_pg;
 use crate::store::pack::Cell;
 
-/// Rows a statement: more gain nothing.
-const MAX_ROWS: usize = 500;
+/// Rows a statement: more than 500 gain nothing, and a batch of 500 may be somewhat longer.
+const MAX_ROWS: usize = 1000;
 /// Text a statement, so that rows of a megabyte do not make one message of hundreds.
 const MAX_TEXT_BYTES: usize = 16 << 20;
 
@@ -52,12 +52,13 @@ pub(super) struct Target {
     /// The columns, each as it is to be taken from its array.
     pub(super) select: &'static str,
     pub(super) kinds: &'static [Kind],
+    /// What becomes of a row that stands there already.
     pub(super) on_conflict: &'static str,
 }
 
 /// Inserts these rows, in this order.
 pub(super) async fn insert(
-    connection: &mut AsyncPgConnection,
+    mut connection: &AsyncPgConnection,
     target: &'static Target,
     text: &str,
     rows: &[&[Cell]],
@@ -70,6 +71,11 @@ pub(super) async fn insert(
         connection.execute_returning_count(insert).await?;
     }
     Ok(())
+}
+
+/// Whether these rows go into one statement, or none.
+pub(super) fn is_one_statement(rows: &[&[Cell]]) -> bool {
+    rows.is_empty() || statement_rows(rows) == rows.len()
 }
 
 /// How many of these rows, at least one, go into one statement.

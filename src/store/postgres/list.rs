@@ -239,7 +239,7 @@ async fn count_open(
     let days: Vec<Day> = open.into_iter().map(|row| day_of(row.day)).collect();
     let within = within(&days);
     let counts: Vec<ById<i64>> = sql_query(format!(
-        "SELECT conversation_id AS id, count(*) AS value FROM {MESSAGES} \
+        "SELECT conversation_id AS id, count(*) AS value FROM {MESSAGES} AS h \
          WHERE conversation_id = ANY($1) AND {COUNTED} AND {within} GROUP BY conversation_id"
     ))
     .bind::<Array<Uuid>, _>(rows.iter().map(id_of).map(PgId).collect::<Vec<_>>())
@@ -253,9 +253,9 @@ async fn newest_rows(
     ids: Vec<Id>,
     (first, last): (Day, Day),
 ) -> QueryResult<Vec<(Id, UnixMillis)>> {
-    let newest = newest_row("wanted.id", "$2", "$3");
+    let newest = newest_row("c.id", "$2", "$3");
     let rows: Vec<ById<Option<PgTimestamp>>> = sql_query(format!(
-        "SELECT wanted.id AS id, {newest} AS value FROM UNNEST($1) AS wanted (id)"
+        "SELECT c.id, {newest} AS value FROM conversations AS c WHERE c.id = ANY($1)"
     ))
     .bind::<Array<Uuid>, _>(ids.into_iter().map(PgId).collect::<Vec<_>>())
     .bind::<Timestamptz, _>(time(first.start_ms()))

@@ -36,6 +36,7 @@ pub(super) async fn migrate(session: &mut Session, wanted: Mode) -> QueryResult<
     if let Some(mode) = mode(session).await?
         && pending(&mut session.connection).await?.is_empty()
     {
+        citus::advise(&mut session.connection).await?;
         return Ok(mode);
     }
     session.begin(BEGIN).await?;

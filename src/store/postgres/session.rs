@@ -10,7 +10,7 @@ use tokio_postgres::NoTls;
 use super::{
     address::{Address, Wanted},
     error::login_error,
-    sqlstate::{LastState, SqlState},
+    sqlstate::{FirstState, SqlState},
     wire::Wire,
 };
 use crate::store::{Host, StoreError, memory::Memory};
@@ -25,7 +25,7 @@ pub(super) struct Session {
     pub(super) connection: AsyncPgConnection,
     pub(super) memory: Memory,
     pub(super) opened: Instant,
-    last_state: LastState,
+    first_state: FirstState,
     socket: JoinHandle<()>,
     /// A transaction could not be ended.
     stuck: bool,
@@ -52,7 +52,7 @@ impl Session {
 
     async fn open_host(address: &Address, host: &Host) -> Result<Self, String> {
         let wire = Wire::connect(&host.name, host.port, &address.tls).await?;
-        let last_state = wire.last_state();
+        let first_state = wire.first_state();
         let login = address.login.connect_raw(wire, NoTls).await;
         let (client, socket) = login.map_err(|error| login_error(&error))?;
         let socket = tokio::spawn(async move {
@@ -87,7 +87,7 @@ impl Session {
             connection,
             memory: Memory::default(),
             opened: Instant::now(),
-            last_state,
+            first_state,
             socket,
             stuck: false,
             at_rest: false,
@@ -96,7 +96,7 @@ impl Session {
 
     /// Begins a transaction; `begin` may hold further statements.
     pub(super) async fn begin(&mut self, begin: &str) -> QueryResult<()> {
-        self.last_state.clear();
+        self.forget_state();
         self.connection.batch_execute(begin).await
     }
 
@@ -111,9 +111,14 @@ impl Session {
         }
     }
 
-    /// The code of the last error since the last [`begin`](Self::begin).
+    /// Forgets the errors of what was done before.
+    pub(super) fn forget_state(&mut self) {
+        self.first_state.clear();
+    }
+
+    /// The code of the first error since then, or since the last [`begin`](Self::begin).
     pub(super) fn state(&self) -> Option<SqlState> {
-        self.last_state.get()
+        self.first_state.get()
     }
 
     /// Whether the server has gone away, or a transaction hangs.

@@ -1,4 +1,4 @@
-//! The code of the last error that the server sent.
+//! The codes of the errors that the server sends.
 //!
 //! diesel hands on an error's text, which is in the server's language, but not its SQLSTATE. So the
 //! stream is read along: frames of a tag, a length and a body, of which only errors are looked into.
@@ -52,11 +52,12 @@ impl fmt::Debug for SqlState {
     }
 }
 
-/// The last code seen on one connection; 0 where there was none.
+/// The first code seen on one connection since it was last cleared; 0 where there was none. What was
+/// sent behind a statement that failed fails with it.
 #[derive(Clone, Debug, Default)]
-pub(super) struct LastState(Arc<AtomicU64>);
+pub(super) struct FirstState(Arc<AtomicU64>);
 
-impl LastState {
+impl FirstState {
     pub(super) fn get(&self) -> Option<SqlState> {
         let [code @ .., _, _, _] = self.0.load(Ordering::Relaxed).to_be_bytes();
         (code != [0; 5]).then_some(SqlState(code))
@@ -68,14 +69,16 @@ impl LastState {
 
     fn set(&self, SqlState([a, b, c, d, e]): SqlState) {
         let code = u64::from_be_bytes([a, b, c, d, e, 0, 0, 0]);
-        self.0.store(code, Ordering::Relaxed);
+        let relaxed = Ordering::Relaxed;
+        // An error: there is an earlier one.
+        let _ = self.0.compare_exchange(0, code, relaxed, relaxed);
     }
 }
 
 /// Follows the frames that a server sends.
 #[derive(Debug, Default)]
 pub(super) struct Frames {
-    last: LastState,
+    first: FirstState,
     header: Vec<u8>,
     body_left: usize,
     /// The begin of an error's body, while one is passing.
@@ -84,8 +87,8 @@ pub(super) struct Frames {
 
 impl Frames {
     /// Where the codes are to be read.
-    pub(super) fn last(&self) -> LastState {
-        self.last.clone()
+    pub(super) fn first_state(&self) -> FirstState {
+        self.first.clone()
     }
 
     /// Takes the next bytes, however they are cut.
@@ -124,7 +127,7 @@ impl Frames {
             && let Some(error) = self.error.take()
             && let Some(state) = code_of(&error)
         {
-            self.last.set(state);
+            self.first.set(state);
         }
     }
 }
@@ -157,6 +160,7 @@ mod tests {
                 frame(b'E', &long),
                 frame(b'2', b""),
                 frame(b'N', b"SWARNING\0C01000\0\0"),
+                frame(b'E', b"SERROR\0C25P02\0\0"),
             ]
             .concat();
             let mut frames = Frames::default();
@@ -169,7 +173,7 @@ mod tests {
                 frames.read(now);
                 rest = later;
             }
-            prop_assert_eq!(frames.last().get(), Some(SqlState::NO_PARTITION));
+            prop_assert_eq!(frames.first_state().get(), Some(SqlState::NO_PARTITION));
         }
 
         #[test]
@@ -184,6 +188,6 @@ mod tests {
         assert_eq!(code_of(b"SERROR\0MCxxxxx\0\0"), None);
         assert_eq!(code_of(b"C40P01\0\0"), Some(SqlState::DEADLOCK));
         assert_eq!(SqlState::DEADLOCK.class(), "40");
-        assert_eq!(LastState::default().get(), None);
+        assert_eq!(FirstState::default().get(), None);
     }
 }

@@ -15,7 +15,7 @@ use tokio::{
 use tokio_rustls::{TlsConnector, client::TlsStream};
 
 use super::{
-    sqlstate::{Frames, LastState},
+    sqlstate::{FirstState, Frames},
     tls::{SslMode, Tls},
 };
 
@@ -25,6 +25,9 @@ const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 /// A server that is gone without a word is noticed after about a minute.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(30);
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
+/// What was sent to a server that is gone would otherwise be sent again for a quarter of an hour.
+#[cfg(target_os = "linux")]
+const UNANSWERED: Duration = Duration::from_secs(60);
 
 enum Transport {
     Clear(TcpStream),
@@ -33,7 +36,7 @@ enum Transport {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// A stream that remembers the code of the last error that passed through it.
+/// A stream that remembers the code of the first error that passed through it.
 pub(super) struct Wire {
     transport: Transport,
     frames: Frames,
@@ -73,8 +76,8 @@ impl Wire {
     }
 
     /// Where the codes of errors are to be read.
-    pub(super) fn last_state(&self) -> LastState {
-        self.frames.last()
+    pub(super) fn first_state(&self) -> FirstState {
+        self.frames.first_state()
     }
 
     fn over(transport: Transport) -> Self {
@@ -96,8 +99,11 @@ async fn tcp(host: &str, port: u16) -> Result<TcpStream, String> {
     let keepalive = TcpKeepalive::new()
         .with_time(KEEPALIVE_IDLE)
         .with_interval(KEEPALIVE_INTERVAL);
-    SockRef::from(&stream)
-        .set_tcp_keepalive(&keepalive)
+    let socket = SockRef::from(&stream);
+    socket.set_tcp_keepalive(&keepalive).map_err(told)?;
+    #[cfg(target_os = "linux")]
+    socket
+        .set_tcp_user_timeout(Some(UNANSWERED))
         .map_err(told)?;
     Ok(stream)
 }

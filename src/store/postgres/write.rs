@@ -4,17 +4,18 @@ use diesel::{
     pg::{Pg, data_types::PgTimestamp},
     prelude::*,
     query_builder::{AstPass, QueryFragment, QueryId},
-    result::Error,
+    result::{DatabaseErrorKind, Error},
     sql_query,
     sql_types::{Array, Text, Timestamptz, Uuid},
 };
-use diesel_async::{AsyncConnectionCore, AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncConnectionCore, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use tokio::join;
 
 use super::{
     days::{self, Mode},
     decode::PgId,
     error::Doing,
-    insert::{Kind, Target, insert},
+    insert::{Kind, Target, insert, is_one_statement},
     session::Session,
     sqlstate::SqlState,
     time::to_pg,
@@ -70,7 +71,7 @@ const CONVERSATIONS: Target = Target {
 };
 
 #[rustfmt::skip]
-const MESSAGE_ROWS: Target = Target {
+pub(super) const MESSAGE_ROWS: Target = Target {
     table: MESSAGES,
     columns: columns::MESSAGE,
     select: columns::MESSAGE,
@@ -80,7 +81,13 @@ const MESSAGE_ROWS: Target = Target {
         Uid, Uid, Hash, Words, Words, Number, Number, Words, Hash, Time, Words, Words,
         Number, Number, Number, Number, Number, Number, Words,
     ],
+    on_conflict: "",
+};
+
+/// The same, of which some may stand there.
+const MESSAGE_ROWS_AGAIN: Target = Target {
     on_conflict: DO_NOTHING,
+    ..MESSAGE_ROWS
 };
 
 #[rustfmt::skip]
@@ -94,7 +101,31 @@ const ERROR_ROWS: Target = Target {
         Uid, Uid, Words, Words, Number, Words, Words, Words,
         Number, Number, Number, Number, Number, Number, Words,
     ],
+    on_conflict: "",
+};
+
+/// The same, of which some may stand there.
+const ERROR_ROWS_AGAIN: Target = Target {
     on_conflict: DO_NOTHING,
+    ..ERROR_ROWS
+};
+
+/// Where a batch goes. Rows are nearly always new, and to look for each before it is inserted costs
+/// a third of the whole; so that is left to the key, and only a batch it refuses is sent once more
+/// with that look.
+#[derive(Clone, Copy)]
+struct Targets {
+    messages: &'static Target,
+    errors: &'static Target,
+}
+
+const FIRST: Targets = Targets {
+    messages: &MESSAGE_ROWS,
+    errors: &ERROR_ROWS,
+};
+const AGAIN: Targets = Targets {
+    messages: &MESSAGE_ROWS_AGAIN,
+    errors: &ERROR_ROWS_AGAIN,
 };
 
 const _: () = assert!(CONVERSATIONS.kinds.len() == columns::NEW_CONVERSATION_WIDTH);
@@ -110,10 +141,16 @@ pub(super) async fn write(
     batch: &Batch,
 ) -> Result<(), (Doing, Error)> {
     let days: Vec<Day> = batch.days.keys().copied().collect();
+    let mut targets = FIRST;
     let mut attempts = 1;
     loop {
-        let result = write_once(session, batch, &days).await;
+        let result = write_once(session, targets, batch, &days).await;
         match (result, session.state()) {
+            (Err(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)), _)
+                if attempts < ATTEMPTS =>
+            {
+                targets = AGAIN;
+            }
             (Err(error), Some(SqlState::NO_PARTITION))
                 if attempts < ATTEMPTS && is_no_constraint(&error) =>
             {
@@ -133,7 +170,12 @@ fn is_no_constraint(error: &Error) -> bool {
     matches!(error, Error::DatabaseError(_, information) if information.constraint_name().is_none())
 }
 
-async fn write_once(session: &mut Session, batch: &Batch, days: &[Day]) -> QueryResult<()> {
+async fn write_once(
+    session: &mut Session,
+    targets: Targets,
+    batch: &Batch,
+    days: &[Day],
+) -> QueryResult<()> {
     let memory = &session.memory;
     let mut fresh: Vec<&ConversationCells> = batch
         .conversations
@@ -141,8 +183,8 @@ async fn write_once(session: &mut Session, batch: &Batch, days: &[Day]) -> Query
         .filter(|conversation| !memory.covers(conversation))
         .collect();
     fresh.sort_unstable_by_key(|conversation| conversation.id);
-    session.begin(BEGIN).await?;
-    let written = write_rows(&mut session.connection, batch, &fresh, days).await;
+    session.forget_state();
+    let written = write_rows(&session.connection, targets, batch, &fresh, days).await;
     session.end(written).await?;
     for conversation in fresh {
         session.memory.learn(conversation);
@@ -153,23 +195,45 @@ async fn write_once(session: &mut Session, batch: &Batch, days: &[Day]) -> Query
 /// In an order that is the same in every process, so that two batches with the same rows wait for
 /// each other and do not lock each other out.
 async fn write_rows(
-    connection: &mut AsyncPgConnection,
+    connection: &AsyncPgConnection,
+    targets: Targets,
     batch: &Batch,
     fresh: &[&ConversationCells],
     days: &[Day],
 ) -> QueryResult<()> {
-    let rows: Vec<&[Cell]> = fresh
+    let conversations: Vec<&[Cell]> = fresh
         .iter()
         .map(|conversation| conversation.cells.as_slice())
         .collect();
-    insert(connection, &CONVERSATIONS, &batch.text, &rows).await?;
     let cells = batch.days.values();
-    let rows = sorted(cells.map(|day| &*day.messages), columns::MESSAGE_WIDTH);
-    insert(connection, &MESSAGE_ROWS, &batch.text, &rows).await?;
+    let messages = sorted(cells.map(|day| &*day.messages), columns::MESSAGE_WIDTH);
     let cells = batch.days.values();
-    let rows = sorted(cells.map(|day| &*day.errors), columns::ERROR_WIDTH);
-    insert(connection, &ERROR_ROWS, &batch.text, &rows).await?;
-    mark_days(connection, days).await
+    let errors = sorted(cells.map(|day| &*day.errors), columns::ERROR_WIDTH);
+    let rows = [&conversations, &messages, &errors];
+    let one_each = rows.iter().all(|rows| is_one_statement(rows));
+    let text = &batch.text;
+    let mut beginning = connection;
+    let begin = beginning.batch_execute(BEGIN);
+    let conversations = insert(connection, &CONVERSATIONS, text, &conversations);
+    let messages = insert(connection, targets.messages, text, &messages);
+    let errors = insert(connection, targets.errors, text, &errors);
+    let marks = mark_days(connection, days);
+    if one_each {
+        // One way to the server and back instead of five. They are sent in this order: the first
+        // statement is not prepared, and the others wait in line for the cache of those that are.
+        let (begin, conversations, messages, errors, marks) =
+            join!(begin, conversations, messages, errors, marks);
+        return begin
+            .and(conversations)
+            .and(messages)
+            .and(errors)
+            .and(marks);
+    }
+    begin.await?;
+    conversations.await?;
+    messages.await?;
+    errors.await?;
+    marks.await
 }
 
 /// The rows by their key.
@@ -187,7 +251,7 @@ fn sorted<'a>(days: impl Iterator<Item = &'a [Cell]>, width: usize) -> Vec<&'a [
     rows
 }
 
-async fn mark_days(connection: &mut AsyncPgConnection, days: &[Day]) -> QueryResult<()> {
+async fn mark_days(mut connection: &AsyncPgConnection, days: &[Day]) -> QueryResult<()> {
     let days = MarkDays {
         days: days.iter().map(Day::to_string).collect(),
     };

@@ -68,11 +68,15 @@ impl Database {
     pub(crate) fn dsn(&self) -> String {
         let Self { server, name, .. } = self;
         if self.schema {
-            let separator = if server.contains('?') { '&' } else { '?' };
-            format!("{server}{separator}options=-csearch_path%3D{name}")
+            with(server, &format!("options=-csearch_path%3D{name}"))
         } else {
             format!("{server}/{name}")
         }
+    }
+
+    /// The DSN with a further parameter, but `options`.
+    pub(crate) fn dsn_with(&self, param: &str) -> String {
+        with(&self.dsn(), param)
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -125,6 +129,11 @@ impl Drop for Database {
         });
         let _ = dropping.join();
     }
+}
+
+fn with(dsn: &str, param: &str) -> String {
+    let separator = if dsn.contains('?') { '&' } else { '?' };
+    format!("{dsn}{separator}{param}")
 }
 
 async fn try_connect(dsn: &str) -> Result<Client, tokio_postgres::Error> {
@@ -256,6 +265,10 @@ impl Server {
         }
     }
 
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     pub(crate) fn port(&self) -> u16 {
         self.port
     }
@@ -296,6 +309,10 @@ impl Drop for Server {
 }
 
 /// Hands the server over to a watchdog.
+#[expect(
+    clippy::zombie_processes,
+    reason = "both outlive this process, and the next one that tests uses the server too"
+)]
 fn watch(home: &Path, mut server: Server) -> u16 {
     let process = server.process.take().expect("a started server");
     Command::new("sh")

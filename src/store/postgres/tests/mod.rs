@@ -1,4 +1,5 @@
 mod close;
+mod cut;
 mod days;
 mod faults;
 mod lists;

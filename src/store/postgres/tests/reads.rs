@@ -41,10 +41,7 @@ async fn no_more_connections_are_open_than_allowed_or_kept_than_wanted() {
         max_idle_conns: 2,
         ..StoreOptions::default()
     };
-    let store = store(
-        &format!("{}?application_name=counted", database.dsn()),
-        &options,
-    );
+    let store = store(&database.dsn_with("application_name=counted"), &options);
     store.prepare(NOON).await.unwrap();
     let rows = exchange("s", NOON);
     let batch = std::slice::from_ref(&rows);
