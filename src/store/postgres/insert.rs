@@ -157,15 +157,29 @@ struct Column<'a> {
 }
 
 impl Column<'_> {
+    fn cells(&self) -> impl Iterator<Item = &Cell> {
+        self.rows
+            .iter()
+            .map(|row| row.get(self.index).unwrap_or(&Cell::Null))
+    }
+
     /// PostgreSQL's binary form of an array: dimensions, whether there are NULLs, the elements' type,
     /// length and first index, then each element's length and bytes.
     fn write(&self, out: &mut Output<'_, '_, Pg>) -> serialize::Result {
         let rows = i32::try_from(self.rows.len())?;
-        for number in [1, 1, i32::try_from(self.kind.oid())?, rows, 1] {
+        let oid = i32::try_from(self.kind.oid())?;
+        if self.cells().all(|cell| matches!(cell, Cell::Null)) {
+            // UNNEST fills up the shorter arrays with NULLs, for less than it takes to unpack them.
+            for number in [0, 0, oid] {
+                out.write_all(&number.to_be_bytes())?;
+            }
+            return Ok(IsNull::No);
+        }
+        for number in [1, 1, oid, rows, 1] {
             out.write_all(&number.to_be_bytes())?;
         }
-        for row in self.rows {
-            match *row.get(self.index).unwrap_or(&Cell::Null) {
+        for cell in self.cells() {
+            match *cell {
                 Cell::Null => out.write_all(&(-1i32).to_be_bytes())?,
                 Cell::Integer(number) => match self.kind {
                     Kind::Flag => element(out, &[u8::from(number != 0)])?,

@@ -71,7 +71,7 @@ const CONVERSATIONS: Target = Target {
 };
 
 #[rustfmt::skip]
-pub(super) const MESSAGE_ROWS: Target = Target {
+const MESSAGE_ROWS: Target = Target {
     table: MESSAGES,
     columns: columns::MESSAGE,
     select: columns::MESSAGE,

@@ -265,10 +265,6 @@ impl Server {
         }
     }
 
-    pub(crate) fn folder(&self) -> &Path {
-        &self.folder
-    }
-
     pub(crate) fn port(&self) -> u16 {
         self.port
     }
