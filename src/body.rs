@@ -62,6 +62,8 @@ fn has_ended(body: &impl Body) -> bool {
 
 /// How a body ended that was read.
 enum End {
+    /// With the frame that was just handed on.
+    WithFrame,
     Complete,
     Failed,
 }
@@ -126,7 +128,7 @@ impl<B: Body> Body for RecordingBody<B> {
                 // hyper polls a body no further once it says that it is at its end, nor after
                 // its trailers.
                 if ends || this.inner.is_end_stream() {
-                    settle(this.tee, End::Complete);
+                    settle(this.tee, End::WithFrame);
                 }
             } else if let Poll::Ready(end) = &polled {
                 settle(
@@ -165,11 +167,12 @@ impl Tee {
 #[inline(never)]
 fn settle(tee: &mut Option<Tee>, end: End) {
     match (tee.take(), end) {
-        (Some(Tee::Request(tee)), End::Complete) => tee.settle(RequestEnd::Complete),
         (Some(Tee::Request(tee)), End::Failed) => tee.settle(RequestEnd::Incomplete),
+        (Some(Tee::Request(tee)), _) => tee.settle(RequestEnd::Complete),
         (Some(Tee::Response(mut recording)), End::Complete) => {
             recording.settle(Outcome::Complete);
         }
+        (Some(Tee::Response(mut recording)), End::WithFrame) => recording.settle_with_frame(),
         (Some(Tee::Response(mut recording)), End::Failed) => {
             recording.settle(Outcome::UpstreamError);
         }

@@ -142,7 +142,7 @@ impl Capture {
         self.expected.is_some_and(|length| self.seen() >= length)
     }
 
-    fn seen(&self) -> u64 {
+    pub(crate) fn seen(&self) -> u64 {
         let kept: usize = self.segments().map(<[u8]>::len).sum();
         kept as u64 + self.shed
     }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde_json::{Map, Value};
 
 /// Who speaks.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Role {
     /// Instructions from the application.
@@ -13,6 +13,7 @@ pub enum Role {
     /// Instructions from the application, in OpenAI's newer word.
     Developer,
     /// The user.
+    #[default]
     User,
     /// The model.
     Assistant,

@@ -93,10 +93,50 @@ pub fn unescape(stored: &str) -> Vec<u8> {
     bytes
 }
 
+/// The beginning of a stored text, at most so many bytes, without a part of a character or an escape.
+pub(crate) fn first_bytes(stored: &str, at_most: usize) -> &str {
+    let mut end = at_most.min(stored.len());
+    while !stored.is_char_boundary(end) {
+        end -= 1;
+    }
+    first(stored, end)
+}
+
+/// The beginning of a stored text, at most so many characters, without a part of an escape.
+pub(crate) fn first_chars(stored: &str, at_most: usize) -> &str {
+    let end = stored.char_indices().nth(at_most);
+    first(stored, end.map_or(stored.len(), |(at, _)| at))
+}
+
+fn first(stored: &str, end: usize) -> &str {
+    let (kept, cut_off) = stored.split_at_checked(end).unwrap_or((stored, ""));
+    if cut_off.is_empty() {
+        return kept;
+    }
+    // From the front, since in a row of marks only the count tells which of them begins an escape.
+    let mut rest = kept;
+    while let Some((_, after)) = rest.split_once(MARK) {
+        let is_cut = match after.as_bytes() {
+            [] => true,
+            [digit] => is_hex_digit(*digit),
+            _ => false,
+        };
+        if is_cut {
+            let escape = after.len() + MARK.len_utf8();
+            return kept.get(..kept.len() - escape).unwrap_or_default();
+        }
+        rest = after.strip_prefix(MARK).unwrap_or(after);
+    }
+    kept
+}
+
+fn is_hex_digit(digit: u8) -> bool {
+    matches!(digit, b'0'..=b'9' | b'A'..=b'F')
+}
+
 fn hex_byte(text: &str) -> Option<(u8, &str)> {
     let (digits, rest) = text.split_at_checked(2)?;
-    let upper = |digit: u8| matches!(digit, b'0'..=b'9' | b'A'..=b'F');
-    if !digits.bytes().all(upper) {
+    if !digits.bytes().all(is_hex_digit) {
         return None;
     }
     Some((u8::from_str_radix(digits, 16).ok()?, rest))
@@ -200,6 +240,31 @@ mod tests {
         assert_eq!(unescape("␛"), "␛".as_bytes());
         assert_eq!(unescape("␛ff"), "␛ff".as_bytes());
         assert_eq!(unescape("␛0é"), "␛0é".as_bytes());
+    }
+
+    #[test]
+    fn a_beginning_ends_before_an_escape_that_does_not_fit() {
+        let stored = text("aa\0␛b".as_bytes());
+        assert_eq!(stored, "aa␛00␛␛b");
+        let beginnings: Vec<&str> = (0..9).map(|chars| first_chars(&stored, chars)).collect();
+        assert_eq!(
+            beginnings,
+            [
+                "",
+                "a",
+                "aa",
+                "aa",
+                "aa",
+                "aa␛00",
+                "aa␛00",
+                "aa␛00␛␛",
+                "aa␛00␛␛b"
+            ]
+        );
+        assert_eq!(first_bytes(&stored, 6), "aa");
+        assert_eq!(first_bytes(&stored, 7), "aa␛00");
+        assert_eq!(first_bytes("a\u{e9}", 2), "a");
+        assert_eq!(first_bytes("a␛0\u{e9}", 5), "a");
     }
 
     #[test]

@@ -12,7 +12,7 @@ const RANDOM_BITS: u32 = 62 - ROW_BITS;
 ///
 /// Exchanges and rows have version 7 (they begin with the time, to the millisecond, at which the
 /// exchange began, so an id tells its day); conversations have version 8 (a hash of whom they belong to).
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Id([u8; 16]);
 
 impl Id {
@@ -50,8 +50,10 @@ impl Id {
     }
 
     /// The id of the exchange's row with this number, from 1. It sorts behind those of lower numbers.
+    ///
+    /// Rows past the last number there is share its id; decoding stops at a 240th of that.
     pub(crate) fn row(self, number: usize) -> Self {
-        let number = (number as u128) & ((1 << ROW_BITS) - 1);
+        let number = (number as u128).min((1 << ROW_BITS) - 1);
         let bits = u128::from_be_bytes(self.0) | (number << RANDOM_BITS);
         Self(bits.to_be_bytes())
     }
@@ -114,6 +116,17 @@ mod tests {
         assert!(rows.iter().all(|row| row.unix_ms() == exchange.unix_ms()));
         assert!(exchange.to_string().chars().nth(14) == Some('7'));
         assert_eq!(rows[7].to_string().parse(), Ok(rows[7]));
+    }
+
+    #[test]
+    fn a_row_beyond_the_last_number_never_takes_the_id_of_an_early_one() {
+        let exchange = Id::exchange(1_763_689_281_123_456_789);
+        let last = exchange.row((1 << ROW_BITS) - 1);
+        assert!(exchange.row((1 << ROW_BITS) - 2) < last);
+        for number in [1 << ROW_BITS, (1 << ROW_BITS) + 1, usize::MAX] {
+            assert_eq!(exchange.row(number), last, "{number}");
+        }
+        assert_eq!(last.unix_ms(), exchange.unix_ms());
     }
 
     #[test]

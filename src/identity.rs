@@ -160,12 +160,8 @@ pub(crate) fn fit(text: &str) -> String {
     if text.len() <= MAX_NAME_BYTES {
         return text.to_owned();
     }
-    let mut end = MAX_NAME_BYTES - 1 - DIGEST_DIGITS;
-    while !text.is_char_boundary(end) {
-        end -= 1;
-    }
+    let begin = escape::first_bytes(text, MAX_NAME_BYTES - 1 - DIGEST_DIGITS);
     let digest = blake3::hash(text.as_bytes()).to_hex();
-    let (begin, _) = text.split_at(end);
     let (digest, _) = digest.split_at(DIGEST_DIGITS);
     format!("{begin}~{digest}")
 }
@@ -178,4 +174,22 @@ fn trace_id(value: &[u8]) -> Option<String> {
         && id.bytes().all(|byte| byte.is_ascii_hexdigit())
         && id.bytes().any(|byte| byte != b'0');
     valid.then(|| id.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_cut_before_an_escape_that_would_not_fit() {
+        let fitted = |before: usize| fit(&format!("{}␛00{}", "a".repeat(before), "b".repeat(300)));
+        let room = MAX_NAME_BYTES - 1 - DIGEST_DIGITS;
+        for before in room - 4..room {
+            let fitted = fitted(before);
+            let (begin, _) = fitted.split_once('~').expect("a digest");
+            assert_eq!(begin, "a".repeat(before));
+            assert!(fitted.len() <= MAX_NAME_BYTES);
+        }
+        assert!(fitted(room - 5).contains("␛00~"));
+    }
 }

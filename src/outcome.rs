@@ -3,10 +3,11 @@
 use std::fmt;
 
 /// How an exchange ended. It says nothing about the HTTP status: a complete `500` is [`Complete`](Outcome::Complete).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {
     /// The response reached its end.
+    #[default]
     Complete,
     /// The client went away while the response was on its way; what had arrived is kept.
     ClientAbort,

@@ -3,10 +3,11 @@
 //! Who speaks in which conversation is decided from this copy in the writer. A header that is not
 //! on the list is never copied, so no credential can be stored by oversight.
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// A longer value is cut: no id or tag that is kept needs more.
-pub(crate) const MAX_VALUE_BYTES: usize = 8 << 10;
+/// A header with a longer name or value is as if it had not been sent: cut, two long names that
+/// begin alike would be one. No id or tag that is kept needs more.
+const MAX_VALUE_BYTES: usize = 8 << 10;
 /// hyper takes paths of 64 KiB.
 const MAX_PATH_BYTES: usize = 2 << 10;
 
@@ -15,7 +16,8 @@ const MAX_PATH_BYTES: usize = 2 << 10;
 pub(crate) struct AllowList {
     names: Vec<String>,
     tag_prefix: String,
-    /// Per first letter, the lengths of the names on the list: most headers end here.
+    /// Per third letter, which tells names apart that begin with `x-`, the lengths of the names on
+    /// the list: most headers end here.
     lengths: [u64; 256],
 }
 
@@ -26,31 +28,37 @@ impl AllowList {
             .into_iter()
             .map(|name| name.as_str().to_owned())
             .collect();
+        let tag_prefix = tag_prefix.to_ascii_lowercase();
         let mut lengths = [0; 256];
-        for name in &names {
-            if let Some(first) = name.bytes().next()
-                && let Some(lengths) = lengths.get_mut(usize::from(first))
-            {
-                *lengths |= length_bit(name.len());
+        let mut mark = |name: &str, bits: u64| {
+            if let Some(lengths) = lengths.get_mut(usize::from(third(name))) {
+                *lengths |= bits;
             }
+        };
+        for name in &names {
+            mark(name, length_bit(name.len()));
+        }
+        match tag_prefix.len() {
+            0 => {}
+            // A tag's third letter is not in the prefix.
+            1 | 2 => lengths = [!0; 256],
+            length => mark(&tag_prefix, !0 << length.min(63)),
         }
         Self {
             names,
-            tag_prefix: tag_prefix.to_ascii_lowercase(),
+            tag_prefix,
             lengths,
         }
     }
 
+    #[inline]
     fn allows(&self, name: &str) -> bool {
-        let Some(first) = name.bytes().next() else {
-            return false;
-        };
-        let lengths = self.lengths.get(usize::from(first)).copied();
-        lengths.unwrap_or_default() & length_bit(name.len()) != 0
-            && self.names.iter().any(|listed| listed == name)
-            || self.is_tag(name)
+        let lengths = self.lengths.get(usize::from(third(name)));
+        lengths.is_some_and(|lengths| lengths & length_bit(name.len()) != 0)
+            && (self.is_tag(name) || self.names.iter().any(|listed| listed == name))
     }
 
+    #[inline]
     fn is_tag(&self, name: &str) -> bool {
         // Most names differ in their first bytes: to call memcmp costs more.
         let mut pairs = self.tag_prefix.bytes().zip(name.bytes());
@@ -61,23 +69,49 @@ impl AllowList {
 
     /// Copies the path and what is allowed of the headers. Query strings are never copied.
     pub(crate) fn copy(&self, path: &str, headers: &HeaderMap, into: &mut Vec<u8>) {
-        put(into, path.as_bytes(), MAX_PATH_BYTES);
+        put(
+            into,
+            path.as_bytes()
+                .get(..MAX_PATH_BYTES)
+                .unwrap_or(path.as_bytes()),
+        );
         for (name, value) in headers {
             let name = name.as_str();
-            if self.allows(name) {
-                put(into, name.as_bytes(), MAX_VALUE_BYTES);
-                put(into, value.as_bytes(), MAX_VALUE_BYTES);
+            if self.allows(name) && name.len().max(value.len()) <= MAX_VALUE_BYTES {
+                put(into, name.as_bytes());
+                put(into, value.as_bytes());
             }
         }
     }
 }
 
+#[inline]
+fn third(name: &str) -> u8 {
+    name.as_bytes().get(2).copied().unwrap_or_default()
+}
+
+#[inline]
 fn length_bit(length: usize) -> u64 {
     1 << length.min(63)
 }
 
-pub(crate) fn put(into: &mut Vec<u8>, bytes: &[u8], at_most: usize) {
-    let bytes = bytes.get(..at_most).unwrap_or(bytes);
+/// Appends the value of a header, nothing where it is longer than can be kept.
+#[inline]
+pub(crate) fn put_value(into: &mut Vec<u8>, value: Option<&HeaderValue>) {
+    let value = value.map_or(&b""[..], HeaderValue::as_bytes);
+    put(
+        into,
+        if value.len() <= MAX_VALUE_BYTES {
+            value
+        } else {
+            b""
+        },
+    );
+}
+
+/// Appends bytes behind their length, of which there are at most 65,535.
+#[inline]
+fn put(into: &mut Vec<u8>, bytes: &[u8]) {
     into.extend_from_slice(&(bytes.len() as u16).to_le_bytes());
     into.extend_from_slice(bytes);
 }
@@ -124,7 +158,7 @@ pub(crate) fn take(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
 
 #[cfg(test)]
 mod tests {
-    use http::{HeaderValue, header};
+    use http::header;
 
     use super::*;
 
@@ -168,14 +202,15 @@ mod tests {
     }
 
     #[test]
-    fn a_long_value_is_cut_and_the_next_one_still_read() {
-        let list = AllowList::new([header::CONTENT_TYPE, header::HOST], "x-tag-");
+    fn a_header_that_is_too_long_is_left_out_and_the_next_one_still_read() {
+        let list = AllowList::new([header::CONTENT_TYPE, header::FROM, header::HOST], "x-tag-");
         let mut headers = HeaderMap::new();
-        let long = vec![b'a'; 70_000];
-        headers.insert(
-            "content-type",
-            HeaderValue::from_bytes(&long).expect("text"),
-        );
+        let value = |length| HeaderValue::from_bytes(&vec![b'a'; length]).expect("text");
+        headers.insert("content-type", value(MAX_VALUE_BYTES));
+        headers.insert("from", value(MAX_VALUE_BYTES + 1));
+        let name = format!("x-tag-{}", "a".repeat(MAX_VALUE_BYTES));
+        let name = HeaderName::from_bytes(name.as_bytes()).expect("a name");
+        headers.insert(name, value(70_000));
         headers.insert("host", HeaderValue::from_static("here"));
         let mut copy = Vec::new();
         list.copy(&"p".repeat(9000), &headers, &mut copy);
@@ -186,6 +221,7 @@ mod tests {
             Some(MAX_VALUE_BYTES)
         );
         assert_eq!(prefix.header("host"), Some(&b"here"[..]));
+        assert_eq!(prefix.headers().count(), 2);
     }
 
     #[test]

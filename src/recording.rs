@@ -60,6 +60,8 @@ pub(crate) struct Recording {
     exchange: Option<Box<Exchange>>,
     max_response_bytes: usize,
     asked: Asked,
+    /// The length of the first frame.
+    first_bytes: u64,
 }
 
 impl Recording {
@@ -86,6 +88,7 @@ impl Recording {
             exchange: Some(exchange),
             max_response_bytes,
             asked,
+            first_bytes: 0,
         }
     }
 
@@ -120,10 +123,8 @@ impl Recording {
             self.max_response_bytes,
             expected,
             |segment| {
-                for name in [header::CONTENT_TYPE, header::CONTENT_ENCODING] {
-                    let value = headers.get(name).map_or(&b""[..], |value| value.as_bytes());
-                    prefix::put(segment, value, prefix::MAX_VALUE_BYTES);
-                }
+                prefix::put_value(segment, headers.get(header::CONTENT_TYPE));
+                prefix::put_value(segment, headers.get(header::CONTENT_ENCODING));
             },
         );
     }
@@ -136,16 +137,31 @@ impl Recording {
         };
         if exchange.first_byte.is_none() {
             exchange.first_byte = first_byte(data);
+            self.first_bytes = data.remaining() as u64;
         }
         exchange.response.extend(&self.channel.vault, data);
     }
 
     /// The response has ended like this. Later endings do not count.
     pub(crate) fn settle(&mut self, outcome: Outcome) {
+        self.settle_at(outcome, None);
+    }
+
+    /// The response has ended with the frame that has just come. If that was the first one, the
+    /// clock was read for it.
+    pub(crate) fn settle_with_frame(&mut self) {
+        let at = self.exchange.as_ref().and_then(|exchange| {
+            let is_first = exchange.response.seen() == self.first_bytes;
+            exchange.first_byte.filter(|_| is_first)
+        });
+        self.settle_at(Outcome::Complete, at);
+    }
+
+    fn settle_at(&mut self, outcome: Outcome, at: Option<Instant>) {
         let Some(mut exchange) = self.exchange.take() else {
             return;
         };
-        exchange.ended = Instant::now();
+        exchange.ended = at.unwrap_or_else(Instant::now);
         exchange.outcome = outcome;
         self.channel.send(exchange);
     }

@@ -12,6 +12,7 @@ use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request};
 
 use crate::{
     context::{PeerAddr, RecordingContext},
+    decode::Dialect,
     id::Id,
     prefix::AllowList,
     recording::{Asked, Beginning},
@@ -126,8 +127,7 @@ impl fmt::Debug for Rules {
 }
 
 fn is_llm_call(method: &Method, path: &str) -> bool {
-    let path = path.strip_suffix('/').unwrap_or(path);
-    path.ends_with("/chat/completions") && method == Method::POST
+    method == Method::POST && Dialect::of(path).is_some()
 }
 
 #[cfg(feature = "connect-info")]

@@ -42,6 +42,7 @@ impl Vault {
     }
 
     /// Bytes charged at the moment.
+    #[inline]
     pub(crate) fn used(&self) -> usize {
         self.used.load(Relaxed)
     }
@@ -52,6 +53,7 @@ impl Vault {
     }
 
     /// Charges so many bytes for this use, if the budget has them.
+    #[inline]
     pub(crate) fn try_charge(&self, bytes: usize, share: Share) -> bool {
         let limit = self.limit(share);
         // Looked at first, so that requests beyond the budget do not raise it for a moment.
@@ -65,6 +67,7 @@ impl Vault {
         false
     }
 
+    #[inline]
     pub(crate) fn limit(&self, share: Share) -> usize {
         match share {
             Share::Payload => self.max_bytes / 4 * 3,
@@ -74,15 +77,18 @@ impl Vault {
     }
 
     /// Charges so many bytes though the budget may not have them: they are held already.
+    #[inline]
     pub(crate) fn charge(&self, bytes: usize) {
         self.used.fetch_add(bytes, Relaxed);
     }
 
+    #[inline]
     pub(crate) fn release(&self, bytes: usize) {
         self.used.fetch_sub(bytes, Relaxed);
     }
 
     /// A segment with room for `wanted` bytes, or the largest there is; `None` over the budget.
+    #[inline]
     pub(crate) fn segment(&self, wanted: usize) -> Option<Vec<u8>> {
         let class = CLASSES
             .iter()

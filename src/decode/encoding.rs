@@ -1,18 +1,21 @@
 //! Content encodings undone: pieces in, contiguous bytes out.
 
+mod members;
 #[cfg(test)]
 mod tests;
 
 use std::{
     borrow::Cow,
+    cell::Cell,
     io::{self, BufRead, BufReader, Read},
 };
 
-use flate2::bufread::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
-use ruzstd::decoding::StreamingDecoder;
+use flate2::bufread::{DeflateDecoder, GzDecoder, ZlibDecoder};
 
-/// More codings than this on one body are somebody's attack, not a compression.
-const MAX_LAYERS: usize = 4;
+use self::members::{Frame, Members};
+
+/// Nobody compresses twice by intent; more codings than this on one body are an attack.
+const MAX_LAYERS: usize = 2;
 
 /// A decoder that meets damage loses what it expanded in that call, so the calls are small.
 const READ_BYTES: usize = 4096;
@@ -39,8 +42,9 @@ enum Coding {
 
 /// Undoes the codings of a `content-encoding` header, last one first, to at most `cap` bytes.
 ///
-/// The cap is for what expansion makes: an identity body was bounded when it was captured. Where the pieces
-/// were cut never changes the result, not even for a damaged body.
+/// The cap is for what expansion makes, of every coding by itself, so that the work is linear in the body and
+/// the cap: an identity body was bounded when it was captured. Where the pieces were cut never changes the
+/// result, not even for a damaged body.
 pub(super) fn expand<'a>(
     segments: &'a [&'a [u8]],
     content_encoding: &str,
@@ -55,15 +59,23 @@ pub(super) fn expand<'a>(
             damaged: false,
         };
     };
-    let mut reader: Box<dyn BufRead + 'a> = Box::new(BufReader::new(Pieces { segments, at: 0 }));
-    for coding in codings.into_iter().rev() {
+    let is_cut = Cell::new(false);
+    let mut reader: Box<dyn BufRead + '_> = Box::new(BufReader::new(Pieces { segments, at: 0 }));
+    for (layer, coding) in codings.into_iter().rev().enumerate() {
+        if layer > 0 {
+            reader = Box::new(BufReader::new(Capped {
+                inner: reader,
+                room: cap,
+                is_cut: &is_cut,
+            }));
+        }
         reader = coding.undo(reader);
     }
     let (bytes, capped, damaged) = read_to_cap(&mut reader, cap);
     Expanded {
         bytes: Cow::Owned(bytes),
         opaque: false,
-        capped,
+        capped: capped || is_cut.get(),
         damaged,
     }
 }
@@ -102,15 +114,16 @@ fn codings(content_encoding: &str) -> Option<Vec<Coding>> {
 impl Coding {
     fn undo<'a>(self, mut reader: Box<dyn BufRead + 'a>) -> Box<dyn BufRead + 'a> {
         match self {
-            Self::Gzip => Box::new(BufReader::new(MultiGzDecoder::new(reader))),
+            Self::Gzip => Box::new(BufReader::new(Members::<_, GzDecoder<_>>::new(reader))),
             Self::Deflate if has_zlib_header(&mut reader) => {
                 Box::new(BufReader::new(ZlibDecoder::new(reader)))
             }
             Self::Deflate => Box::new(BufReader::new(DeflateDecoder::new(reader))),
+            Self::Brotli if has_large_window(&mut reader) => Box::new(BufReader::new(Refused)),
             Self::Brotli => Box::new(BufReader::new(brotli_decompressor::Decompressor::new(
                 reader, READ_BYTES,
             ))),
-            Self::Zstd => Box::new(BufReader::new(Frames::Between(reader))),
+            Self::Zstd => Box::new(BufReader::new(Members::<_, Frame<_>>::new(reader))),
         }
     }
 }
@@ -124,6 +137,20 @@ fn has_zlib_header(reader: &mut impl BufRead) -> bool {
                 && (u16::from(method) << 8 | u16::from(flags)) % 31 == 0
         }
         _ => false,
+    }
+}
+
+/// Not in RFC 7932, but the decoder takes it: a window of up to 1 GiB that is held in memory.
+fn has_large_window(reader: &mut impl BufRead) -> bool {
+    matches!(reader.fill_buf(), Ok(&[bits, ..]) if bits & 0x7F == 0x11)
+}
+
+/// A body that would take too much memory to read.
+struct Refused;
+
+impl Read for Refused {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        Err(io::Error::other("too large a window"))
     }
 }
 
@@ -171,34 +198,22 @@ impl Read for Pieces<'_> {
     }
 }
 
-/// A zstd body: any number of frames, one after the other.
-enum Frames<R: Read> {
-    Between(R),
-    Within(Box<StreamingDecoder<R, ruzstd::decoding::FrameDecoder>>),
-    Done,
+/// What one coding made, as the next one reads it: it ends at the cap.
+struct Capped<'c, R> {
+    inner: R,
+    room: usize,
+    is_cut: &'c Cell<bool>,
 }
 
-impl<R: BufRead> Read for Frames<R> {
+impl<R: BufRead> Read for Capped<'_, R> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        loop {
-            *self = match std::mem::replace(self, Self::Done) {
-                Self::Done => return Ok(0),
-                Self::Between(mut reader) => {
-                    if reader.fill_buf()?.is_empty() {
-                        return Ok(0);
-                    }
-                    Self::Within(Box::new(
-                        StreamingDecoder::new(reader).map_err(io::Error::other)?,
-                    ))
-                }
-                Self::Within(mut decoder) => match decoder.read(buf)? {
-                    0 => Self::Between(decoder.into_inner()),
-                    read => {
-                        *self = Self::Within(decoder);
-                        return Ok(read);
-                    }
-                },
-            };
+        if self.room == 0 {
+            self.is_cut.set(!self.inner.fill_buf()?.is_empty());
+            return Ok(0);
         }
+        let wanted = self.room.min(buf.len());
+        let read = self.inner.read(buf.get_mut(..wanted).unwrap_or_default())?;
+        self.room -= read;
+        Ok(read)
     }
 }

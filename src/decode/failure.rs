@@ -25,7 +25,7 @@ pub(super) fn plain(bytes: &[u8]) -> ProviderError {
 /// The same for text that is in stored form already.
 pub(super) fn stored(text: &str) -> ProviderError {
     ProviderError {
-        message: text.trim().chars().take(MAX_MESSAGE_CHARS).collect(),
+        message: escape::first_chars(text.trim(), MAX_MESSAGE_CHARS).to_owned(),
         ..ProviderError::default()
     }
 }

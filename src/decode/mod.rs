@@ -15,6 +15,8 @@ mod tests;
 
 use std::borrow::Cow;
 
+use percent_encoding::percent_decode;
+
 use crate::{
     conversation::{Choice, Prompt, Reply, Role},
     escape,
@@ -58,17 +60,27 @@ pub(crate) struct Spoken {
 
 /// The wire formats that can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Dialect {
+pub(crate) enum Dialect {
     OpenAiChat,
 }
 
 impl Dialect {
-    fn of(path: &str) -> Option<Self> {
-        let path = path
-            .split_once('?')
-            .map_or(path, |(path, _)| path)
-            .trim_end_matches('/');
-        path.ends_with("/chat/completions")
+    /// The dialect that is spoken at a path, however that is percent-encoded: the one place that knows.
+    pub(crate) fn of(path: &str) -> Option<Self> {
+        let path = path.as_bytes();
+        // Asked of every request: what is not encoded is not copied.
+        Self::at(path).or_else(|| {
+            memchr::memchr2(b'?', b'%', path)?;
+            let path = path.split(|&byte| byte == b'?').next()?;
+            Self::at(&Cow::from(percent_decode(path)))
+        })
+    }
+
+    fn at(mut path: &[u8]) -> Option<Self> {
+        while let Some(shorter) = path.strip_suffix(b"/") {
+            path = shorter;
+        }
+        path.ends_with(b"/chat/completions")
             .then_some(Self::OpenAiChat)
     }
 

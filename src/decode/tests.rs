@@ -38,10 +38,20 @@ fn the_dialect_is_chosen_by_the_end_of_the_path() {
         CHAT,
         "/openai/deployments/a/chat/completions/",
         "/chat/completions?api-version=1",
+        "/v1/chat/completions//",
+        "/v1/chat/completion%73",
+        "/v1/chat/completions%2F/?a=%",
     ] {
         assert_eq!(Dialect::of(path), Some(Dialect::OpenAiChat), "{path}");
     }
-    for path in ["/v1/embeddings", "/chat/completions/1", "/", ""] {
+    for path in [
+        "/v1/embeddings",
+        "/chat/completions/1",
+        "/chat/completion%7",
+        "/x?/chat/completions",
+        "/",
+        "",
+    ] {
         assert_eq!(Dialect::of(path), None, "{path}");
     }
 }

@@ -58,7 +58,7 @@ impl<T> Default for Page<T> {
 }
 
 /// A table that holds rows.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Partition {
     /// Its name, such as `conversation_histories_2025_01_15`.

@@ -1,5 +1,7 @@
 //! The rows of an exchange, as they are written and as they are read.
 //!
+//! A store of your own makes them from their `Default` and sets the fields it knows.
+//!
 //! A row is made once and frozen: ids and times included, it is sent again unchanged until its fate is known.
 
 use crate::{
@@ -12,7 +14,7 @@ use crate::{
 pub type UnixMillis = i64;
 
 /// The conversation that an exchange belongs to, made in the database at first sight.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct NewConversation {
     /// A hash of the tenant, the named user and the session id.
@@ -32,7 +34,7 @@ pub struct NewConversation {
 }
 
 /// The columns that all rows of one exchange share.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ExchangeColumns {
     /// The conversation.
@@ -76,7 +78,7 @@ pub struct ExchangeColumns {
 }
 
 /// The columns of one message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MessageColumns {
     /// The row's id: the exchange's, with the message's number.
@@ -108,7 +110,7 @@ pub struct MessageColumns {
 }
 
 /// The columns of a failed exchange.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ErrorColumns {
     /// The row's id.
@@ -132,7 +134,7 @@ pub struct ErrorColumns {
 }
 
 /// Everything that one exchange adds to the database, in one transaction.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ExchangeRows {
     /// The conversation.
@@ -146,7 +148,7 @@ pub struct ExchangeRows {
 }
 
 /// A conversation as it stands in the database.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Conversation {
     /// Our id.
@@ -170,7 +172,7 @@ pub struct Conversation {
 }
 
 /// A message as it stands in the database.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoredMessage {
     /// What it shares with its exchange.
@@ -180,7 +182,7 @@ pub struct StoredMessage {
 }
 
 /// A failed exchange as it stands in the database.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StoredError {
     /// The exchange.

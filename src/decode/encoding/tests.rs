@@ -6,7 +6,7 @@ use flate2::{
 };
 use proptest::prelude::*;
 
-use super::*;
+use super::{members::MAX_MEMBERS, *};
 
 const CAP: usize = 1 << 20;
 
@@ -90,7 +90,7 @@ fn members_and_frames_follow_each_other() {
 #[test]
 fn an_unknown_coding_is_opaque() {
     let segments: [&[u8]; 1] = [b"bytes"];
-    for encoding in ["snappy", "gzip, snappy", "br,br,br,br,br"] {
+    for encoding in ["snappy", "gzip, snappy", "gzip, gzip, gzip"] {
         let expanded = expand(&segments, encoding, CAP);
         assert!(expanded.opaque);
         assert_eq!(expanded.bytes.as_ref(), b"bytes");
@@ -114,6 +114,61 @@ fn expansion_stops_at_the_cap() {
     assert!(expanded.capped);
     assert_eq!(expanded.bytes.len(), 10_000);
     assert!(!expand(&segments, "gzip", 5_000_000).capped);
+}
+
+#[test]
+fn what_the_inner_coding_makes_is_capped_too() {
+    let inner = gzip(b"").repeat(MAX_MEMBERS);
+    for encoding in ["gzip, gzip", "gzip, br"] {
+        let body = match encoding {
+            "gzip, br" => brotli(&inner),
+            _ => gzip(&inner),
+        };
+        let segments = [body.as_slice()];
+        let expanded = expand(&segments, encoding, inner.len());
+        assert!(!expanded.capped && !expanded.damaged, "{encoding}");
+        let expanded = expand(&segments, encoding, inner.len() - 1);
+        assert!(expanded.capped, "{encoding}");
+    }
+}
+
+#[test]
+fn members_beyond_their_number_are_lost() {
+    for (encoding, empty, full) in [
+        ("gzip", gzip(b""), gzip(b"x")),
+        ("zstd", zstd(b""), zstd(b"x")),
+    ] {
+        let most = [full.clone(), empty.repeat(MAX_MEMBERS - 2), full.clone()].concat();
+        assert_eq!(expanded(&most, encoding), b"xx");
+        let more = [full.as_slice(), &empty.repeat(MAX_MEMBERS - 1), &full].concat();
+        let segments = [more.as_slice()];
+        let expanded = expand(&segments, encoding, CAP);
+        assert!(expanded.damaged, "{encoding}");
+        assert_eq!(expanded.bytes.as_ref(), b"x");
+    }
+}
+
+#[test]
+fn a_window_that_http_does_not_allow_is_refused() {
+    let magic: &[u8] = b"\x28\xB5\x2F\xFD";
+    // One block of 1 byte, raw and last.
+    let block: &[u8] = b"\x09\0\0x";
+    for (head, is_read) in [
+        (&b"\0\x68"[..], true),
+        (b"\0\x69", false),
+        (b"\0\xFF", false),
+        (b"\xA0\0\0\x80\0", true),
+        (b"\xA0\x01\0\x80\0", false),
+        (b"\xE3____\0\0\0\0\0\0\0\xFF", false),
+    ] {
+        let frame = [magic, head, block].concat();
+        let segments = [frame.as_slice()];
+        let expanded = expand(&segments, "zstd", CAP);
+        assert_eq!(expanded.damaged, !is_read, "{head:x?}");
+        assert_eq!(expanded.bytes.as_ref() == b"x", is_read, "{head:x?}");
+    }
+    let segments: [&[u8]; 1] = [b"\x11\x1E\x03"];
+    assert!(expand(&segments, "br", CAP).damaged);
 }
 
 #[test]

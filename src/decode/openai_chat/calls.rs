@@ -17,11 +17,14 @@ use crate::{
 ///
 /// A piece belongs to the call of its `index`; without one, a new id or a new name starts a call, and all else
 /// continues the last. Ids and names that are sent again are not joined: the first one stands. Some providers
-/// give every call the index 0: a new id beside a name is a new call there too.
+/// give every call the index 0: a new id beside a name is a new call there too, and so is a name where the
+/// index stands in the same delta already.
 #[derive(Debug, Default)]
 pub(super) struct Calls {
     calls: Vec<ToolCall>,
-    by_index: HashMap<i64, usize>,
+    /// The call of an index, and the delta that named it last.
+    by_index: HashMap<i64, (usize, usize)>,
+    deltas: usize,
     legacy: Option<usize>,
     extras: BTreeMap<usize, Map<String, Value>>,
 }
@@ -40,10 +43,16 @@ impl Calls {
         };
         let id = piece.id.text();
         let name = function.name.clone_text();
+        if position == 0 {
+            self.deltas += 1;
+        }
         let continued = match index {
-            Some(index) => self.by_index.get(&index).copied().filter(|&at| {
+            Some(index) => self.by_index.get(&index).and_then(|&(at, delta)| {
                 let known = self.calls.get(at).and_then(|call| call.id.as_deref());
-                name.is_none() || id.is_none() || known.is_none() || known == id.as_deref()
+                let is_same = known.is_some() && known == id.as_deref();
+                let is_unknown = known.is_none() || id.is_none();
+                let continues = name.is_none() || is_same || (is_unknown && delta != self.deltas);
+                continues.then_some(at)
             }),
             None => self.calls.len().checked_sub(1).filter(|&at| {
                 self.calls.get(at).is_some_and(|last| match (&id, &name) {
@@ -61,13 +70,12 @@ impl Calls {
             None if self.calls.len() >= MAX_TOOL_CALLS => return false,
             None => {
                 self.calls.push(ToolCall::default());
-                let at = self.calls.len() - 1;
-                if let Some(index) = index {
-                    self.by_index.insert(index, at);
-                }
-                at
+                self.calls.len() - 1
             }
         };
+        if let Some(index) = index {
+            self.by_index.insert(index, (at, self.deltas));
+        }
         let Some(call) = self.calls.get_mut(at) else {
             return false;
         };
@@ -118,6 +126,7 @@ impl Calls {
         let Self {
             mut calls,
             by_index: _,
+            deltas: _,
             legacy: _,
             extras,
         } = self;

@@ -29,7 +29,15 @@ pub(super) struct Growing {
 impl Growing {
     /// Whether it has said nothing yet.
     pub(super) fn is_silent(&self) -> bool {
-        self.parts.text.is_empty() && self.parts.reasoning.is_empty() && self.calls.is_empty()
+        let Parts {
+            text,
+            reasoning,
+            refusal,
+        } = &self.parts;
+        [text, reasoning, refusal]
+            .iter()
+            .all(|text| text.is_empty())
+            && self.calls.is_empty()
     }
 
     /// Adds a delta; false where something had to be left out.

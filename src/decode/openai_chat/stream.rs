@@ -18,6 +18,7 @@ use crate::{
         repair,
         sse::{Event, Events},
     },
+    escape,
     outcome::Truncated,
 };
 
@@ -68,7 +69,7 @@ impl Stream {
                 && repair::close(data).is_some_and(|closed| self.chunk(&closed)));
         if !done {
             if self.unparsed == 0 {
-                self.first_unparsed = data.chars().take(MAX_UNPARSED_CHARS).collect();
+                self.first_unparsed = escape::first_chars(data, MAX_UNPARSED_CHARS).to_owned();
             }
             self.unparsed += 1;
         }

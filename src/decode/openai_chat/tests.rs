@@ -217,6 +217,45 @@ fn calls_that_share_the_index_are_told_apart_by_id() {
 }
 
 #[test]
+fn calls_that_share_the_index_within_a_delta_are_told_apart_by_name() {
+    let message = deltas(&[
+        json!({"tool_calls": [
+            {"index": 0, "id": "", "function": {"name": "f", "arguments": "{\"a\":1}"}},
+            {"index": 0, "id": "", "function": {"name": "g", "arguments": "{\"b\""}},
+        ]}),
+        json!({"tool_calls": [{"index": 0, "id": "", "function": {"name": "g", "arguments": ":2"}}]}),
+        json!({"tool_calls": [{"index": 0, "function": {"arguments": "}"}}]}),
+    ]);
+    assert_eq!(
+        calls(&message),
+        [(None, "f", "{\"a\":1}"), (None, "g", "{\"b\":2}")]
+    );
+    let message = deltas(&[json!({"tool_calls": [
+        {"index": 0, "id": "a", "function": {"name": "f", "arguments": "1"}},
+        {"index": 0, "id": "a", "function": {"name": "f", "arguments": "2"}},
+        {"index": 0, "function": {"arguments": "3"}},
+    ]})]);
+    assert_eq!(calls(&message), [(Some("a"), "f", "123")]);
+}
+
+#[test]
+fn an_empty_id_of_a_call_is_none() {
+    let call = json!({"tool_calls": [{"id": "", "function": {"name": "f", "arguments": ""}}]});
+    for message in [answered(call.clone()), deltas(&[call])] {
+        assert_eq!(calls(&message), [(None, "f", "")]);
+    }
+}
+
+#[test]
+fn a_whole_message_at_the_end_does_not_double_a_refusal() {
+    let reply = streamed(&[
+        json!({"choices": [{"index": 0, "delta": {"refusal": "no"}}]}),
+        json!({"choices": [{"index": 0, "message": {"refusal": "no"}, "finish_reason": "stop"}]}),
+    ]);
+    assert_eq!(reply.choices[0].message.refusal.as_deref(), Some("no"));
+}
+
+#[test]
 fn the_last_usage_that_says_something_stands() {
     let reply = streamed(&[
         json!({"id": "", "choices": [], "usage": {"prompt_tokens": 1}, "x_groq": {"usage": {"prompt_tokens": 9}}}),

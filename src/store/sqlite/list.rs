@@ -10,9 +10,9 @@ use diesel::{
 };
 
 use super::{
-    days::{self, Mode, TextRow},
+    days::Mode,
     decode::ConversationRow,
-    read::{as_limit, complete, find, unless_dropped},
+    read::{Uncounted, as_limit, complete, find, unless_dropped},
 };
 use crate::{
     id::Id,
@@ -32,8 +32,8 @@ pub(super) fn conversation(
     let Some(row) = find(connection, id)? else {
         return Ok(None);
     };
-    let open = open_days(connection)?;
-    complete(connection, mode, row, &open, None).map(Some)
+    let uncounted = Uncounted::find(connection)?;
+    complete(connection, mode, row, &uncounted, None).map(Some)
 }
 
 /// The conversations that bear this session id, oldest first.
@@ -52,9 +52,9 @@ pub(super) fn named(
     .bind::<Text, _>(session_id)
     .bind::<BigInt, _>(MAX_NAMED)
     .load(connection)?;
-    let open = open_days(connection)?;
+    let uncounted = Uncounted::find(connection)?;
     rows.into_iter()
-        .map(|row| complete(connection, mode, row, &open, None))
+        .map(|row| complete(connection, mode, row, &uncounted, None))
         .collect()
 }
 
@@ -87,7 +87,7 @@ pub(super) fn of_user(
     .load(connection)?;
     let mut skip = as_limit(offset);
     let mut missing = as_limit(limit);
-    let open = open_days(connection)?;
+    let uncounted = Uncounted::find(connection)?;
     let mut data = Vec::new();
     let mut has_more = false;
     for DayOfUser { day, conversations } in days {
@@ -102,7 +102,7 @@ pub(super) fn of_user(
         {
             for row in active_on(connection, mode, (tenant, user), day, (taken, skip))? {
                 let newest = row.newest;
-                data.push(complete(connection, mode, row.row, &open, newest)?);
+                data.push(complete(connection, mode, row.row, &uncounted, newest)?);
             }
         }
         missing -= taken;
@@ -163,12 +163,4 @@ fn active_on(
         Some(rows) => Ok(rows),
         None => query("NULL").load(connection),
     }
-}
-
-/// The days whose rows are in no stored count.
-fn open_days(connection: &mut SqliteConnection) -> QueryResult<Vec<Day>> {
-    let rows: Vec<TextRow> =
-        sql_query("SELECT day AS value FROM recording_days WHERE closed_at IS NULL")
-            .load(connection)?;
-    Ok(days::parse(&rows))
 }

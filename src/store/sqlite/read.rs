@@ -9,7 +9,7 @@ use diesel::{
 };
 
 use super::{
-    days::{self, Mode, NumberRow},
+    days::{self, Mode, NumberRow, TextRow},
     decode::{ConversationRow, ErrorRow, MessageRow},
 };
 use crate::{
@@ -95,27 +95,52 @@ pub(super) fn find(
         .optional()
 }
 
-/// Adds the count of the days that are not closed, and the time of the newest row where it is not known yet.
+/// The days of which a conversation's stored count does not know all.
+pub(super) struct Uncounted {
+    /// Not closed yet: no count has them.
+    open: Vec<Day>,
+    /// Closed, and written to since: the counts have a part of them.
+    dirty: Vec<Day>,
+}
+
+impl Uncounted {
+    pub(super) fn find(connection: &mut SqliteConnection) -> QueryResult<Self> {
+        let mut days = |condition: &str| {
+            let query = format!("SELECT day AS value FROM recording_days WHERE {condition}");
+            let rows: Vec<TextRow> = sql_query(query).load(connection)?;
+            QueryResult::Ok(days::parse(&rows))
+        };
+        Ok(Self {
+            open: days("closed_at IS NULL")?,
+            dirty: days("closed_at IS NOT NULL AND dirty <> 0")?,
+        })
+    }
+}
+
+/// Adds what the stored count does not know, and the time of the newest row where it is not known yet.
 pub(super) fn complete(
     connection: &mut SqliteConnection,
     mode: Mode,
     row: ConversationRow,
-    open: &[Day],
+    uncounted: &Uncounted,
     newest: Option<i64>,
 ) -> QueryResult<Conversation> {
-    let mut count = 0;
-    let days = open
-        .iter()
-        .filter(|day| row.first_day <= **day && **day <= row.last_day);
+    let within = |day: &&Day| row.first_day <= **day && **day <= row.last_day;
+    let (mut count, days) = if uncounted.dirty.iter().any(|day| within(&day)) {
+        (0, days::between(connection, row.first_day, row.last_day)?)
+    } else {
+        let open = uncounted.open.iter().filter(within).copied();
+        (row.conversation.message_count, open.collect())
+    };
     for day in days {
-        count += count_day(connection, mode, row.conversation.id, *day)?;
+        count += count_day(connection, mode, row.conversation.id, day)?;
     }
     let newest = match newest {
         Some(newest) => Some(newest),
         None => newest_row(connection, mode, &row)?,
     };
     let mut conversation = row.conversation;
-    conversation.message_count += count;
+    conversation.message_count = count;
     conversation.updated_at = newest.unwrap_or(conversation.created_at);
     Ok(conversation)
 }

@@ -136,6 +136,7 @@ async fn closing_counts(store: SqliteStore, file: &File) {
 
     store.write(&[exchange("s", NOON + 1)]).await.unwrap();
     assert_eq!(file.number("SELECT sum(dirty) FROM recording_days"), 1);
+    assert_eq!(count_of(&store, "s").await, 7);
     store.maintain(NOON + DAY).await.unwrap();
     assert_eq!(file.number("SELECT sum(dirty) FROM recording_days"), 0);
     assert_eq!(count_of(&store, "s").await, 7);
