@@ -31,10 +31,10 @@ const MAX_DAYS: i64 = 7;
 const ATTEMPTS: usize = 5;
 
 /// One process at a time; the others leave it to it.
-const TRY_LOCK: &str = "SELECT pg_try_advisory_xact_lock(7310589104219004) AS value";
+const TRY_LOCK: &str = "SELECT pg_try_advisory_xact_lock(731058904, current_schema()::regnamespace::oid::int) AS value";
 /// Waits for the batches under way, and no longer than they may be held up.
 const WITHOUT_BATCHES: &str = "SET LOCAL lock_timeout = '2s'; \
-     SELECT pg_advisory_xact_lock(7310589104219003)";
+     SELECT pg_advisory_xact_lock(731058903, current_schema()::regnamespace::oid::int)";
 /// A day of millions of rows takes a while.
 const BEGIN_COUNTING: &str =
     "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '60s'";

@@ -13,9 +13,9 @@ use crate::{
     store::Partition,
 };
 
-/// One lock for all processes that make days. Attaching takes milliseconds, and waits for no insert.
+/// One lock for all processes that make days in this schema. Attaching takes milliseconds, and waits for no insert.
 const BEGIN: &str = "BEGIN; SET LOCAL lock_timeout = '5s'; \
-     SELECT pg_advisory_xact_lock(7310589104219001)";
+     SELECT pg_advisory_xact_lock(731058901, current_schema()::regnamespace::oid::int)";
 
 /// Whether a day has tables of its own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

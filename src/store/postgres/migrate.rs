@@ -28,7 +28,7 @@ const SINGLE_INDEXES: &str = "\
 
 /// Another process may be migrating a large database.
 const BEGIN: &str = "BEGIN; SET LOCAL lock_timeout = '60s'; SET LOCAL statement_timeout = 0; \
-     SELECT pg_advisory_xact_lock(7310589104219002)";
+     SELECT pg_advisory_xact_lock(731058902, current_schema()::regnamespace::oid::int)";
 
 /// Brings the schema up to date and settles the mode. Any number of processes may do so at once.
 pub(super) async fn migrate(session: &mut Session, wanted: Mode) -> QueryResult<Mode> {

@@ -32,7 +32,7 @@ use crate::{
 
 /// Batches share this lock; what must not run beside them takes it alone. It writes nothing, as a
 /// lock on a row would.
-const BEGIN: &str = "BEGIN; SELECT pg_advisory_xact_lock_shared(7310589104219003)";
+const BEGIN: &str = "BEGIN; SELECT pg_advisory_xact_lock_shared(731058903, current_schema()::regnamespace::oid::int)";
 
 /// How often a batch that met another one is sent again before its writer is told.
 const ATTEMPTS: usize = 5;

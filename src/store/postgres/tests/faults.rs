@@ -129,13 +129,14 @@ async fn a_killed_server_is_waited_for() {
 #[tokio::test]
 async fn a_connection_that_was_ended_is_opened_again() {
     let database = Database::new().await;
-    let store = database.store();
+    let dsn = database.dsn_with("application_name=ended");
+    let store = store(&dsn, &StoreOptions::default());
     store.write(&[exchange("s", NOON)]).await.unwrap();
     assert_eq!(count_of(&store, "s").await, 2);
     database
         .execute(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity \
-             WHERE datname = current_database() AND pid <> pg_backend_pid()",
+             WHERE datname = current_database() AND application_name = 'ended'",
         )
         .await;
     // The first may meet the connection before its end is noticed.
@@ -147,7 +148,8 @@ async fn a_connection_that_was_ended_is_opened_again() {
 #[tokio::test]
 async fn a_deadlock_is_tried_again() {
     let database = Database::new().await;
-    let store = std::sync::Arc::new(database.store());
+    let dsn = database.dsn_with("application_name=deadlocked");
+    let store = std::sync::Arc::new(store(&dsn, &StoreOptions::default()));
     let mut batch = vec![exchange("a", NOON), exchange("b", NOON)];
     batch.sort_by_key(|rows| rows.conversation.id);
     store.write(&batch).await.unwrap();
@@ -168,7 +170,7 @@ async fn a_deadlock_is_tried_again() {
         tokio::spawn(async move { store.write(&later).await })
     };
     let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' \
-         AND datname = current_database()";
+         AND datname = current_database() AND application_name = 'deadlocked'";
     while database.number(waiting).await == 0 {}
     held.batch_execute(&touch(&first)).await.unwrap();
     held.commit().await.unwrap();

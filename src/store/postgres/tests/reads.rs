@@ -22,7 +22,7 @@ async fn readers_do_not_wait_for_a_writer() {
     let held = client.transaction().await.unwrap();
     held.batch_execute(
         "UPDATE conversations SET title = 'held'; UPDATE conversation_histories SET content = ''; \
-         SELECT pg_advisory_xact_lock(7310589104219003)",
+         SELECT pg_advisory_xact_lock(731058903, current_schema()::regnamespace::oid::int)",
     )
     .await
     .unwrap();
