@@ -11,7 +11,7 @@ use diesel::{
     prelude::*,
     row::NamedRow,
     sql_query,
-    sql_types::{Array, BigInt, Date, Nullable, Text, Timestamptz, Uuid},
+    sql_types::{Array, BigInt, Bool, Date, Nullable, Text, Timestamptz, Uuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
@@ -153,7 +153,7 @@ fn newest_row(conversation: &str, from: &str, to: &str) -> String {
     format!("greatest({}, {})", newest(MESSAGES), newest(ERRORS))
 }
 
-/// Adds the counts of the days that are not closed, and the times of the newest rows.
+/// Adds what the stored counts do not know, and the times of the newest rows.
 async fn complete(
     connection: &mut AsyncPgConnection,
     rows: Vec<ConversationRow>,
@@ -163,7 +163,7 @@ async fn complete(
     let (Some(first), Some(last)) = (first, last) else {
         return Ok(Vec::new());
     };
-    let mut counts = count_open(connection, &rows, (first, last)).await?;
+    let mut counts = count(connection, &rows, (first, last)).await?;
     // Nearly always they lie in the last day, and a page of a user has few of those.
     let mut newest = HashMap::new();
     let mut last_days: Vec<Day> = rows.iter().map(|row| row.last_day).collect();
@@ -180,7 +180,7 @@ async fn complete(
     }
     let complete = |row: ConversationRow| {
         let mut conversation = row.conversation;
-        conversation.message_count += counts.remove(&conversation.id).unwrap_or(0);
+        conversation.message_count = counts.remove(&conversation.id).unwrap_or(0);
         if let Some(newest) = newest.remove(&conversation.id) {
             conversation.updated_at = newest;
         }
@@ -219,33 +219,63 @@ impl QueryableByName<Pg> for ById<Option<PgTimestamp>> {
     }
 }
 
-/// Counts the messages of the days whose rows are in no stored count.
-async fn count_open(
+/// A day of which the stored counts do not know all.
+#[derive(QueryableByName)]
+struct Uncounted {
+    #[diesel(sql_type = Date)]
+    day: PgDate,
+    /// Written to since: the counts have a part of it.
+    #[diesel(sql_type = Bool)]
+    closed: bool,
+}
+
+/// The messages of these conversations: the stored count and the days that are not closed, or all
+/// days of one that was written to after a day of it was closed.
+async fn count(
     connection: &mut AsyncPgConnection,
     rows: &[ConversationRow],
     (first, last): (Day, Day),
 ) -> QueryResult<HashMap<Id, i64>> {
-    let open: Vec<DayRow> = sql_query(
-        "SELECT day FROM recording_days WHERE closed_at IS NULL \
-         AND day BETWEEN $1::date AND $2::date ORDER BY day",
+    let uncounted: Vec<Uncounted> = sql_query(
+        "SELECT day, closed_at IS NOT NULL AS closed FROM recording_days \
+         WHERE (closed_at IS NULL OR dirty <> 0) AND day BETWEEN $1::date AND $2::date \
+         ORDER BY day",
     )
     .bind::<Text, _>(first.to_string())
     .bind::<Text, _>(last.to_string())
     .load(connection)
     .await?;
-    if open.is_empty() {
-        return Ok(HashMap::new());
+    let (dirty, open): (Vec<_>, Vec<_>) = uncounted.into_iter().partition(|row| row.closed);
+    let [dirty, open] =
+        [dirty, open].map(|days| days.iter().map(|row| day_of(row.day)).collect::<Vec<Day>>());
+    let is_dirty = |row: &&ConversationRow| {
+        let within = |day: &Day| row.first_day <= *day && *day <= row.last_day;
+        dirty.iter().any(within)
+    };
+    let (dirty_rows, rows): (Vec<_>, Vec<_>) = rows.iter().partition(is_dirty);
+    let mut counts: HashMap<Id, i64> = rows
+        .iter()
+        .map(|row| (row.conversation.id, row.conversation.message_count))
+        .collect();
+    let all: Vec<Day> = first.through(last).collect();
+    for (rows, days) in [(rows, &open), (dirty_rows, &all)] {
+        if rows.is_empty() || days.is_empty() {
+            continue;
+        }
+        let within = within(days);
+        let ids: Vec<PgId> = rows.into_iter().map(id_of).map(PgId).collect();
+        let found: Vec<ById<i64>> = sql_query(format!(
+            "SELECT conversation_id AS id, count(*) AS value FROM {MESSAGES} AS h \
+             WHERE conversation_id = ANY($1) AND {COUNTED} AND {within} GROUP BY conversation_id"
+        ))
+        .bind::<Array<Uuid>, _>(ids)
+        .load(connection)
+        .await?;
+        for ById { id, value } in found {
+            *counts.entry(id).or_default() += value;
+        }
     }
-    let days: Vec<Day> = open.into_iter().map(|row| day_of(row.day)).collect();
-    let within = within(&days);
-    let counts: Vec<ById<i64>> = sql_query(format!(
-        "SELECT conversation_id AS id, count(*) AS value FROM {MESSAGES} AS h \
-         WHERE conversation_id = ANY($1) AND {COUNTED} AND {within} GROUP BY conversation_id"
-    ))
-    .bind::<Array<Uuid>, _>(rows.iter().map(id_of).map(PgId).collect::<Vec<_>>())
-    .load(connection)
-    .await?;
-    Ok(counts.into_iter().map(|row| (row.id, row.value)).collect())
+    Ok(counts)
 }
 
 async fn newest_rows(

@@ -36,6 +36,7 @@ async fn closing_counts(database: &Database, store: PostgresStore) {
 
     store.write(&[exchange("s", NOON + 1)]).await.unwrap();
     assert_eq!(database.number(dirty).await, 1);
+    assert_eq!(count_of(&store, "s").await, 7);
     store.maintain(NOON + DAY).await.unwrap();
     assert_eq!(database.number(dirty).await, 0);
     assert_eq!(count_of(&store, "s").await, 7);
