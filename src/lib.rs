@@ -35,7 +35,7 @@ mod id;
 mod escape;
 
 // Where the rows are kept.
-#[cfg(any(feature = "mysql", feature = "sqlite"))]
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod partition;
 pub mod store;
 

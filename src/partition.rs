@@ -87,6 +87,7 @@ impl Day {
     }
 
     /// Reads back what `Display` writes.
+    #[cfg(any(test, feature = "sqlite", feature = "mysql"))]
     pub(crate) fn parse(text: &str) -> Option<Self> {
         Self::parse_separated(text, b'-')
     }

@@ -1,12 +1,15 @@
 //! What the writer remembers between batches, so that a conversation costs nothing once it is stored.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+#[cfg(any(feature = "sqlite", feature = "mysql"))]
+use std::collections::HashSet;
 
 use super::pack::ConversationCells;
 use crate::{id::Id, partition::Day};
 
 /// Days whose statements stay cached. A batch across midnight has two; late rows bring others, and
 /// each holds six statements of up to 1,900 parameters.
+#[cfg(any(feature = "sqlite", feature = "mysql"))]
 const CACHED_DAYS: usize = 4;
 
 /// Conversations remembered as stored: about 4 MB.
@@ -16,6 +19,7 @@ const KNOWN_CONVERSATIONS: usize = 65_536;
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     conversations: HashMap<Id, Stored>,
+    #[cfg(any(feature = "sqlite", feature = "mysql"))]
     days: HashSet<Day>,
 }
 
@@ -29,6 +33,7 @@ struct Stored {
 
 impl Memory {
     /// Whether statements of too many days are cached with these; then they are all forgotten.
+    #[cfg(any(feature = "sqlite", feature = "mysql"))]
     pub(super) fn has_too_many_days<'a>(&mut self, days: impl Iterator<Item = &'a Day>) -> bool {
         self.days.extend(days);
         let too_many = self.days.len() > CACHED_DAYS;

@@ -4,17 +4,19 @@ mod discard;
 mod dsn;
 mod error;
 mod open;
-#[cfg(any(feature = "mysql", feature = "sqlite"))]
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod columns;
-#[cfg(any(feature = "mysql", feature = "sqlite"))]
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod memory;
-#[cfg(any(feature = "mysql", feature = "sqlite"))]
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod pack;
-#[cfg(any(feature = "mysql", feature = "sqlite"))]
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod payload;
 #[cfg(feature = "mysql")]
 mod mysql;
 mod rows;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 

@@ -7,10 +7,9 @@ mod tests;
 
 use std::{fmt, str::FromStr};
 
-pub use server::{Host, Secret, Server};
-
-#[cfg(feature = "mysql")]
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(super) use server::warn_ignored;
+pub use server::{Host, Secret, Server};
 
 /// The file of the DSN `local`, in the process' working directory.
 const LOCAL_PATH: &str = "conversations.db";
@@ -72,15 +71,15 @@ pub enum DsnError {
     /// A percent-encoded part is not UTF-8.
     #[error("a percent-encoded part of the DSN is not UTF-8")]
     NotUtf8,
-    /// A parameter that decides how connections are secured has a value that is not understood.
+    /// A parameter that decides how connections are made has a value that is not understood.
     #[error("the DSN's parameter `{0}` has a value that is not understood")]
     Parameter(&'static str),
+    /// A parameter asks for what the crate does not do.
+    #[error("the DSN's parameter `{0}` asks for what tower-recording does not do")]
+    Unsupported(&'static str),
     /// This build of the crate has no such store.
     #[error("enable the feature `{0}` of tower-recording to use this DSN")]
     FeatureOff(&'static str),
-    /// This version of the crate has no such store.
-    #[error("this version of tower-recording has no store for {0} yet")]
-    NoSuchStore(&'static str),
 }
 
 impl FromStr for Dsn {

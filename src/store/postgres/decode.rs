@@ -1,0 +1,239 @@
+//! Rows of the database as the store's own.
+
+use std::{io::Write as _, marker::PhantomData};
+
+use diesel::{
+    deserialize::{self, FromSql, QueryableByName},
+    pg::{
+        Pg, PgValue,
+        data_types::{PgDate, PgTimestamp},
+    },
+    row::{NamedRow, Row},
+    serialize::{self, IsNull, Output, ToSql},
+    sql_types::{BigInt, Binary, Bool, Date, Nullable, Text, Timestamptz, Uuid},
+};
+
+use super::time::{from_pg, to_pg};
+
+use crate::{
+    conversation::{Role, Usage},
+    id::Id,
+    outcome::{Outcome, Truncated},
+    partition::Day,
+    store::{
+        Conversation, ErrorColumns, ExchangeColumns, MessageColumns, StoredError, StoredMessage,
+        UnixMillis,
+    },
+};
+
+/// An id as a `UUID`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PgId(pub(super) Id);
+
+impl FromSql<Uuid, Pg> for PgId {
+    fn from_sql(value: PgValue<'_>) -> deserialize::Result<Self> {
+        let bytes = value.as_bytes().try_into()?;
+        Ok(Self(Id::from_bytes(bytes)))
+    }
+}
+
+impl ToSql<Uuid, Pg> for PgId {
+    fn to_sql<'b>(&'b self, out: &mut Output<'b, '_, Pg>) -> serialize::Result {
+        out.write_all(self.0.as_bytes())?;
+        Ok(IsNull::No)
+    }
+}
+
+/// A time as a `TIMESTAMPTZ`.
+pub(super) fn time(unix_ms: UnixMillis) -> PgTimestamp {
+    PgTimestamp(to_pg(unix_ms))
+}
+
+/// The day of a `DATE`, which counts days since 2000.
+pub(super) fn day_of(PgDate(days): PgDate) -> Day {
+    const MS_PER_DAY: i64 = 86_400_000;
+    Day::from_unix_ms(from_pg(0) + i64::from(days) * MS_PER_DAY)
+}
+
+/// Takes the columns of a row one after the other, in the order of [`columns`](super::columns).
+struct Columns<'r, 'a, R> {
+    row: &'r R,
+    next: usize,
+    lifetime: PhantomData<&'a ()>,
+}
+
+impl<'r, 'a, R: Row<'a, Pg>> Columns<'r, 'a, R> {
+    fn new(row: &'r R) -> Self {
+        Self {
+            row,
+            next: 0,
+            lifetime: PhantomData,
+        }
+    }
+
+    fn take<ST, T: FromSql<ST, Pg>>(&mut self) -> deserialize::Result<T> {
+        let index = self.next;
+        self.next += 1;
+        self.row.get_value(index)
+    }
+
+    fn text(&mut self) -> deserialize::Result<String> {
+        self.take::<Text, _>()
+    }
+
+    fn optional_text(&mut self) -> deserialize::Result<Option<String>> {
+        self.take::<Nullable<Text>, _>()
+    }
+
+    fn number(&mut self) -> deserialize::Result<i64> {
+        self.take::<BigInt, _>()
+    }
+
+    fn optional_number(&mut self) -> deserialize::Result<Option<i64>> {
+        self.take::<Nullable<BigInt>, _>()
+    }
+
+    fn optional_hash(&mut self) -> deserialize::Result<Option<[u8; 16]>> {
+        let bytes = self.take::<Nullable<Binary>, Option<Vec<u8>>>()?;
+        let bytes = bytes.map(|bytes| bytes.try_into().map_err(|_| "not 16 bytes"));
+        Ok(bytes.transpose()?)
+    }
+
+    fn id(&mut self) -> deserialize::Result<Id> {
+        self.take::<Uuid, PgId>().map(|PgId(id)| id)
+    }
+
+    fn optional_id(&mut self) -> deserialize::Result<Option<Id>> {
+        let id = self.take::<Nullable<Uuid>, Option<PgId>>()?;
+        Ok(id.map(|PgId(id)| id))
+    }
+
+    fn time(&mut self) -> deserialize::Result<UnixMillis> {
+        self.take::<Timestamptz, PgTimestamp>()
+            .map(|PgTimestamp(us)| from_pg(us))
+    }
+
+    fn role(&mut self) -> deserialize::Result<Role> {
+        self.text().map(|word| Role::from(word.as_str()))
+    }
+
+    fn day(&mut self) -> deserialize::Result<Day> {
+        self.take::<Date, PgDate>().map(day_of)
+    }
+
+    fn exchange(&mut self) -> deserialize::Result<ExchangeColumns> {
+        Ok(ExchangeColumns {
+            conversation_id: self.id()?,
+            created_at: self.time()?,
+            exchange_id: self.id()?,
+            tenant: self.text()?,
+            user_id: self.text()?,
+            token_id: self.optional_text()?,
+            channel_id: self.optional_text()?,
+            request_model: self.optional_text()?,
+            model_name: self.optional_text()?,
+            provider: self.optional_text()?,
+            status: self.optional_number()?,
+            is_stream: self.take::<Bool, _>()?,
+            outcome: Outcome::parse(&self.text()?).ok_or("not an outcome")?,
+            truncated: Truncated::parse(&self.text()?).ok_or("not a truncation")?,
+            first_token_ms: self.optional_number()?,
+            latency_ms: self.optional_number()?,
+            ip: self.optional_text()?,
+            trace_id: self.optional_text()?,
+            tags: self.optional_text()?,
+        })
+    }
+
+    fn usage(&mut self) -> deserialize::Result<Usage> {
+        Ok(Usage {
+            prompt_tokens: self.optional_number()?,
+            completion_tokens: self.optional_number()?,
+            total_tokens: self.optional_number()?,
+            cached_tokens: self.optional_number()?,
+            cache_write_tokens: self.optional_number()?,
+            reasoning_tokens: self.optional_number()?,
+            raw: self.optional_text()?,
+        })
+    }
+}
+
+/// A message as read.
+pub(super) struct MessageRow(pub(super) StoredMessage);
+
+impl QueryableByName<Pg> for MessageRow {
+    fn build<'a>(row: &impl NamedRow<'a, Pg>) -> deserialize::Result<Self> {
+        let mut columns = Columns::new(row);
+        let exchange = columns.exchange()?;
+        let mut message = MessageColumns {
+            id: columns.id()?,
+            parent_id: columns.optional_id()?,
+            chain_hash: columns.optional_hash()?,
+            message_id: columns.optional_text()?,
+            role: columns.role()?,
+            choice_index: columns.number()?,
+            token_count: columns.optional_number()?,
+            finish_reason: columns.optional_text()?,
+            prompt_hash: columns.optional_hash()?,
+            updated_at: columns.time()?,
+            content: columns.text()?,
+            other: columns.optional_text()?,
+            usage: Usage::default(),
+        };
+        message.usage = columns.usage()?;
+        Ok(Self(StoredMessage { exchange, message }))
+    }
+}
+
+/// A failed exchange as read.
+pub(super) struct ErrorRow(pub(super) StoredError);
+
+impl QueryableByName<Pg> for ErrorRow {
+    fn build<'a>(row: &impl NamedRow<'a, Pg>) -> deserialize::Result<Self> {
+        let mut columns = Columns::new(row);
+        let exchange = columns.exchange()?;
+        let mut error = ErrorColumns {
+            id: columns.id()?,
+            parent_id: columns.optional_id()?,
+            message_id: columns.optional_text()?,
+            role: columns.role()?,
+            error_code: columns.number()?,
+            error_message: columns.text()?,
+            content: columns.text()?,
+            other: columns.optional_text()?,
+            usage: Usage::default(),
+        };
+        error.usage = columns.usage()?;
+        Ok(Self(StoredError { exchange, error }))
+    }
+}
+
+/// A conversation as read, with the count of its closed days.
+pub(super) struct ConversationRow {
+    pub(super) conversation: Conversation,
+    pub(super) first_day: Day,
+    pub(super) last_day: Day,
+}
+
+impl QueryableByName<Pg> for ConversationRow {
+    fn build<'a>(row: &impl NamedRow<'a, Pg>) -> deserialize::Result<Self> {
+        let mut columns = Columns::new(row);
+        let mut conversation = Conversation {
+            id: columns.id()?,
+            tenant: columns.text()?,
+            session_id: columns.text()?,
+            user_identifier: columns.text()?,
+            title: columns.optional_text()?,
+            session_source: columns.text()?,
+            created_at: columns.time()?,
+            message_count: columns.number()?,
+            updated_at: 0,
+        };
+        conversation.updated_at = conversation.created_at;
+        Ok(Self {
+            conversation,
+            first_day: columns.day()?,
+            last_day: columns.day()?,
+        })
+    }
+}

@@ -1,0 +1,186 @@
+//! PostgreSQL: partitions of its own, arrays in, and any number of writers and readers.
+//!
+//! All connections live on one thread with a runtime of its own; whoever calls, from whichever
+//! runtime, hands work over and waits for the answer. What is handed over is finished even when
+//! nobody waits any more, so every future here may be dropped at any time.
+
+mod address;
+mod tls;
+mod wire;
+mod sqlstate;
+mod engine;
+mod session;
+mod pool;
+mod connections;
+mod migrate;
+mod citus;
+mod days;
+mod write;
+mod insert;
+mod read;
+mod list;
+mod decode;
+mod time;
+mod close;
+mod error;
+#[cfg(test)]
+mod tests;
+
+use std::{
+    fmt,
+    sync::{Arc, Mutex},
+};
+
+use diesel_async::AsyncPgConnection;
+
+use self::{
+    address::Address,
+    connections::{Connections, Reading},
+    days::Mode,
+    engine::Engine,
+    pool::lock,
+    write::Rejected,
+};
+use super::{
+    Conversation, DsnError, ExchangeRows, Page, Partition, Server, Store, StoreError, StoreFuture,
+    StoreOptions, StoredError, StoredMessage, UnixMillis, pack::Batch,
+};
+use crate::{
+    id::Id,
+    partition::{Day, MESSAGES},
+};
+
+/// Conversations in a PostgreSQL database.
+pub(crate) struct PostgresStore {
+    server: Server,
+    connections: Arc<Connections>,
+    engine: Mutex<Option<Engine>>,
+}
+
+impl PostgresStore {
+    /// A store that connects when it is first used.
+    ///
+    /// # Errors
+    /// Where a parameter of the DSN is no good.
+    pub(crate) fn new(server: &Server, options: &StoreOptions) -> Result<Self, DsnError> {
+        let address = Address::new(server)?;
+        Ok(Self {
+            server: server.clone(),
+            connections: Arc::new(Connections::new(address, options)),
+            engine: Mutex::default(),
+        })
+    }
+
+    /// Does this on the thread that drives the connections.
+    fn run<T, F>(&self, work: impl FnOnce(Arc<Connections>) -> F) -> StoreFuture<'_, T>
+    where
+        T: Send + 'static,
+        F: Future<Output = Result<T, StoreError>> + Send + 'static,
+    {
+        let work = work(Arc::clone(&self.connections));
+        Box::pin(async move {
+            let handle = {
+                let mut engine = lock(&self.engine);
+                let engine = match engine.take() {
+                    Some(running) => engine.insert(running),
+                    None => engine.insert(Engine::start().map_err(|error| {
+                        StoreError::Unavailable(format!("no thread is to be had: {error}"))
+                    })?),
+                };
+                engine.handle.clone()
+            };
+            match handle.spawn(work).await {
+                Ok(result) => result,
+                Err(error) if error.is_panic() => {
+                    Err(StoreError::Refused("the store panicked".to_owned()))
+                }
+                Err(_) => Err(StoreError::Unavailable("the store is closed".to_owned())),
+            }
+        })
+    }
+
+    fn read<T: Send + 'static>(
+        &self,
+        work: impl for<'a> FnOnce(&'a mut AsyncPgConnection, Mode) -> Reading<'a, T> + Send + 'static,
+    ) -> StoreFuture<'_, T> {
+        self.run(move |connections| async move { connections.read(work).await })
+    }
+}
+
+impl fmt::Debug for PostgresStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PostgresStore")
+            .field("server", &self.server)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Store for PostgresStore {
+    fn prepare(&self, now: UnixMillis) -> StoreFuture<'_, ()> {
+        self.run(move |connections| async move { connections.make_days_ahead(now).await })
+    }
+
+    fn write<'a>(&'a self, batch: &'a [ExchangeRows]) -> StoreFuture<'a, ()> {
+        let batch = Batch::new(batch);
+        self.run(move |connections| async move { connections.write(&batch).await })
+    }
+
+    fn reject<'a>(&'a self, exchange: &'a ExchangeRows, reason: &'a str) -> StoreFuture<'a, ()> {
+        let rejected = Rejected::new(exchange, reason);
+        self.run(move |connections| async move { connections.reject(&rejected).await })
+    }
+
+    fn maintain(&self, now: UnixMillis) -> StoreFuture<'_, ()> {
+        self.run(move |connections| async move {
+            connections.make_days_ahead(now).await?;
+            connections.close_days(now).await
+        })
+    }
+
+    fn conversations_named<'a>(
+        &'a self,
+        tenant: &'a str,
+        session_id: &'a str,
+    ) -> StoreFuture<'a, Vec<Conversation>> {
+        let (tenant, session_id) = (tenant.to_owned(), session_id.to_owned());
+        self.read(move |connection, _| {
+            Box::pin(async move { list::named(connection, &tenant, &session_id).await })
+        })
+    }
+
+    fn conversation(&self, id: Id) -> StoreFuture<'_, Option<Conversation>> {
+        self.read(move |connection, _| Box::pin(list::conversation(connection, id)))
+    }
+
+    fn conversations_of_user<'a>(
+        &'a self,
+        tenant: &'a str,
+        user_identifier: &'a str,
+        limit: usize,
+        offset: usize,
+    ) -> StoreFuture<'a, Page<Conversation>> {
+        let (tenant, user) = (tenant.to_owned(), user_identifier.to_owned());
+        self.read(move |connection, _| {
+            Box::pin(async move { list::of_user(connection, &tenant, &user, limit, offset).await })
+        })
+    }
+
+    fn messages(&self, conversation: Id, limit: usize) -> StoreFuture<'_, Page<StoredMessage>> {
+        self.read(move |connection, _| Box::pin(read::messages(connection, conversation, limit)))
+    }
+
+    fn errors(&self, conversation: Id, limit: usize) -> StoreFuture<'_, Page<StoredError>> {
+        self.read(move |connection, _| Box::pin(read::errors(connection, conversation, limit)))
+    }
+
+    fn conversation_history_table_name(&self, at: UnixMillis) -> StoreFuture<'_, String> {
+        self.run(move |connections| async move {
+            let mode = connections.mode().await?;
+            Ok(mode.table(MESSAGES, Day::from_unix_ms(at)))
+        })
+    }
+
+    fn partitions(&self) -> StoreFuture<'_, Vec<Partition>> {
+        self.read(|connection, mode| Box::pin(days::partitions(connection, mode)))
+    }
+}

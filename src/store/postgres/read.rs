@@ -1,0 +1,94 @@
+//! Messages and failed exchanges of a conversation, from the partitions of its own days alone.
+
+use diesel::{
+    deserialize::QueryableByName,
+    pg::Pg,
+    prelude::*,
+    sql_query,
+    sql_types::{BigInt, Timestamptz, Uuid},
+};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use super::decode::{ConversationRow, ErrorRow, MessageRow, PgId, time};
+use crate::{
+    id::Id,
+    partition::{ERRORS, MESSAGES},
+    store::{Page, StoredError, StoredMessage, columns},
+};
+
+/// The latest messages, oldest first.
+pub(super) async fn messages(
+    connection: &mut AsyncPgConnection,
+    conversation: Id,
+    limit: usize,
+) -> QueryResult<Page<StoredMessage>> {
+    let (columns, table) = (columns::MESSAGE, MESSAGES);
+    let page = latest::<MessageRow>(connection, conversation, limit, columns, table).await?;
+    Ok(Page {
+        data: page.data.into_iter().map(|row| row.0).collect(),
+        has_more: page.has_more,
+    })
+}
+
+/// The latest failed exchanges, oldest first.
+pub(super) async fn errors(
+    connection: &mut AsyncPgConnection,
+    conversation: Id,
+    limit: usize,
+) -> QueryResult<Page<StoredError>> {
+    let (columns, table) = (columns::ERROR, ERRORS);
+    let page = latest::<ErrorRow>(connection, conversation, limit, columns, table).await?;
+    Ok(Page {
+        data: page.data.into_iter().map(|row| row.0).collect(),
+        has_more: page.has_more,
+    })
+}
+
+async fn latest<T: QueryableByName<Pg> + Send + 'static>(
+    connection: &mut AsyncPgConnection,
+    conversation: Id,
+    limit: usize,
+    columns: &str,
+    table: &str,
+) -> QueryResult<Page<T>> {
+    let mut rows: Vec<T> = Vec::new();
+    if let Some(found) = find(connection, conversation).await? {
+        // With the first and the last day known, the plan has no other partition.
+        rows = sql_query(format!(
+            "SELECT {columns} FROM {table} \
+             WHERE conversation_id = $1 AND created_at >= $2 AND created_at < $3 \
+             ORDER BY created_at DESC, id DESC LIMIT $4"
+        ))
+        .bind::<Uuid, _>(PgId(conversation))
+        .bind::<Timestamptz, _>(time(found.first_day.start_ms()))
+        .bind::<Timestamptz, _>(time(found.last_day.end_ms()))
+        .bind::<BigInt, _>(as_limit(limit.saturating_add(1)))
+        .load(connection)
+        .await?;
+    }
+    let has_more = rows.len() > limit;
+    rows.truncate(limit);
+    rows.reverse();
+    Ok(Page {
+        data: rows,
+        has_more,
+    })
+}
+
+/// The conversation with this id, as it stands.
+pub(super) async fn find(
+    connection: &mut AsyncPgConnection,
+    conversation: Id,
+) -> QueryResult<Option<ConversationRow>> {
+    let columns = columns::CONVERSATION;
+    sql_query(format!("SELECT {columns} FROM conversations WHERE id = $1"))
+        .bind::<Uuid, _>(PgId(conversation))
+        .get_result(connection)
+        .await
+        .optional()
+}
+
+/// A number of rows as PostgreSQL counts them.
+pub(super) fn as_limit(rows: usize) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
+}

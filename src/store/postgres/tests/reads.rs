@@ -1,0 +1,84 @@
+use super::*;
+
+#[tokio::test]
+async fn what_was_never_written_is_not_found() {
+    let database = Database::new().await;
+    let store = database.store();
+    let id = exchange("s", NOON).conversation.id;
+    assert_eq!(store.conversation(id).await.unwrap(), None);
+    assert!(store.messages(id, 5).await.unwrap().data.is_empty());
+    assert!(store.errors(id, usize::MAX).await.unwrap().data.is_empty());
+    let nobody = store.conversations_of_user("", "alice", usize::MAX, usize::MAX);
+    assert!(nobody.await.unwrap().data.is_empty());
+}
+
+#[tokio::test]
+async fn readers_do_not_wait_for_a_writer() {
+    let database = Database::new().await;
+    let store = database.store();
+    let rows = exchange("s", NOON);
+    store.write(std::slice::from_ref(&rows)).await.unwrap();
+    let mut client = database.connect().await;
+    let held = client.transaction().await.unwrap();
+    held.batch_execute(
+        "UPDATE conversations SET title = 'held'; UPDATE conversation_histories SET content = ''; \
+         SELECT pg_advisory_xact_lock(731058903, current_schema()::regnamespace::oid::int)",
+    )
+    .await
+    .unwrap();
+    let reads = (0..20).map(|_| store.messages(rows.conversation.id, 5));
+    for page in futures_util::future::join_all(reads).await {
+        assert_eq!(page.unwrap().data.len(), 2);
+    }
+    held.rollback().await.unwrap();
+}
+
+#[tokio::test]
+async fn no_more_connections_are_open_than_allowed_or_kept_than_wanted() {
+    let database = Database::new().await;
+    let options = StoreOptions {
+        max_open_conns: 4,
+        max_idle_conns: 2,
+        ..StoreOptions::default()
+    };
+    let store = store(&database.dsn_with("application_name=counted"), &options);
+    store.prepare(NOON).await.unwrap();
+    let rows = exchange("s", NOON);
+    let batch = std::slice::from_ref(&rows);
+    let work = (0..40).map(|_| async {
+        store.write(batch).await.unwrap();
+        store.messages(rows.conversation.id, 5).await.unwrap();
+        let open = database.number(
+            "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'counted' \
+             AND datname = current_database()",
+        );
+        open.await
+    });
+    let open = futures_util::future::join_all(work).await;
+    assert!(open.iter().all(|open| (1..=5).contains(open)), "{open:?}");
+}
+
+#[tokio::test]
+async fn a_page_reads_the_partitions_of_its_days_alone() {
+    let database = Database::new().await;
+    let store = database.store();
+    let batch: Vec<ExchangeRows> = (0..30).map(|day| exchange("s", NOON + day * DAY)).collect();
+    store.write(&batch).await.unwrap();
+    store.write(&[exchange("t", NOON)]).await.unwrap();
+    let client = database.connect().await;
+    let plan = client
+        .query(
+            "EXPLAIN SELECT id FROM conversation_histories WHERE conversation_id = \
+             (SELECT id FROM conversations WHERE session_id = 't') \
+             AND created_at >= '2025-01-15' AND created_at < '2025-01-16' \
+             ORDER BY created_at DESC, id DESC LIMIT 51",
+            &[],
+        )
+        .await
+        .unwrap();
+    let scans = plan.iter().filter(|row| {
+        row.get::<_, &str>(0)
+            .contains(" on conversation_histories_")
+    });
+    assert_eq!(scans.count(), 1, "{plan:?}");
+}

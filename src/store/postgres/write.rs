@@ -1,0 +1,319 @@
+//! Batches into tables, each in one transaction.
+
+use diesel::{
+    pg::{Pg, data_types::PgTimestamp},
+    prelude::*,
+    query_builder::{AstPass, QueryFragment, QueryId},
+    result::{DatabaseErrorKind, Error},
+    sql_query,
+    sql_types::{Array, Text, Timestamptz, Uuid},
+};
+use diesel_async::{AsyncConnectionCore, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use tokio::join;
+
+use super::{
+    days::{self, Mode},
+    decode::PgId,
+    error::Doing,
+    insert::{Kind, Target, insert, is_one_statement},
+    session::Session,
+    sqlstate::SqlState,
+    time::to_pg,
+};
+use crate::{
+    id::Id,
+    partition::{Day, ERRORS, MESSAGES},
+    store::{
+        ExchangeRows, columns,
+        pack::{Batch, Cell, ConversationCells},
+        payload::payload,
+    },
+};
+
+/// Batches share this lock; what must not run beside them takes it alone. It writes nothing, as a
+/// lock on a row would.
+const BEGIN: &str = "BEGIN; SELECT pg_advisory_xact_lock_shared(731058903, current_schema()::regnamespace::oid::int)";
+
+/// How often a batch that met another one is sent again before its writer is told.
+const ATTEMPTS: usize = 5;
+
+const DO_NOTHING: &str = " ON CONFLICT DO NOTHING";
+
+/// Changes a conversation that stands there only where it learns something.
+const WIDEN: &str = " ON CONFLICT (id) DO UPDATE SET \
+     first_day = LEAST(conversations.first_day, EXCLUDED.first_day), \
+     last_day = GREATEST(conversations.last_day, EXCLUDED.last_day), \
+     title = COALESCE(conversations.title, EXCLUDED.title) \
+     WHERE conversations.first_day > EXCLUDED.first_day \
+     OR conversations.last_day < EXCLUDED.last_day \
+     OR (conversations.title IS NULL AND EXCLUDED.title IS NOT NULL)";
+
+/// Notes that days have rows which are in no count yet. It changes nothing that stands there already.
+const MARK_DAYS: (&str, &str) = (
+    "WITH days AS (SELECT UNNEST(",
+    ")::date AS day), \
+     late AS (UPDATE recording_days SET dirty = 1 \
+     WHERE day IN (SELECT day FROM days) AND dirty <> 1) \
+     INSERT INTO recording_days (day) SELECT day FROM days \
+     WHERE day NOT IN (SELECT day FROM recording_days WHERE day IN (SELECT day FROM days)) \
+     ON CONFLICT DO NOTHING",
+);
+
+use Kind::{Flag, Hash, Number, Text as Words, Time, Uuid as Uid};
+
+const CONVERSATIONS: Target = Target {
+    table: "conversations",
+    columns: columns::NEW_CONVERSATION,
+    select: "id, tenant, session_id, user_identifier, title, session_source, created_at, \
+             first_day::date, last_day::date",
+    kinds: &[Uid, Words, Words, Words, Words, Words, Time, Words, Words],
+    on_conflict: WIDEN,
+};
+
+#[rustfmt::skip]
+const MESSAGE_ROWS: Target = Target {
+    table: MESSAGES,
+    columns: columns::MESSAGE,
+    select: columns::MESSAGE,
+    kinds: &[
+        Uid, Time, Uid, Words, Words, Words, Words, Words, Words, Words, Number, Flag, Words, Words,
+        Number, Number, Words, Words, Words,
+        Uid, Uid, Hash, Words, Words, Number, Number, Words, Hash, Time, Words, Words,
+        Number, Number, Number, Number, Number, Number, Words,
+    ],
+    on_conflict: "",
+};
+
+/// The same, of which some may stand there.
+const MESSAGE_ROWS_AGAIN: Target = Target {
+    on_conflict: DO_NOTHING,
+    ..MESSAGE_ROWS
+};
+
+#[rustfmt::skip]
+const ERROR_ROWS: Target = Target {
+    table: ERRORS,
+    columns: columns::ERROR,
+    select: columns::ERROR,
+    kinds: &[
+        Uid, Time, Uid, Words, Words, Words, Words, Words, Words, Words, Number, Flag, Words, Words,
+        Number, Number, Words, Words, Words,
+        Uid, Uid, Words, Words, Number, Words, Words, Words,
+        Number, Number, Number, Number, Number, Number, Words,
+    ],
+    on_conflict: "",
+};
+
+/// The same, of which some may stand there.
+const ERROR_ROWS_AGAIN: Target = Target {
+    on_conflict: DO_NOTHING,
+    ..ERROR_ROWS
+};
+
+/// Where a batch goes. Rows are nearly always new, and to look for each before it is inserted costs
+/// a third of the whole; so that is left to the key, and only a batch it refuses is sent once more
+/// with that look.
+#[derive(Clone, Copy)]
+struct Targets {
+    messages: &'static Target,
+    errors: &'static Target,
+}
+
+const FIRST: Targets = Targets {
+    messages: &MESSAGE_ROWS,
+    errors: &ERROR_ROWS,
+};
+const AGAIN: Targets = Targets {
+    messages: &MESSAGE_ROWS_AGAIN,
+    errors: &ERROR_ROWS_AGAIN,
+};
+
+const _: () = assert!(CONVERSATIONS.kinds.len() == columns::NEW_CONVERSATION_WIDTH);
+const _: () = assert!(MESSAGE_ROWS.kinds.len() == columns::MESSAGE_WIDTH);
+const _: () = assert!(ERROR_ROWS.kinds.len() == columns::ERROR_WIDTH);
+/// Where a row's own id stands.
+const ROW_ID: usize = 19;
+
+/// Writes the batch in one transaction, and says what it was doing where that failed.
+pub(super) async fn write(
+    session: &mut Session,
+    mode: Mode,
+    batch: &Batch,
+) -> Result<(), (Doing, Error)> {
+    let days: Vec<Day> = batch.days.keys().copied().collect();
+    let mut targets = FIRST;
+    let mut attempts = 1;
+    loop {
+        let result = write_once(session, targets, batch, &days).await;
+        match (result, session.state()) {
+            (Err(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)), _)
+                if attempts < ATTEMPTS =>
+            {
+                targets = AGAIN;
+            }
+            (Err(error), Some(SqlState::NO_PARTITION))
+                if attempts < ATTEMPTS && is_no_constraint(&error) =>
+            {
+                let made = days::make(session, mode, &days).await;
+                made.map_err(|error| (Doing::MakingDays, error))?;
+            }
+            (Err(_), Some(SqlState::DEADLOCK | SqlState::SERIALIZATION)) if attempts < ATTEMPTS => {
+            }
+            (result, _) => return result.map_err(|error| (Doing::Writing, error)),
+        }
+        attempts += 1;
+    }
+}
+
+/// A missing partition has the code of a constraint that is violated, and no constraint.
+fn is_no_constraint(error: &Error) -> bool {
+    matches!(error, Error::DatabaseError(_, information) if information.constraint_name().is_none())
+}
+
+async fn write_once(
+    session: &mut Session,
+    targets: Targets,
+    batch: &Batch,
+    days: &[Day],
+) -> QueryResult<()> {
+    let memory = &session.memory;
+    let mut fresh: Vec<&ConversationCells> = batch
+        .conversations
+        .iter()
+        .filter(|conversation| !memory.covers(conversation))
+        .collect();
+    fresh.sort_unstable_by_key(|conversation| conversation.id);
+    session.forget_state();
+    let written = write_rows(&session.connection, targets, batch, &fresh, days).await;
+    session.end(written).await?;
+    for conversation in fresh {
+        session.memory.learn(conversation);
+    }
+    Ok(())
+}
+
+/// In an order that is the same in every process, so that two batches with the same rows wait for
+/// each other and do not lock each other out.
+async fn write_rows(
+    connection: &AsyncPgConnection,
+    targets: Targets,
+    batch: &Batch,
+    fresh: &[&ConversationCells],
+    days: &[Day],
+) -> QueryResult<()> {
+    let conversations: Vec<&[Cell]> = fresh
+        .iter()
+        .map(|conversation| conversation.cells.as_slice())
+        .collect();
+    let cells = batch.days.values();
+    let messages = sorted(cells.map(|day| &*day.messages), columns::MESSAGE_WIDTH);
+    let cells = batch.days.values();
+    let errors = sorted(cells.map(|day| &*day.errors), columns::ERROR_WIDTH);
+    let rows = [&conversations, &messages, &errors];
+    let one_each = rows.iter().all(|rows| is_one_statement(rows));
+    let text = &batch.text;
+    let mut beginning = connection;
+    let begin = beginning.batch_execute(BEGIN);
+    let conversations = insert(connection, &CONVERSATIONS, text, &conversations);
+    let messages = insert(connection, targets.messages, text, &messages);
+    let errors = insert(connection, targets.errors, text, &errors);
+    let marks = mark_days(connection, days);
+    if one_each {
+        // One way to the server and back instead of five. They are sent in this order: the first
+        // statement is not prepared, and the others wait in line for the cache of those that are.
+        let (begin, conversations, messages, errors, marks) =
+            join!(begin, conversations, messages, errors, marks);
+        return begin
+            .and(conversations)
+            .and(messages)
+            .and(errors)
+            .and(marks);
+    }
+    begin.await?;
+    conversations.await?;
+    messages.await?;
+    errors.await?;
+    marks.await
+}
+
+/// The rows by their key.
+fn sorted<'a>(days: impl Iterator<Item = &'a [Cell]>, width: usize) -> Vec<&'a [Cell]> {
+    let mut rows: Vec<&[Cell]> = days.flat_map(|cells| cells.chunks_exact(width)).collect();
+    let bytes = |cell: &Cell| match *cell {
+        Cell::Bytes(bytes) => bytes,
+        _ => [0; 16],
+    };
+    let time = |cell: &Cell| match *cell {
+        Cell::Integer(time) => time,
+        _ => 0,
+    };
+    rows.sort_by_cached_key(|row| (bytes(&row[0]), time(&row[1]), bytes(&row[ROW_ID])));
+    rows
+}
+
+async fn mark_days(mut connection: &AsyncPgConnection, days: &[Day]) -> QueryResult<()> {
+    let days = MarkDays {
+        days: days.iter().map(Day::to_string).collect(),
+    };
+    connection.execute_returning_count(days).await.map(drop)
+}
+
+/// [`MARK_DAYS`], cached by diesel as every statement of a batch is.
+struct MarkDays {
+    days: Vec<String>,
+}
+
+impl QueryId for MarkDays {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl QueryFragment<Pg> for MarkDays {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        let (before, after) = MARK_DAYS;
+        out.push_sql(before);
+        out.push_bind_param::<Array<Text>, _>(&self.days)?;
+        out.push_sql(after);
+        Ok(())
+    }
+}
+
+/// Keeps an exchange that cannot be written.
+pub(super) async fn reject(session: &mut Session, rejected: &Rejected) -> QueryResult<()> {
+    session.begin("BEGIN").await?;
+    let kept = sql_query(
+        "INSERT INTO recording_rejects (exchange_id, conversation_id, created_at, reason, payload) \
+         VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
+    )
+    .bind::<Uuid, _>(PgId(rejected.exchange_id))
+    .bind::<Uuid, _>(PgId(rejected.conversation_id))
+    .bind::<Timestamptz, _>(PgTimestamp(to_pg(rejected.created_at)))
+    .bind::<Text, _>(&rejected.reason)
+    .bind::<Text, _>(&rejected.payload)
+    .execute(&mut session.connection)
+    .await;
+    session.end(kept).await.map(drop)
+}
+
+/// An exchange on its way to `recording_rejects`.
+#[derive(Debug)]
+pub(super) struct Rejected {
+    exchange_id: Id,
+    conversation_id: Id,
+    created_at: i64,
+    reason: String,
+    payload: String,
+}
+
+impl Rejected {
+    /// Copies the exchange as JSON text, in which `U+0000` is escaped.
+    pub(super) fn new(rows: &ExchangeRows, reason: &str) -> Self {
+        Self {
+            exchange_id: rows.exchange.exchange_id,
+            conversation_id: rows.exchange.conversation_id,
+            created_at: rows.exchange.created_at,
+            reason: reason.replace('\0', ""),
+            payload: payload(rows),
+        }
+    }
+}
