@@ -1,6 +1,7 @@
 //! The layer on real stacks, over real sockets, into real databases.
 
 mod api;
+mod backends;
 mod bounds;
 mod clients;
 mod corpus;
@@ -9,6 +10,7 @@ mod ends;
 mod gateway;
 mod identity;
 mod proxy;
+mod servers;
 mod shutdown;
 mod stacks;
 mod support;
