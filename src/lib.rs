@@ -35,7 +35,6 @@ mod id;
 mod escape;
 
 // Where the rows are kept.
-#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod partition;
 pub mod store;
 

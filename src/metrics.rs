@@ -13,7 +13,7 @@ macro_rules! counters {
         /// A snapshot of the recorder's counters, all since it was built.
         ///
         /// In exchanges: `accepted` = `written` + `rejected` + `discarded` + `dropped_queue_full` +
-        /// `dropped_shutdown` + `unknown` + what is still queued or in a writer's hands ([`Metrics::pending`]).
+        /// `dropped_shutdown` + `dropped_expired` + `unknown` + what is still queued or in a writer's hands ([`Metrics::pending`]).
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         #[non_exhaustive]
         pub struct Metrics {
@@ -43,6 +43,8 @@ counters! {
     dropped_queue_full,
     /// Exchanges dropped because they ended after the shutdown or were left at its deadline.
     dropped_shutdown,
+    /// Exchanges dropped because retention no longer keeps the day on which they began.
+    dropped_expired,
     /// Exchanges whose write was under way at the deadline of a shutdown: they may stand in the
     /// database.
     unknown,
@@ -84,7 +86,7 @@ impl Counter {
 impl Metrics {
     /// Exchanges that were dropped, for whatever reason.
     pub fn dropped(&self) -> u64 {
-        self.dropped_queue_full + self.dropped_shutdown
+        self.dropped_queue_full + self.dropped_shutdown + self.dropped_expired
     }
 
     /// Exchanges that are queued or in a writer's hands.

@@ -19,7 +19,7 @@ const UNIX_EPOCH_JULIAN: i32 = 2_440_588;
 const DAYS_AHEAD: i32 = 3;
 
 /// A day of UTC between 0001-01-01 and 9999-12-31, which both ends stand for what lies beyond them.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Day(i32);
 
 impl Day {
@@ -63,6 +63,12 @@ impl Day {
         (self.0..=last.0).map(Self)
     }
 
+    /// The oldest day that is kept at this time, beside today so many days before it.
+    pub(crate) fn oldest_kept(now_ms: i64, retention_days: u32) -> Self {
+        let days = i32::try_from(retention_days).unwrap_or(i32::MAX);
+        Self::from_unix_ms(now_ms).plus(-days)
+    }
+
     /// The days whose tables are to exist at this time: today and the three to come.
     pub(crate) fn ahead(now_ms: i64) -> impl DoubleEndedIterator<Item = Self> {
         let today = Self::from_unix_ms(now_ms);
@@ -87,7 +93,6 @@ impl Day {
     }
 
     /// Reads back what `Display` writes.
-    #[cfg(any(test, feature = "sqlite", feature = "mysql"))]
     pub(crate) fn parse(text: &str) -> Option<Self> {
         Self::parse_separated(text, b'-')
     }
@@ -193,6 +198,14 @@ mod tests {
             day("2025-01-14")
         );
         assert_eq!(Day::newest_closable(end + MS_PER_HOUR), day("2025-01-15"));
+    }
+
+    #[test]
+    fn retention_keeps_today_and_so_many_days_before() {
+        let noon = day("2025-01-15").start_ms() + 12 * MS_PER_HOUR;
+        assert_eq!(Day::oldest_kept(noon, 0), day("2025-01-15"));
+        assert_eq!(Day::oldest_kept(noon, 15), day("2024-12-31"));
+        assert_eq!(Day::oldest_kept(noon, u32::MAX), Day::MIN);
     }
 
     #[test]

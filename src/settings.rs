@@ -36,6 +36,8 @@ pub(crate) const MAX_RAW_BYTES: usize = 64 << 10;
 pub(crate) struct WriterSettings {
     pub(crate) batch_rows: usize,
     pub(crate) flush_interval: Duration,
+    /// Days kept beside today.
+    pub(crate) retention_days: Option<u32>,
     pub(crate) keep_media: bool,
     /// A compressed body is expanded to at most so many bytes.
     pub(crate) max_request_bytes: usize,

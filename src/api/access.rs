@@ -102,7 +102,7 @@ impl Access {
                     Principal::User(_) => self.walk(store, &user, limit, offset).await?,
                     Principal::Application => {
                         store
-                            .conversations_of_user(TENANT, &user, limit, offset)
+                            .conversations_of_user(TENANT, &user, None, offset, limit)
                             .await?
                     }
                 })
@@ -124,7 +124,7 @@ impl Access {
         loop {
             let wanted = (skip + limit - data.len() + 1).min(WALK);
             let page = store
-                .conversations_of_user(TENANT, user, wanted, from)
+                .conversations_of_user(TENANT, user, None, from, wanted)
                 .await?;
             let ended = !page.has_more || page.data.is_empty();
             from += page.data.len();

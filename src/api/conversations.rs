@@ -26,7 +26,7 @@ pub(super) async fn read(
     let (Path(name), Query(query)) = (path?, query?);
     let limit = query.limit()?;
     let conversation = access.conversation(state.store(), &name).await?;
-    let messages = state.store().messages(conversation.id, limit).await?;
+    let messages = state.store().messages(conversation.id, None, limit).await?;
     Ok(Json(Transcript::new(conversation, messages)))
 }
 

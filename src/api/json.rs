@@ -76,6 +76,7 @@ impl From<Conversation> for ConversationJson {
             created_at,
             updated_at,
             message_count,
+            last_day: _,
         } = conversation;
         Self {
             id: id.to_string(),

@@ -51,7 +51,7 @@ pub(super) async fn append(
     let Path(name) = path?;
     let message = NewMessage::read(&body?)?;
     let conversation = access.conversation(state.store(), &name).await?;
-    let tail = state.store().messages(conversation.id, 1).await?;
+    let tail = state.store().messages(conversation.id, None, 1).await?;
     let parent = tail.data.last().map(|last| last.message.id);
     let stored = message.into_row(&conversation, parent);
     let rows = ExchangeRows {
@@ -151,6 +151,7 @@ fn known(conversation: Conversation) -> NewConversation {
         created_at,
         updated_at: _,
         message_count: _,
+        last_day: _,
     } = conversation;
     NewConversation {
         id,
@@ -160,6 +161,8 @@ fn known(conversation: Conversation) -> NewConversation {
         title,
         session_source,
         created_at,
+        sends_history: false,
+        parent_conversation_id: None,
     }
 }
 

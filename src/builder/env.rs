@@ -18,7 +18,7 @@ impl RecordingLayer {
     }
 
     /// Settings from the environment: the DSN from `MES_SQL_DSN`, else `SQL_DSN`, else `local`;
-    /// `MES_DAILY_PARTITION`, `SQL_MAX_IDLE_CONNS`, `SQL_MAX_OPEN_CONNS` and `SQL_MAX_LIFETIME`
+    /// `MES_DAILY_PARTITION`, `MES_RETENTION_DAYS`, `SQL_MAX_IDLE_CONNS`, `SQL_MAX_OPEN_CONNS` and `SQL_MAX_LIFETIME`
     /// (seconds). An empty variable counts as not set.
     ///
     /// # Errors
@@ -34,6 +34,9 @@ impl RecordingLayer {
             options.daily_partition = daily;
         }
         let number = |text: &str| text.parse().ok();
+        if let Some(days) = parsed("MES_RETENTION_DAYS", "a number of days", number)? {
+            options.retention_days = Some(days);
+        }
         if let Some(most) = parsed("SQL_MAX_IDLE_CONNS", "a number", number)? {
             options.max_idle_conns = most;
         }

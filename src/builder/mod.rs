@@ -256,6 +256,20 @@ impl RecordingLayerBuilder {
         self
     }
 
+    /// How many days are kept beside today; off unless set. Older days are dropped, tables and all,
+    /// with the conversations that then have nothing left, and what arrives later is dropped,
+    /// counted in [`dropped_expired`](crate::Metrics::dropped_expired).
+    pub fn retention_days(mut self, days: u32) -> Self {
+        self.store_options.retention_days = Some(days);
+        self
+    }
+
+    /// How many days of `usage_daily`, the sums by user, day and model, are kept; off unless set.
+    pub fn usage_retention_days(mut self, days: u32) -> Self {
+        self.store_options.usage_retention_days = Some(days);
+        self
+    }
+
     /// Starts the recorder and returns its layer. The database is not waited for.
     ///
     /// # Errors
@@ -315,6 +329,7 @@ impl RecordingLayerBuilder {
             settings: WriterSettings {
                 batch_rows: self.batch_rows,
                 flush_interval: self.flush_interval,
+                retention_days: self.store_options.retention_days,
                 keep_media: self.keep_media,
                 max_request_bytes: self.max_request_bytes,
                 max_response_bytes: self.max_response_bytes,

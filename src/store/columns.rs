@@ -38,9 +38,9 @@ pub(super) const ERROR_WIDTH: usize = 34;
 
 /// The columns that a conversation is made with.
 pub(super) const NEW_CONVERSATION: &str = "id, tenant, session_id, user_identifier, title, \
-     session_source, created_at, first_day, last_day";
+     session_source, created_at, sends_history, parent_conversation_id, first_day, last_day";
 /// How many there are.
-pub(super) const NEW_CONVERSATION_WIDTH: usize = 9;
+pub(super) const NEW_CONVERSATION_WIDTH: usize = 11;
 
 /// The columns that a conversation is read from.
 pub(super) const CONVERSATION: &str = "id, tenant, session_id, user_identifier, title, \

@@ -1,31 +1,19 @@
 //! A store that keeps nothing: behind the DSN `discard:`, to measure what the layer itself costs.
 
-use super::{
-    Conversation, ExchangeRows, Page, Store, StoreFuture, StoredError, StoredMessage, UnixMillis,
-};
+use std::future::ready;
+
+use super::{Conversation, ExchangeRows, Page, Place, Store, StoreFuture, StoredMessage};
 use crate::id::Id;
 
 #[derive(Debug)]
 pub(super) struct Discard;
 
 fn nothing<T: Default + Send + 'static>() -> StoreFuture<'static, T> {
-    Box::pin(std::future::ready(Ok(T::default())))
+    Box::pin(ready(Ok(T::default())))
 }
 
 impl Store for Discard {
-    fn prepare(&self, _: UnixMillis) -> StoreFuture<'_, ()> {
-        nothing()
-    }
-
     fn write<'a>(&'a self, _: &'a [ExchangeRows]) -> StoreFuture<'a, ()> {
-        nothing()
-    }
-
-    fn reject<'a>(&'a self, _: &'a ExchangeRows, _: &'a str) -> StoreFuture<'a, ()> {
-        nothing()
-    }
-
-    fn maintain(&self, _: UnixMillis) -> StoreFuture<'_, ()> {
         nothing()
     }
 
@@ -45,17 +33,14 @@ impl Store for Discard {
         &'a self,
         _: &'a str,
         _: &'a str,
+        _: Option<Place>,
         _: usize,
         _: usize,
     ) -> StoreFuture<'a, Page<Conversation>> {
         nothing()
     }
 
-    fn messages(&self, _: Id, _: usize) -> StoreFuture<'_, Page<StoredMessage>> {
-        nothing()
-    }
-
-    fn errors(&self, _: Id, _: usize) -> StoreFuture<'_, Page<StoredError>> {
+    fn messages(&self, _: Id, _: Option<Id>, _: usize) -> StoreFuture<'_, Page<StoredMessage>> {
         nothing()
     }
 }

@@ -10,6 +10,9 @@ pub enum StoreError {
     /// The database refused the rows themselves: the same call fails again.
     #[error("the database refused the rows: {0}")]
     Refused(String),
+    /// This store does not do that.
+    #[error("this store does not support {0}")]
+    Unsupported(&'static str),
 }
 
 impl StoreError {

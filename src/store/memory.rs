@@ -29,6 +29,7 @@ struct Stored {
     first_day: Day,
     last_day: Day,
     titled: bool,
+    sends_history: bool,
 }
 
 impl Memory {
@@ -49,6 +50,7 @@ impl Memory {
             stored.first_day <= new.first_day
                 && stored.last_day >= new.last_day
                 && (stored.titled || !new.titled)
+                && (stored.sends_history || !new.sends_history)
         })
     }
 
@@ -61,9 +63,11 @@ impl Memory {
             first_day: new.first_day,
             last_day: new.last_day,
             titled: new.titled,
+            sends_history: new.sends_history,
         });
         stored.first_day = stored.first_day.min(new.first_day);
         stored.last_day = stored.last_day.max(new.last_day);
         stored.titled |= new.titled;
+        stored.sends_history |= new.sends_history;
     }
 }

@@ -3,18 +3,20 @@
 mod discard;
 mod dsn;
 mod error;
+mod json;
 mod open;
+mod page;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod columns;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod memory;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod pack;
-#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
-mod payload;
 #[cfg(feature = "mysql")]
 mod mysql;
+mod recall;
 mod rows;
+mod stats;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(feature = "sqlite")]
@@ -28,10 +30,13 @@ use std::{
 
 pub use dsn::{Dsn, DsnError, Host, Secret, Server};
 pub use error::StoreError;
+pub use page::{Page, ParsePlaceError, Place};
+pub use recall::{ChainHash, Head, KnownMessage, Recall, Recalled};
 pub use rows::{
     Conversation, ErrorColumns, ExchangeColumns, ExchangeRows, MessageColumns, NewConversation,
     StoredError, StoredMessage, UnixMillis,
 };
+pub use stats::{Partition, Stats};
 
 #[cfg(feature = "mysql")]
 use dsn::warn_ignored;
@@ -42,46 +47,55 @@ use crate::id::Id;
 /// What a [`Store`] answers, later.
 pub type StoreFuture<'a, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'a>>;
 
-/// A page of a list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Page<T> {
-    /// The entries.
-    pub data: Vec<T>,
-    /// Whether there are more.
-    pub has_more: bool,
-}
-
-impl<T> Default for Page<T> {
-    fn default() -> Self {
-        Self {
-            data: Vec::new(),
-            has_more: false,
-        }
-    }
-}
-
-/// A table that holds rows.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Partition {
-    /// Its name, such as `conversation_histories_2025_01_15`.
-    pub table: String,
-    /// Its day, such as `2025-01-15`; `None` where one table holds all days.
-    pub day: Option<String>,
-    /// Its rows.
-    pub rows: i64,
-    /// Its size with its indexes; `None` where the database does not tell.
-    pub bytes: Option<i64>,
-}
-
 /// A place that keeps conversations.
+///
+/// A sink of your own has to [`write`](Self::write). The rest has defaults: there is nothing to
+/// prepare or to maintain, what is refused cannot be kept, and reading is
+/// [`Unsupported`](StoreError::Unsupported).
+///
+/// # Examples
+/// A store that appends an exchange a line, as JSON, to a file. It runs on a thread of the
+/// recorder's own, so it may block; a batch is acknowledged when the file has it.
+/// ```
+/// use std::{fs::File, io::Write, sync::{Arc, Mutex}};
+///
+/// use tower_recording::{
+///     RecordingLayer,
+///     store::{ExchangeRows, Store, StoreError, StoreFuture},
+/// };
+///
+/// #[derive(Debug)]
+/// struct JsonLines(Mutex<File>);
+///
+/// impl Store for JsonLines {
+///     fn write<'a>(&'a self, batch: &'a [ExchangeRows]) -> StoreFuture<'a, ()> {
+///         Box::pin(async move {
+///             let lines: String = batch.iter().map(|rows| rows.to_json() + "\n").collect();
+///             let mut file = self.0.lock().unwrap_or_else(|broken| broken.into_inner());
+///             let written = file.write_all(lines.as_bytes()).and_then(|()| file.sync_data());
+///             // Tried again until it succeeds: a line may then stand twice, with the same ids.
+///             written.map_err(|error| StoreError::Unavailable(error.to_string()))
+///         })
+///     }
+/// }
+///
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("conversations.jsonl");
+/// let file = File::options().create(true).append(true).open(path)?;
+/// let layer = RecordingLayer::with_store(Arc::new(JsonLines(Mutex::new(file)))).build()?;
+/// # Ok(())
+/// # }
+/// ```
 pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// Connects, migrates and makes the tables of the days around `now`. Does nothing the second time.
     ///
     /// # Errors
     /// Transient where it is worth trying again; the recorder does, and requests flow meanwhile.
-    fn prepare(&self, now: UnixMillis) -> StoreFuture<'_, ()>;
+    fn prepare(&self, now: UnixMillis) -> StoreFuture<'_, ()> {
+        let _ = now;
+        Box::pin(ready(Ok(())))
+    }
 
     /// Writes these exchanges in one transaction. A row that already stands there is left as it is.
     ///
@@ -93,13 +107,39 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ///
     /// # Errors
     /// Where even this is not possible.
-    fn reject<'a>(&'a self, exchange: &'a ExchangeRows, reason: &'a str) -> StoreFuture<'a, ()>;
+    fn reject<'a>(&'a self, exchange: &'a ExchangeRows, reason: &'a str) -> StoreFuture<'a, ()> {
+        let _ = (exchange, reason);
+        unsupported("keeping what is refused")
+    }
 
-    /// Makes the tables of the days to come and closes the days that have ended an hour before `now`.
+    /// Makes the tables of the days to come, closes the days that have ended an hour before `now`,
+    /// and drops those that retention no longer keeps.
     ///
     /// # Errors
     /// Harmless: it is called again within the hour.
-    fn maintain(&self, now: UnixMillis) -> StoreFuture<'_, ()>;
+    fn maintain(&self, now: UnixMillis) -> StoreFuture<'_, ()> {
+        let _ = now;
+        Box::pin(ready(Ok(())))
+    }
+
+    /// The key of the hashes by which messages are found again; the same in every process that
+    /// writes to the same place.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    fn secret(&self) -> StoreFuture<'_, [u8; 32]> {
+        Box::pin(ready(Ok([0; 32])))
+    }
+
+    /// What is stored already of what the next batch continues. A store that does not remember
+    /// keeps every conversation as if it were new.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    fn recall<'a>(&'a self, wanted: &'a Recall) -> StoreFuture<'a, Recalled> {
+        let _ = wanted;
+        Box::pin(ready(Ok(Recalled::default())))
+    }
 
     /// The conversations of a tenant that bear this session id: one a user, oldest first, at most 100.
     ///
@@ -109,15 +149,22 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         &'a self,
         tenant: &'a str,
         session_id: &'a str,
-    ) -> StoreFuture<'a, Vec<Conversation>>;
+    ) -> StoreFuture<'a, Vec<Conversation>> {
+        let _ = (tenant, session_id);
+        unsupported("reading")
+    }
 
     /// The conversation with this id.
     ///
     /// # Errors
     /// Where the database cannot be read.
-    fn conversation(&self, id: Id) -> StoreFuture<'_, Option<Conversation>>;
+    fn conversation(&self, id: Id) -> StoreFuture<'_, Option<Conversation>> {
+        let _ = id;
+        unsupported("reading")
+    }
 
-    /// A user's conversations, last active first.
+    /// A user's conversations, last active first: those behind the place `after`, less the first
+    /// `offset` of them. A page costs the same wherever it lies, an offset what is passed over.
     ///
     /// # Errors
     /// Where the database cannot be read.
@@ -125,36 +172,126 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         &'a self,
         tenant: &'a str,
         user_identifier: &'a str,
-        limit: usize,
+        after: Option<Place>,
         offset: usize,
-    ) -> StoreFuture<'a, Page<Conversation>>;
+        limit: usize,
+    ) -> StoreFuture<'a, Page<Conversation>> {
+        let _ = (tenant, user_identifier, after, offset, limit);
+        unsupported("reading")
+    }
 
-    /// The latest `limit` messages of a conversation, oldest first.
+    /// The latest `limit` messages of a conversation, of every branch, oldest first: of those
+    /// before the one with the id `before`, or of all.
     ///
     /// # Errors
     /// Where the database cannot be read.
-    fn messages(&self, conversation: Id, limit: usize) -> StoreFuture<'_, Page<StoredMessage>>;
+    fn messages(
+        &self,
+        conversation: Id,
+        before: Option<Id>,
+        limit: usize,
+    ) -> StoreFuture<'_, Page<StoredMessage>> {
+        let _ = (conversation, before, limit);
+        unsupported("reading")
+    }
 
-    /// The latest `limit` failed exchanges of a conversation, oldest first.
+    /// The latest `limit` failed exchanges of a conversation, oldest first: of those before the one
+    /// with the id `before`, or of all.
     ///
     /// # Errors
     /// Where the database cannot be read.
-    fn errors(&self, conversation: Id, limit: usize) -> StoreFuture<'_, Page<StoredError>>;
+    fn errors(
+        &self,
+        conversation: Id,
+        before: Option<Id>,
+        limit: usize,
+    ) -> StoreFuture<'_, Page<StoredError>> {
+        let _ = (conversation, before, limit);
+        unsupported("reading")
+    }
+
+    /// What a user said and spent from the day of `from` to the day of `to`, both included.
+    ///
+    /// Days that are closed are read from `usage_daily`, the others from their rows.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    fn stats<'a>(
+        &'a self,
+        tenant: &'a str,
+        user_identifier: &'a str,
+        from: UnixMillis,
+        to: UnixMillis,
+    ) -> StoreFuture<'a, Stats> {
+        let _ = (tenant, user_identifier, from, to);
+        unsupported("reading")
+    }
 
     /// The name of the table that holds the messages of this time: `conversation_histories` where
-    /// a store of your own does not say otherwise.
+    /// a store of your own does not say otherwise. MES: `getConversationHistoryTableName`.
     ///
     /// # Errors
     /// Where the database, which decides whether days have tables of their own, cannot be read.
-    fn conversation_history_table_name(&self, _at: UnixMillis) -> StoreFuture<'_, String> {
+    fn conversation_history_table_name(&self, at: UnixMillis) -> StoreFuture<'_, String> {
+        let _ = at;
         Box::pin(ready(Ok("conversation_histories".to_owned())))
     }
 
-    /// The tables that hold rows, messages first, oldest day first. It counts all rows, so it is not quick.
+    /// Makes the tables of the day of `at` where they are missing, and says whether they were.
+    /// MES: `createTableIfNotExists`.
+    ///
+    /// # Errors
+    /// Where the database cannot be written to.
+    fn create_table_if_not_exists(&self, at: UnixMillis) -> StoreFuture<'_, bool> {
+        let _ = at;
+        unsupported("making tables")
+    }
+
+    /// The names of the tables that hold rows of this kind (`conversation_histories` or
+    /// `error_conversation_histories`), oldest day first. Any other prefix has none.
+    /// MES: `getExistingPartitionTables`.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    fn existing_partition_tables<'a>(&'a self, prefix: &'a str) -> StoreFuture<'a, Vec<String>> {
+        let _ = prefix;
+        unsupported("listing tables")
+    }
+
+    /// The tables that hold rows, with rows and bytes, messages first, oldest day first. It counts
+    /// all rows, so it is not quick.
     ///
     /// # Errors
     /// Where the database cannot be read.
     fn partitions(&self) -> StoreFuture<'_, Vec<Partition>> {
-        Box::pin(ready(Ok(Vec::new())))
+        unsupported("listing tables")
     }
+
+    /// Drops the days before that of `before`, with the conversations that then have nothing left,
+    /// and says what was dropped. `usage_daily` stays. Where days have no tables of their own, their
+    /// rows are deleted, some thousand at a time.
+    ///
+    /// # Errors
+    /// Where the database cannot be written to. Days that were dropped before the error stay so.
+    fn drop_partitions(&self, before: UnixMillis) -> StoreFuture<'_, Vec<Partition>> {
+        let _ = before;
+        unsupported("dropping tables")
+    }
+
+    /// Changes whether days have tables of their own, and moves every row where it then belongs.
+    ///
+    /// Writers of this and other processes wait meanwhile and follow. A database with many rows
+    /// takes its time: it copies all of them.
+    ///
+    /// # Errors
+    /// Then everything is as it was.
+    fn set_daily_partition(&self, daily: bool) -> StoreFuture<'_, ()> {
+        let _ = daily;
+        unsupported("moving rows between tables")
+    }
+}
+
+/// What a store does not do.
+fn unsupported<T: Send + 'static>(what: &'static str) -> StoreFuture<'static, T> {
+    Box::pin(ready(Err(StoreError::Unsupported(what))))
 }

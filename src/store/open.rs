@@ -17,6 +17,10 @@ pub(crate) struct StoreOptions {
     pub(crate) max_idle_conns: u32,
     /// A connection older than this is replaced before its next use.
     pub(crate) max_lifetime: Option<Duration>,
+    /// Days kept beside today; older ones are dropped.
+    pub(crate) retention_days: Option<u32>,
+    /// Days of `usage_daily` kept beside today.
+    pub(crate) usage_retention_days: Option<u32>,
 }
 
 impl Default for StoreOptions {
@@ -26,6 +30,8 @@ impl Default for StoreOptions {
             max_open_conns: DEFAULT_MAX_OPEN_CONNS,
             max_idle_conns: DEFAULT_MAX_IDLE_CONNS,
             max_lifetime: Some(DEFAULT_MAX_LIFETIME),
+            retention_days: None,
+            usage_retention_days: None,
         }
     }
 }

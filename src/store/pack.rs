@@ -13,6 +13,10 @@ use crate::{
 
 use super::columns::NEW_CONVERSATION_WIDTH;
 
+/// Where these stand among the cells of a conversation.
+const TITLE: usize = 4;
+const SENDS_HISTORY: usize = 7;
+
 /// One value of one row.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Cell {
@@ -37,6 +41,7 @@ pub(super) struct ConversationCells {
     pub(super) first_day: Day,
     pub(super) last_day: Day,
     pub(super) titled: bool,
+    pub(super) sends_history: bool,
     pub(super) cells: [Cell; NEW_CONVERSATION_WIDTH],
 }
 
@@ -78,7 +83,11 @@ impl Batch {
             known.last_day = known.last_day.max(day);
             if !known.titled && new.title.is_some() {
                 known.titled = true;
-                known.cells[4] = optional(text, new.title.as_deref());
+                known.cells[TITLE] = optional(text, new.title.as_deref());
+            }
+            if new.sends_history {
+                known.sends_history = true;
+                known.cells[SENDS_HISTORY] = Cell::Integer(1);
             }
             return;
         }
@@ -90,12 +99,15 @@ impl Batch {
             title,
             session_source,
             created_at,
+            sends_history,
+            parent_conversation_id,
         } = new;
         self.conversations.push(ConversationCells {
             id: *id,
             first_day: day,
             last_day: day,
             titled: title.is_some(),
+            sends_history: *sends_history,
             cells: [
                 bytes(*id),
                 push(text, tenant),
@@ -104,6 +116,8 @@ impl Batch {
                 optional(text, title.as_deref()),
                 push(text, session_source),
                 Cell::Integer(*created_at),
+                Cell::Integer(i64::from(*sends_history)),
+                parent_conversation_id.map_or(Cell::Null, bytes),
                 Cell::Null,
                 Cell::Null,
             ],

@@ -8,6 +8,7 @@ use crate::{
     conversation::{Role, Usage},
     id::Id,
     outcome::{Outcome, Truncated},
+    partition::Day,
 };
 
 /// A time in milliseconds since 1970 UTC.
@@ -31,6 +32,10 @@ pub struct NewConversation {
     pub session_source: String,
     /// The start of the first exchange.
     pub created_at: UnixMillis,
+    /// Whether the client sent what was said before along with what is new. Once true, it stays so.
+    pub sends_history: bool,
+    /// The conversation that this one was begun from, such as an agent's.
+    pub parent_conversation_id: Option<Id>,
 }
 
 /// The columns that all rows of one exchange share.
@@ -169,6 +174,8 @@ pub struct Conversation {
     pub updated_at: UnixMillis,
     /// Its messages but those of the system and of tools.
     pub message_count: i64,
+    /// The last day on which it was active.
+    pub(crate) last_day: Day,
 }
 
 /// A message as it stands in the database.

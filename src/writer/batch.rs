@@ -1,9 +1,9 @@
 //! Exchanges that are written together, frozen until their fate is known.
 
-use std::time::Instant;
+use std::{mem, time::Instant};
 
 use crate::{
-    store::{ExchangeRows, MessageColumns},
+    store::{ExchangeRows, MessageColumns, UnixMillis},
     vault::Vault,
 };
 
@@ -53,6 +53,28 @@ impl Batch {
             part.add(number, exchange, bytes);
         }
         (first, second)
+    }
+
+    /// Lets go of the exchanges that began before this time, and says how many there were.
+    pub(crate) fn expire(&mut self, before: UnixMillis, vault: &Vault) -> usize {
+        if !self
+            .exchanges
+            .iter()
+            .any(|rows| rows.exchange.created_at < before)
+        {
+            return 0;
+        }
+        let old = mem::take(self);
+        let count = old.exchanges.len();
+        for (exchange, number) in old.exchanges.into_iter().zip(old.numbers) {
+            let bytes = weight(&exchange);
+            if exchange.exchange.created_at < before {
+                vault.release(bytes);
+            } else {
+                self.add(number, exchange, bytes);
+            }
+        }
+        count - self.exchanges.len()
     }
 
     fn add(&mut self, number: u64, exchange: ExchangeRows, bytes: usize) {
@@ -182,5 +204,22 @@ mod tests {
             other: Some(text.to_owned()),
         };
         assert_eq!(message_weight(&message("four")), ROW_BYTES + 5 * 4);
+    }
+
+    #[test]
+    fn what_retention_no_longer_keeps_is_let_go_of_and_the_rest_stays_in_order() {
+        let vault = Vault::new(1 << 20);
+        let mut batch = Batch::default();
+        for (number, created_at) in [(1, 10), (2, 30), (3, 19), (4, 20)] {
+            let mut rows = ExchangeRows::default();
+            rows.exchange.created_at = created_at;
+            batch.push(number, rows, &vault);
+        }
+        assert_eq!(batch.expire(20, &vault), 2);
+        assert_eq!(batch.expire(20, &vault), 0);
+        assert_eq!(batch.numbers, [2, 4]);
+        assert_eq!(batch.bytes, vault.used());
+        batch.settle(&vault);
+        assert_eq!(vault.used(), 0);
     }
 }

@@ -36,13 +36,13 @@ pub(crate) struct Job {
 impl Job {
     pub(crate) fn prepare(store: Arc<dyn Store>) -> Self {
         Self::new(Load::default(), async move {
-            Done::Prepared(caught(|| store.prepare(now())).await)
+            Done::Prepared(caught(|| store.prepare(unix_millis())).await)
         })
     }
 
     pub(crate) fn maintain(store: Arc<dyn Store>) -> Self {
         Self::new(Load::default(), async move {
-            Done::Maintained(caught(|| store.maintain(now())).await)
+            Done::Maintained(caught(|| store.maintain(unix_millis())).await)
         })
     }
 
@@ -93,7 +93,7 @@ async fn caught<'a, T>(ask: impl FnOnce() -> StoreFuture<'a, T>) -> Result<T, St
     .await
 }
 
-fn now() -> UnixMillis {
+pub(crate) fn unix_millis() -> UnixMillis {
     (rules::now() / 1_000_000) as UnixMillis
 }
 

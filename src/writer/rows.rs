@@ -96,6 +96,8 @@ fn assemble(exchange: &Exchange, id: Id, identity: Identity, spoken: Spoken) -> 
         title: title(&prompt),
         session_source: fit(&session_source),
         created_at,
+        sends_history: false,
+        parent_conversation_id: None,
     };
     let request_model = prompt.model.as_deref().map(fit);
     let columns = ExchangeColumns {

@@ -13,12 +13,13 @@ use tokio::{select, sync::mpsc, time::sleep_until};
 use super::{
     Command, Workshop,
     batch::Batch,
-    job::{Done, Job, finished, pause_after},
+    job::{Done, Job, finished, pause_after, unix_millis},
     promises::Promises,
     rows,
 };
 use crate::{
     exchange::{Exchange, RequestEnd},
+    partition::Day,
     store::StoreError,
 };
 
@@ -207,15 +208,33 @@ impl Worker {
             return;
         }
         let store = Arc::clone(store);
-        self.job = if !self.prepared {
-            Some(Job::prepare(store))
-        } else if let Some(batch) = self.ready.pop_front() {
-            Some(Job::write(store, batch))
-        } else if self.is_due(now) {
-            Some(Job::write(store, mem::take(&mut self.open)))
-        } else {
-            None
-        };
+        if !self.prepared {
+            self.job = Some(Job::prepare(store));
+        } else if let Some(batch) = self.next_batch(now) {
+            self.job = Some(Job::write(store, batch));
+        }
+    }
+
+    /// The next batch to write, without what is too old to be kept.
+    fn next_batch(&mut self, now: Instant) -> Option<Batch> {
+        let Workshop {
+            channel, settings, ..
+        } = &self.workshop;
+        loop {
+            let mut batch = match self.ready.pop_front() {
+                Some(batch) => batch,
+                None if self.is_due(now) => mem::take(&mut self.open),
+                None => return None,
+            };
+            if let Some(days) = settings.retention_days {
+                let oldest = Day::oldest_kept(unix_millis(), days).start_ms();
+                let expired = batch.expire(oldest, &channel.vault);
+                channel.counters.dropped_expired.add(expired as u64);
+            }
+            if !batch.is_empty() {
+                return Some(batch);
+            }
+        }
     }
 
     /// The first writer keeps house for all of them.

@@ -14,11 +14,8 @@ use hyper::body::Incoming;
 use tokio::sync::watch;
 use tower::{Layer, service_fn};
 use tower_recording::{
-    Id, Recorder, RecordingBody, RecordingLayer, RecordingLayerBuilder, Truncated,
-    store::{
-        Conversation, ExchangeRows, Page, Store, StoreFuture, StoredError, StoredMessage,
-        UnixMillis,
-    },
+    Recorder, RecordingBody, RecordingLayer, RecordingLayerBuilder, Truncated,
+    store::{ExchangeRows, Store, StoreFuture},
 };
 
 use crate::support::{HttpClient, chat, client, send, serve};
@@ -66,15 +63,7 @@ impl Gated {
     }
 }
 
-fn nothing<T: Default + Send + 'static>() -> StoreFuture<'static, T> {
-    Box::pin(std::future::ready(Ok(T::default())))
-}
-
 impl Store for Gated {
-    fn prepare(&self, _: UnixMillis) -> StoreFuture<'_, ()> {
-        nothing()
-    }
-
     fn write<'a>(&'a self, batch: &'a [ExchangeRows]) -> StoreFuture<'a, ()> {
         Box::pin(async move {
             self.asked.send_replace(true);
@@ -86,44 +75,6 @@ impl Store for Gated {
                 .extend_from_slice(batch);
             Ok(())
         })
-    }
-
-    fn reject<'a>(&'a self, _: &'a ExchangeRows, _: &'a str) -> StoreFuture<'a, ()> {
-        nothing()
-    }
-
-    fn maintain(&self, _: UnixMillis) -> StoreFuture<'_, ()> {
-        nothing()
-    }
-
-    fn conversations_named<'a>(
-        &'a self,
-        _: &'a str,
-        _: &'a str,
-    ) -> StoreFuture<'a, Vec<Conversation>> {
-        nothing()
-    }
-
-    fn conversation(&self, _: Id) -> StoreFuture<'_, Option<Conversation>> {
-        nothing()
-    }
-
-    fn conversations_of_user<'a>(
-        &'a self,
-        _: &'a str,
-        _: &'a str,
-        _: usize,
-        _: usize,
-    ) -> StoreFuture<'a, Page<Conversation>> {
-        nothing()
-    }
-
-    fn messages(&self, _: Id, _: usize) -> StoreFuture<'_, Page<StoredMessage>> {
-        nothing()
-    }
-
-    fn errors(&self, _: Id, _: usize) -> StoreFuture<'_, Page<StoredError>> {
-        nothing()
     }
 }
 

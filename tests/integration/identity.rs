@@ -133,7 +133,10 @@ async fn two_users_who_send_the_same_session_id_never_meet() {
         .expect("a store");
     assert_eq!(found.len(), 2);
     for conversation in found {
-        let rows = store.messages(conversation.id, 10).await.expect("a store");
+        let rows = store
+            .messages(conversation.id, None, 10)
+            .await
+            .expect("a store");
         assert_eq!(rows.data.len(), 2);
         let users = rows.data.iter().map(|row| &row.exchange.user_id);
         assert!(users.eq([&conversation.user_identifier; 2]));
@@ -159,7 +162,11 @@ async fn an_application_that_names_the_user_cannot_be_overruled_by_a_header() {
         .expect("a store");
     assert_eq!(found[0].user_identifier, "ada");
     assert_eq!(found[0].session_source, "context");
-    let rows = store.messages(found[0].id, 10).await.expect("a store").data;
+    let rows = store
+        .messages(found[0].id, None, 10)
+        .await
+        .expect("a store")
+        .data;
     assert_eq!(rows[0].exchange.token_id.as_deref(), Some("key-7"));
     for (tenant, session) in [("", "claimed"), ("acme", "claimed"), ("", "told")] {
         let none = store.conversations_named(tenant, session).await;
@@ -224,7 +231,7 @@ async fn a_long_id_is_cut_and_stays_distinct() {
     gateway.recorder.flush().await;
     let store = gateway.recorder.store();
     let found = store
-        .conversations_of_user("", "ada", 10, 0)
+        .conversations_of_user("", "ada", None, 0, 10)
         .await
         .expect("a store");
     assert_eq!(found.data.len(), 2);

@@ -118,13 +118,13 @@ pub async fn conversation(recorder: &Recorder, session: &str) -> Conversation {
 /// What was said in the one conversation with this session id.
 pub async fn messages(recorder: &Recorder, session: &str) -> Vec<StoredMessage> {
     let id = conversation(recorder, session).await.id;
-    let page = recorder.store().messages(id, 500).await;
+    let page = recorder.store().messages(id, None, 500).await;
     page.expect("a readable store").data
 }
 
 /// What failed in the one conversation with this session id.
 pub async fn errors(recorder: &Recorder, session: &str) -> Vec<StoredError> {
     let id = conversation(recorder, session).await.id;
-    let page = recorder.store().errors(id, 500).await;
+    let page = recorder.store().errors(id, None, 500).await;
     page.expect("a readable store").data
 }

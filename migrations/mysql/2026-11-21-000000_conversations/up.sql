@@ -14,7 +14,7 @@ CREATE TABLE IF NOT EXISTS conversations (
     first_day DATE NOT NULL,
     last_day DATE NOT NULL,
     message_count BIGINT NOT NULL DEFAULT 0,
-    sends_history TINYINT,
+    sends_history TINYINT NOT NULL DEFAULT 0,
     parent_conversation_id BINARY(16),
     KEY conversations_session (tenant, session_id),
     KEY conversations_user (tenant, user_identifier, last_day)

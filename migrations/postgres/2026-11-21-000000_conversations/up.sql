@@ -13,7 +13,7 @@ CREATE TABLE conversations (
     first_day DATE NOT NULL,
     last_day DATE NOT NULL,
     message_count BIGINT NOT NULL DEFAULT 0,
-    sends_history BOOLEAN,
+    sends_history BOOLEAN NOT NULL DEFAULT FALSE,
     parent_conversation_id UUID
 );
 CREATE INDEX conversations_session ON conversations (tenant, session_id);

@@ -12,7 +12,7 @@ CREATE TABLE conversations (
     first_day TEXT NOT NULL,
     last_day TEXT NOT NULL,
     message_count INTEGER NOT NULL DEFAULT 0,
-    sends_history INTEGER,
+    sends_history INTEGER NOT NULL DEFAULT 0,
     parent_conversation_id BLOB
 );
 CREATE INDEX conversations_session ON conversations (tenant, session_id);

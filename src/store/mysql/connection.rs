@@ -71,6 +71,8 @@ impl Connections {
     pub(super) fn new(login: Login, options: &StoreOptions) -> Self {
         let StoreOptions {
             daily_partition,
+            retention_days: _,
+            usage_retention_days: _,
             max_open_conns,
             max_idle_conns,
             max_lifetime,
@@ -179,6 +181,7 @@ impl Connections {
             // Nothing about connecting is the fault of any row.
             Err(fault) => Err(match fault.into_store_error() {
                 StoreError::Refused(text) | StoreError::Unavailable(text) => Fault::Away(text),
+                StoreError::Unsupported(what) => Fault::Away(what.to_owned()),
             }),
         };
         match result.map_err(Fault::into_store_error) {

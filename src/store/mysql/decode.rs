@@ -181,7 +181,6 @@ impl QueryableByName<Mysql> for ErrorRow {
 pub(super) struct ConversationRow {
     pub(super) conversation: Conversation,
     pub(super) first_day: Day,
-    pub(super) last_day: Day,
 }
 
 impl QueryableByName<Mysql> for ConversationRow {
@@ -197,12 +196,14 @@ impl QueryableByName<Mysql> for ConversationRow {
             created_at: columns.time()?,
             message_count: columns.number()?,
             updated_at: 0,
+            last_day: Day::default(),
         };
         conversation.updated_at = conversation.created_at;
+        let first_day = columns.day()?;
+        conversation.last_day = columns.day()?;
         Ok(Self {
             conversation,
-            first_day: columns.day()?,
-            last_day: columns.day()?,
+            first_day,
         })
     }
 }

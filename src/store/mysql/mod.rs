@@ -42,8 +42,8 @@ use self::{
     write::RejectedExchange,
 };
 use super::{
-    Conversation, DsnError, ExchangeRows, Page, Partition, Server, Store, StoreFuture,
-    StoreOptions, StoredError, StoredMessage, UnixMillis, pack::Batch,
+    Conversation, DsnError, ExchangeRows, Page, Partition, Place, Server, Store, StoreFuture,
+    StoreOptions, StoredError, StoredMessage, UnixMillis, pack::Batch, unsupported,
 };
 use crate::{
     id::Id,
@@ -166,9 +166,13 @@ impl Store for MysqlStore {
         &'a self,
         tenant: &'a str,
         user_identifier: &'a str,
-        limit: usize,
+        after: Option<Place>,
         offset: usize,
+        limit: usize,
     ) -> StoreFuture<'a, Page<Conversation>> {
+        if after.is_some() {
+            return unsupported("cursors");
+        }
         let (tenant, user) = (tenant.to_owned(), user_identifier.to_owned());
         self.read(move |connection, mode| {
             let (tenant, user) = (tenant.clone(), user.clone());
@@ -178,13 +182,29 @@ impl Store for MysqlStore {
         })
     }
 
-    fn messages(&self, conversation: Id, limit: usize) -> StoreFuture<'_, Page<StoredMessage>> {
+    fn messages(
+        &self,
+        conversation: Id,
+        before: Option<Id>,
+        limit: usize,
+    ) -> StoreFuture<'_, Page<StoredMessage>> {
+        if before.is_some() {
+            return unsupported("cursors");
+        }
         self.read(move |connection, mode| {
             Box::pin(read::messages(connection, mode, conversation, limit))
         })
     }
 
-    fn errors(&self, conversation: Id, limit: usize) -> StoreFuture<'_, Page<StoredError>> {
+    fn errors(
+        &self,
+        conversation: Id,
+        before: Option<Id>,
+        limit: usize,
+    ) -> StoreFuture<'_, Page<StoredError>> {
+        if before.is_some() {
+            return unsupported("cursors");
+        }
         self.read(move |connection, mode| {
             Box::pin(read::errors(connection, mode, conversation, limit))
         })

@@ -137,9 +137,9 @@ pub(super) async fn complete(
     uncounted: &Uncounted,
     newest: Option<UnixMillis>,
 ) -> Answer<Conversation> {
-    let within = |day: &&Day| row.first_day <= **day && **day <= row.last_day;
+    let within = |day: &&Day| row.first_day <= **day && **day <= row.conversation.last_day;
     let (mut count, days) = if uncounted.dirty.iter().any(|day| within(&day)) {
-        let days = days::between(connection, row.first_day, row.last_day).await?;
+        let days = days::between(connection, row.first_day, row.conversation.last_day).await?;
         (0, days)
     } else {
         let open = uncounted.open.iter().filter(within).copied();
@@ -242,7 +242,7 @@ async fn tables(
     if mode == Mode::Single {
         return Ok(vec![prefix.to_owned()]);
     }
-    let days = days::between(connection, row.first_day, row.last_day).await?;
+    let days = days::between(connection, row.first_day, row.conversation.last_day).await?;
     Ok(days
         .iter()
         .rev()

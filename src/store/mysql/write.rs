@@ -28,7 +28,8 @@ const DO_NOTHING: &str = " ON DUPLICATE KEY UPDATE id = id";
 
 /// Changes a conversation that stands there only where it learns something.
 const WIDEN: &str = " ON DUPLICATE KEY UPDATE first_day = LEAST(first_day, VALUES(first_day)), \
-     last_day = GREATEST(last_day, VALUES(last_day)), title = COALESCE(title, VALUES(title))";
+     last_day = GREATEST(last_day, VALUES(last_day)), title = COALESCE(title, VALUES(title)), \
+     sends_history = GREATEST(sends_history, VALUES(sends_history))";
 
 /// Whoever closes the day waits for those who hold this lock, and they for him.
 const LOCK_DAY: &str = "SELECT CAST(closed_at IS NOT NULL OR dirty <> 0 AS SIGNED) AS closed, \
@@ -227,7 +228,7 @@ impl RejectedExchange {
             conversation_id: rows.exchange.conversation_id,
             created_at: rows.exchange.created_at,
             reason: reason.to_owned(),
-            payload: crate::store::payload::payload(rows),
+            payload: rows.to_short_json(),
         }
     }
 }

@@ -159,18 +159,21 @@ async fn complete(
     rows: Vec<ConversationRow>,
 ) -> QueryResult<Vec<Conversation>> {
     let first = rows.iter().map(|row| row.first_day).min();
-    let last = rows.iter().map(|row| row.last_day).max();
+    let last = rows.iter().map(|row| row.conversation.last_day).max();
     let (Some(first), Some(last)) = (first, last) else {
         return Ok(Vec::new());
     };
     let mut counts = count(connection, &rows, (first, last)).await?;
     // Nearly always they lie in the last day, and a page of a user has few of those.
     let mut newest = HashMap::new();
-    let mut last_days: Vec<Day> = rows.iter().map(|row| row.last_day).collect();
+    let mut last_days: Vec<Day> = rows.iter().map(|row| row.conversation.last_day).collect();
     last_days.sort_unstable();
     last_days.dedup();
     for day in last_days {
-        let ids = rows.iter().filter(|row| row.last_day == day).map(id_of);
+        let ids = rows
+            .iter()
+            .filter(|row| row.conversation.last_day == day)
+            .map(id_of);
         newest.extend(newest_rows(connection, ids.collect(), (day, day)).await?);
     }
     let dropped = rows.iter().map(id_of).filter(|id| !newest.contains_key(id));
@@ -249,7 +252,7 @@ async fn count(
     let [dirty, open] =
         [dirty, open].map(|days| days.iter().map(|row| day_of(row.day)).collect::<Vec<Day>>());
     let is_dirty = |row: &&ConversationRow| {
-        let within = |day: &Day| row.first_day <= *day && *day <= row.last_day;
+        let within = |day: &Day| row.first_day <= *day && *day <= row.conversation.last_day;
         dirty.iter().any(within)
     };
     let (dirty_rows, rows): (Vec<_>, Vec<_>) = rows.iter().partition(is_dirty);

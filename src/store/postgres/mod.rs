@@ -42,8 +42,8 @@ use self::{
     write::Rejected,
 };
 use super::{
-    Conversation, DsnError, ExchangeRows, Page, Partition, Server, Store, StoreError, StoreFuture,
-    StoreOptions, StoredError, StoredMessage, UnixMillis, pack::Batch,
+    Conversation, DsnError, ExchangeRows, Page, Partition, Place, Server, Store, StoreError,
+    StoreFuture, StoreOptions, StoredError, StoredMessage, UnixMillis, pack::Batch, unsupported,
 };
 use crate::{
     id::Id,
@@ -156,20 +156,40 @@ impl Store for PostgresStore {
         &'a self,
         tenant: &'a str,
         user_identifier: &'a str,
-        limit: usize,
+        after: Option<Place>,
         offset: usize,
+        limit: usize,
     ) -> StoreFuture<'a, Page<Conversation>> {
+        if after.is_some() {
+            return unsupported("cursors");
+        }
         let (tenant, user) = (tenant.to_owned(), user_identifier.to_owned());
         self.read(move |connection, _| {
             Box::pin(async move { list::of_user(connection, &tenant, &user, limit, offset).await })
         })
     }
 
-    fn messages(&self, conversation: Id, limit: usize) -> StoreFuture<'_, Page<StoredMessage>> {
+    fn messages(
+        &self,
+        conversation: Id,
+        before: Option<Id>,
+        limit: usize,
+    ) -> StoreFuture<'_, Page<StoredMessage>> {
+        if before.is_some() {
+            return unsupported("cursors");
+        }
         self.read(move |connection, _| Box::pin(read::messages(connection, conversation, limit)))
     }
 
-    fn errors(&self, conversation: Id, limit: usize) -> StoreFuture<'_, Page<StoredError>> {
+    fn errors(
+        &self,
+        conversation: Id,
+        before: Option<Id>,
+        limit: usize,
+    ) -> StoreFuture<'_, Page<StoredError>> {
+        if before.is_some() {
+            return unsupported("cursors");
+        }
         self.read(move |connection, _| Box::pin(read::errors(connection, conversation, limit)))
     }
 

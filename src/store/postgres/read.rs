@@ -61,7 +61,7 @@ async fn latest<T: QueryableByName<Pg> + Send + 'static>(
         ))
         .bind::<Uuid, _>(PgId(conversation))
         .bind::<Timestamptz, _>(time(found.first_day.start_ms()))
-        .bind::<Timestamptz, _>(time(found.last_day.end_ms()))
+        .bind::<Timestamptz, _>(time(found.conversation.last_day.end_ms()))
         .bind::<BigInt, _>(as_limit(limit.saturating_add(1)))
         .load(connection)
         .await?;

@@ -26,7 +26,6 @@ use crate::{
     store::{
         ExchangeRows, columns,
         pack::{Batch, Cell, ConversationCells},
-        payload::payload,
     },
 };
 
@@ -43,10 +42,12 @@ const DO_NOTHING: &str = " ON CONFLICT DO NOTHING";
 const WIDEN: &str = " ON CONFLICT (id) DO UPDATE SET \
      first_day = LEAST(conversations.first_day, EXCLUDED.first_day), \
      last_day = GREATEST(conversations.last_day, EXCLUDED.last_day), \
-     title = COALESCE(conversations.title, EXCLUDED.title) \
+     title = COALESCE(conversations.title, EXCLUDED.title), \
+     sends_history = conversations.sends_history OR EXCLUDED.sends_history \
      WHERE conversations.first_day > EXCLUDED.first_day \
      OR conversations.last_day < EXCLUDED.last_day \
-     OR (conversations.title IS NULL AND EXCLUDED.title IS NOT NULL)";
+     OR (conversations.title IS NULL AND EXCLUDED.title IS NOT NULL) \
+     OR conversations.sends_history < EXCLUDED.sends_history";
 
 /// Notes that days have rows which are in no count yet. It changes nothing that stands there already.
 const MARK_DAYS: (&str, &str) = (
@@ -65,8 +66,10 @@ const CONVERSATIONS: Target = Target {
     table: "conversations",
     columns: columns::NEW_CONVERSATION,
     select: "id, tenant, session_id, user_identifier, title, session_source, created_at, \
-             first_day::date, last_day::date",
-    kinds: &[Uid, Words, Words, Words, Words, Words, Time, Words, Words],
+             sends_history, parent_conversation_id, first_day::date, last_day::date",
+    kinds: &[
+        Uid, Words, Words, Words, Words, Words, Time, Flag, Uid, Words, Words,
+    ],
     on_conflict: WIDEN,
 };
 
@@ -313,7 +316,7 @@ impl Rejected {
             conversation_id: rows.exchange.conversation_id,
             created_at: rows.exchange.created_at,
             reason: reason.replace('\0', ""),
-            payload: payload(rows),
+            payload: rows.to_short_json(),
         }
     }
 }

@@ -175,7 +175,6 @@ impl QueryableByName<Sqlite> for ErrorRow {
 pub(super) struct ConversationRow {
     pub(super) conversation: Conversation,
     pub(super) first_day: Day,
-    pub(super) last_day: Day,
 }
 
 impl QueryableByName<Sqlite> for ConversationRow {
@@ -191,12 +190,14 @@ impl QueryableByName<Sqlite> for ConversationRow {
             created_at: columns.number()?,
             message_count: columns.number()?,
             updated_at: 0,
+            last_day: Day::default(),
         };
         conversation.updated_at = conversation.created_at;
+        let first_day = columns.day()?;
+        conversation.last_day = columns.day()?;
         Ok(Self {
             conversation,
-            first_day: columns.day()?,
-            last_day: columns.day()?,
+            first_day,
         })
     }
 }

@@ -33,8 +33,8 @@ use self::{
     write::RejectedExchange,
 };
 use super::{
-    Conversation, ExchangeRows, Page, Partition, Store, StoreError, StoreFuture, StoreOptions,
-    StoredError, StoredMessage, UnixMillis, pack::Batch,
+    Conversation, ExchangeRows, Page, Partition, Place, Store, StoreError, StoreFuture,
+    StoreOptions, StoredError, StoredMessage, UnixMillis, pack::Batch, unsupported,
 };
 use crate::{
     id::Id,
@@ -150,20 +150,40 @@ impl Store for SqliteStore {
         &'a self,
         tenant: &'a str,
         user_identifier: &'a str,
-        limit: usize,
+        after: Option<Place>,
         offset: usize,
+        limit: usize,
     ) -> StoreFuture<'a, Page<Conversation>> {
+        if after.is_some() {
+            return unsupported("cursors");
+        }
         let (tenant, user) = (tenant.to_owned(), user_identifier.to_owned());
         self.read(move |connection, mode| {
             list::of_user(connection, mode, &tenant, &user, limit, offset)
         })
     }
 
-    fn messages(&self, conversation: Id, limit: usize) -> StoreFuture<'_, Page<StoredMessage>> {
+    fn messages(
+        &self,
+        conversation: Id,
+        before: Option<Id>,
+        limit: usize,
+    ) -> StoreFuture<'_, Page<StoredMessage>> {
+        if before.is_some() {
+            return unsupported("cursors");
+        }
         self.read(move |connection, mode| read::messages(connection, mode, conversation, limit))
     }
 
-    fn errors(&self, conversation: Id, limit: usize) -> StoreFuture<'_, Page<StoredError>> {
+    fn errors(
+        &self,
+        conversation: Id,
+        before: Option<Id>,
+        limit: usize,
+    ) -> StoreFuture<'_, Page<StoredError>> {
+        if before.is_some() {
+            return unsupported("cursors");
+        }
         self.read(move |connection, mode| read::errors(connection, mode, conversation, limit))
     }
 

@@ -125,9 +125,12 @@ pub(super) fn complete(
     uncounted: &Uncounted,
     newest: Option<i64>,
 ) -> QueryResult<Conversation> {
-    let within = |day: &&Day| row.first_day <= **day && **day <= row.last_day;
+    let within = |day: &&Day| row.first_day <= **day && **day <= row.conversation.last_day;
     let (mut count, days) = if uncounted.dirty.iter().any(|day| within(&day)) {
-        (0, days::between(connection, row.first_day, row.last_day)?)
+        (
+            0,
+            days::between(connection, row.first_day, row.conversation.last_day)?,
+        )
     } else {
         let open = uncounted.open.iter().filter(within).copied();
         (row.conversation.message_count, open.collect())
@@ -219,7 +222,7 @@ fn tables(
     if mode == Mode::Single {
         return Ok(vec![prefix.to_owned()]);
     }
-    let days = days::between(connection, row.first_day, row.last_day)?;
+    let days = days::between(connection, row.first_day, row.conversation.last_day)?;
     Ok(days
         .iter()
         .rev()

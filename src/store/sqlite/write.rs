@@ -29,9 +29,11 @@ const DO_NOTHING: &str = " ON CONFLICT DO NOTHING";
 const WIDEN: &str = " ON CONFLICT (id) DO UPDATE SET \
      first_day = min(first_day, excluded.first_day), \
      last_day = max(last_day, excluded.last_day), \
-     title = coalesce(title, excluded.title) \
+     title = coalesce(title, excluded.title), \
+     sends_history = max(sends_history, excluded.sends_history) \
      WHERE first_day > excluded.first_day OR last_day < excluded.last_day \
-     OR (title IS NULL AND excluded.title IS NOT NULL)";
+     OR (title IS NULL AND excluded.title IS NOT NULL) \
+     OR sends_history < excluded.sends_history";
 
 /// Writes the batch in one transaction.
 pub(super) fn write(session: &mut Session, memory: &mut Memory, batch: &Batch) -> QueryResult<()> {
@@ -140,7 +142,7 @@ impl RejectedExchange {
             conversation_id: rows.exchange.conversation_id,
             created_at: rows.exchange.created_at,
             reason: reason.to_owned(),
-            payload: crate::store::payload::payload(rows),
+            payload: rows.to_short_json(),
         }
     }
 }

@@ -10,11 +10,8 @@ use std::{
 
 use tokio::sync::watch;
 use tower_recording::{
-    Id, Recorder, RecordingLayer, RecordingLayerBuilder,
-    store::{
-        Conversation, ExchangeRows, Page, Store, StoreError, StoreFuture, StoredError,
-        StoredMessage, UnixMillis,
-    },
+    Recorder, RecordingLayer, RecordingLayerBuilder,
+    store::{ExchangeRows, Store, StoreError, StoreFuture, UnixMillis},
 };
 
 /// What a [`Shelf`] does when it is asked to write.
@@ -131,10 +128,6 @@ fn nothing<T: Default + Send + 'static>() -> StoreFuture<'static, T> {
 }
 
 impl Store for Shelf {
-    fn prepare(&self, _: UnixMillis) -> StoreFuture<'_, ()> {
-        nothing()
-    }
-
     fn write<'a>(&'a self, batch: &'a [ExchangeRows]) -> StoreFuture<'a, ()> {
         self.attempts.lock().expect("attempts").push(batch.to_vec());
         self.asked.send_modify(|asked| *asked += 1);
@@ -153,35 +146,5 @@ impl Store for Shelf {
         } else {
             Box::pin(std::future::pending())
         }
-    }
-
-    fn conversations_named<'a>(
-        &'a self,
-        _: &'a str,
-        _: &'a str,
-    ) -> StoreFuture<'a, Vec<Conversation>> {
-        nothing()
-    }
-
-    fn conversation(&self, _: Id) -> StoreFuture<'_, Option<Conversation>> {
-        nothing()
-    }
-
-    fn conversations_of_user<'a>(
-        &'a self,
-        _: &'a str,
-        _: &'a str,
-        _: usize,
-        _: usize,
-    ) -> StoreFuture<'a, Page<Conversation>> {
-        nothing()
-    }
-
-    fn messages(&self, _: Id, _: usize) -> StoreFuture<'_, Page<StoredMessage>> {
-        nothing()
-    }
-
-    fn errors(&self, _: Id, _: usize) -> StoreFuture<'_, Page<StoredError>> {
-        nothing()
     }
 }

@@ -128,7 +128,7 @@ async fn a_read_only_server_holds_writes_back_and_answers_reads() {
     );
     assert_eq!(
         store
-            .messages(rows.conversation.id, 5)
+            .messages(rows.conversation.id, None, 5)
             .await
             .unwrap()
             .data
@@ -165,7 +165,10 @@ async fn what_the_server_s_packets_cannot_hold_is_split_or_cut() {
     let mut batch: Vec<ExchangeRows> = (0..300).map(|at| exchange("s", NOON + at)).collect();
     batch[7].messages[0].content = "四".repeat(100_000);
     store.write(&batch).await.unwrap();
-    let page = store.messages(batch[0].conversation.id, 600).await.unwrap();
+    let page = store
+        .messages(batch[0].conversation.id, None, 600)
+        .await
+        .unwrap();
     assert_eq!(page.data.len(), 600);
     let cut = &page.data[14];
     assert_eq!(cut.exchange.truncated, Truncated::Cap);

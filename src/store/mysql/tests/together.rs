@@ -17,7 +17,7 @@ async fn two_stores_write_one_database_at_once() {
                     let session = format!("s{process}{task}{}", number % 5);
                     let rows = exchange(&session, NOON + number);
                     store.write(std::slice::from_ref(&rows)).await.unwrap();
-                    store.messages(rows.conversation.id, 5).await.unwrap();
+                    store.messages(rows.conversation.id, None, 5).await.unwrap();
                 }
             }));
         }

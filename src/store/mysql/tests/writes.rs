@@ -59,7 +59,7 @@ pub(super) async fn assert_round_trip(store: &MysqlStore) {
     for rows in [full(NOON), exchange("plain", NOON), failed("failed", NOON)] {
         store.write(std::slice::from_ref(&rows)).await.unwrap();
         let id = rows.conversation.id;
-        let messages = store.messages(id, 10).await.unwrap();
+        let messages = store.messages(id, None, 10).await.unwrap();
         assert!(!messages.has_more);
         let read: Vec<_> = messages
             .data
@@ -73,7 +73,7 @@ pub(super) async fn assert_round_trip(store: &MysqlStore) {
                 .iter()
                 .all(|row| row.exchange == rows.exchange)
         );
-        let errors = store.errors(id, 10).await.unwrap().data;
+        let errors = store.errors(id, None, 10).await.unwrap().data;
         assert_eq!(errors.first().map(|row| &row.error), rows.error.as_ref());
         assert!(errors.iter().all(|row| row.exchange == rows.exchange));
         let conversation = store.conversation(id).await.unwrap().unwrap();
@@ -122,12 +122,18 @@ async fn the_same_batch_twice_stands_there_once() {
         1
     );
     assert_eq!(file.number("SELECT count(*) FROM conversations").await, 1);
-    let page = store.messages(batch[0].conversation.id, 500).await.unwrap();
+    let page = store
+        .messages(batch[0].conversation.id, None, 500)
+        .await
+        .unwrap();
     assert!(
         page.data
             .is_sorted_by_key(|row| (row.exchange.created_at, row.message.id))
     );
-    let latest = store.messages(batch[0].conversation.id, 3).await.unwrap();
+    let latest = store
+        .messages(batch[0].conversation.id, None, 3)
+        .await
+        .unwrap();
     assert!(latest.has_more);
     assert_eq!(latest.data, page.data[257..]);
 }
@@ -149,7 +155,10 @@ async fn a_batch_across_midnight_lies_in_two_days() {
             2
         );
     }
-    let page = store.messages(batch[0].conversation.id, 10).await.unwrap();
+    let page = store
+        .messages(batch[0].conversation.id, None, 10)
+        .await
+        .unwrap();
     assert_eq!(page.data.len(), 4);
     assert_eq!(
         file.number(
@@ -177,7 +186,7 @@ async fn a_missing_day_is_made_when_its_first_row_comes() {
         .await;
     store.write(&[exchange("s", NOON)]).await.unwrap();
     let page = store
-        .messages(Id::conversation("", Some("alice"), "s"), 100)
+        .messages(Id::conversation("", Some("alice"), "s"), None, 100)
         .await
         .unwrap();
     assert_eq!(page.data.len(), 16);
@@ -280,9 +289,12 @@ async fn text_compares_bytes_and_keeps_its_spaces() {
         let named = store.conversations_named("", name).await.unwrap();
         let found: Vec<&str> = named.iter().map(|row| row.session_id.as_str()).collect();
         assert_eq!(found, [name]);
-        let page = store.messages(named[0].id, 5).await.unwrap();
+        let page = store.messages(named[0].id, None, 5).await.unwrap();
         assert_eq!(page.data[0].message.content, format!("{name} "));
-        let mine = store.conversations_of_user("", name, 5, 0).await.unwrap();
+        let mine = store
+            .conversations_of_user("", name, None, 0, 5)
+            .await
+            .unwrap();
         assert_eq!(mine.data.len(), 1, "{name:?}");
     }
     assert_eq!(place.number("SELECT count(*) FROM usage_daily").await, 9);
@@ -301,7 +313,7 @@ async fn names_of_255_bytes_and_texts_of_a_megabyte_fit_everywhere() {
         rows.messages[0].content = "x".repeat(1 << 20);
         rows.messages[1].other = Some("\u{10FFFF}".repeat(1 << 18));
         store.write(std::slice::from_ref(&rows)).await.unwrap();
-        let page = store.messages(rows.conversation.id, 5).await.unwrap();
+        let page = store.messages(rows.conversation.id, None, 5).await.unwrap();
         let read: Vec<_> = page.data.into_iter().map(|row| row.message).collect();
         assert_eq!(read, rows.messages);
     }

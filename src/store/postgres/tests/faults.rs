@@ -7,7 +7,10 @@ async fn assert_unavailable(dsn: &str, said: &str) {
     for result in [
         store.prepare(NOON).await,
         store.write(std::slice::from_ref(&rows)).await,
-        store.messages(rows.conversation.id, 1).await.map(drop),
+        store
+            .messages(rows.conversation.id, None, 1)
+            .await
+            .map(drop),
     ] {
         let error = result.unwrap_err();
         assert!(error.is_transient(), "{error}");

@@ -67,6 +67,8 @@ fn exchange_of(user: &str, session: &str, at: UnixMillis) -> ExchangeRows {
             title: Some(format!("title of {session}")),
             session_source: "x-session-id".to_owned(),
             created_at: at,
+            sends_history: false,
+            parent_conversation_id: None,
         },
         exchange: ExchangeColumns {
             conversation_id,

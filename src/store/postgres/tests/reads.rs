@@ -6,9 +6,16 @@ async fn what_was_never_written_is_not_found() {
     let store = database.store();
     let id = exchange("s", NOON).conversation.id;
     assert_eq!(store.conversation(id).await.unwrap(), None);
-    assert!(store.messages(id, 5).await.unwrap().data.is_empty());
-    assert!(store.errors(id, usize::MAX).await.unwrap().data.is_empty());
-    let nobody = store.conversations_of_user("", "alice", usize::MAX, usize::MAX);
+    assert!(store.messages(id, None, 5).await.unwrap().data.is_empty());
+    assert!(
+        store
+            .errors(id, None, usize::MAX)
+            .await
+            .unwrap()
+            .data
+            .is_empty()
+    );
+    let nobody = store.conversations_of_user("", "alice", None, usize::MAX, usize::MAX);
     assert!(nobody.await.unwrap().data.is_empty());
 }
 
@@ -26,7 +33,7 @@ async fn readers_do_not_wait_for_a_writer() {
     )
     .await
     .unwrap();
-    let reads = (0..20).map(|_| store.messages(rows.conversation.id, 5));
+    let reads = (0..20).map(|_| store.messages(rows.conversation.id, None, 5));
     for page in futures_util::future::join_all(reads).await {
         assert_eq!(page.unwrap().data.len(), 2);
     }
@@ -47,7 +54,7 @@ async fn no_more_connections_are_open_than_allowed_or_kept_than_wanted() {
     let batch = std::slice::from_ref(&rows);
     let work = (0..40).map(|_| async {
         store.write(batch).await.unwrap();
-        store.messages(rows.conversation.id, 5).await.unwrap();
+        store.messages(rows.conversation.id, None, 5).await.unwrap();
         let open = database.number(
             "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'counted' \
              AND datname = current_database()",

@@ -62,7 +62,7 @@ async fn assert_round_trip(store: &PostgresStore) {
     for rows in [full(NOON), exchange("plain", NOON), failed("failed", NOON)] {
         store.write(std::slice::from_ref(&rows)).await.unwrap();
         let id = rows.conversation.id;
-        let messages = store.messages(id, 10).await.unwrap();
+        let messages = store.messages(id, None, 10).await.unwrap();
         assert!(!messages.has_more);
         let read = messages.data.iter().map(|row| row.message.clone());
         assert_eq!(read.collect::<Vec<_>>(), rows.messages);
@@ -72,7 +72,7 @@ async fn assert_round_trip(store: &PostgresStore) {
                 .iter()
                 .all(|row| row.exchange == rows.exchange)
         );
-        let errors = store.errors(id, 10).await.unwrap().data;
+        let errors = store.errors(id, None, 10).await.unwrap().data;
         assert_eq!(errors.first().map(|row| &row.error), rows.error.as_ref());
         assert!(errors.iter().all(|row| row.exchange == rows.exchange));
         let conversation = store.conversation(id).await.unwrap().unwrap();
@@ -146,12 +146,18 @@ async fn the_same_batch_twice_stands_there_once() {
         let sql = format!("SELECT count(*) FROM {table}");
         assert_eq!(database.number(&sql).await, rows);
     }
-    let page = store.messages(batch[0].conversation.id, 900).await.unwrap();
+    let page = store
+        .messages(batch[0].conversation.id, None, 900)
+        .await
+        .unwrap();
     assert!(
         page.data
             .is_sorted_by_key(|row| (row.exchange.created_at, row.message.id))
     );
-    let latest = store.messages(batch[0].conversation.id, 3).await.unwrap();
+    let latest = store
+        .messages(batch[0].conversation.id, None, 3)
+        .await
+        .unwrap();
     assert!(latest.has_more);
     assert_eq!(latest.data, page.data[657..]);
 }
@@ -168,7 +174,10 @@ async fn a_batch_across_midnight_lies_in_two_days() {
         let sql = format!("SELECT count(*) FROM conversation_histories_2025_01_{day}");
         assert_eq!(database.number(&sql).await, 2);
     }
-    let page = store.messages(batch[0].conversation.id, 10).await.unwrap();
+    let page = store
+        .messages(batch[0].conversation.id, None, 10)
+        .await
+        .unwrap();
     assert_eq!(page.data.len(), 4);
     let days = "SELECT count(*) FROM conversations \
          WHERE first_day = '2025-01-15' AND last_day = '2025-01-16'";
@@ -194,7 +203,7 @@ async fn a_missing_day_is_made_when_its_first_row_comes() {
         .await;
     store.write(&[exchange("s", NOON)]).await.unwrap();
     let id = Id::conversation("", Some("alice"), "s");
-    assert_eq!(store.messages(id, 100).await.unwrap().data.len(), 16);
+    assert_eq!(store.messages(id, None, 100).await.unwrap().data.len(), 16);
 }
 
 #[tokio::test]

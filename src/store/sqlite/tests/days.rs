@@ -183,10 +183,13 @@ async fn a_dropped_day_stops_neither_closing_nor_reading() {
     let batch = [exchange("s", NOON), exchange("s", NOON + DAY)];
     store.write(&batch).await.unwrap();
     file.execute("DROP TABLE conversation_histories_2025_01_16");
-    let page = store.messages(batch[0].conversation.id, 10).await.unwrap();
+    let page = store
+        .messages(batch[0].conversation.id, None, 10)
+        .await
+        .unwrap();
     assert_eq!(page.data.len(), 2);
     let conversations = store
-        .conversations_of_user("", "alice", 10, 0)
+        .conversations_of_user("", "alice", None, 0, 10)
         .await
         .unwrap();
     assert_eq!(conversations.data[0].updated_at, NOON);

@@ -2,7 +2,7 @@ use super::*;
 
 async fn sessions(store: &SqliteStore, limit: usize, offset: usize) -> (Vec<String>, bool) {
     let page = store
-        .conversations_of_user("", "alice", limit, offset)
+        .conversations_of_user("", "alice", None, offset, limit)
         .await
         .unwrap();
     let sessions = page.data.into_iter().map(|row| row.session_id).collect();
@@ -35,7 +35,7 @@ async fn assert_last_active_first(store: SqliteStore) {
         }
     }
     let page = store
-        .conversations_of_user("", "alice", 5, 0)
+        .conversations_of_user("", "alice", None, 0, 5)
         .await
         .unwrap();
     let times: Vec<UnixMillis> = page.data.iter().map(|row| row.updated_at).collect();
@@ -45,7 +45,7 @@ async fn assert_last_active_first(store: SqliteStore) {
     );
     assert_eq!(page.data[2].message_count, 4);
     let nobody = store
-        .conversations_of_user("x", "alice", 5, 0)
+        .conversations_of_user("x", "alice", None, 0, 5)
         .await
         .unwrap();
     assert!(nobody.data.is_empty() && !nobody.has_more);

@@ -91,6 +91,8 @@ pub(super) fn exchange_of(user: &str, session: &str, at: UnixMillis) -> Exchange
             title: Some(format!("title of {session}")),
             session_source: "x-session-id".to_owned(),
             created_at: at,
+            sends_history: false,
+            parent_conversation_id: None,
         },
         exchange: ExchangeColumns {
             conversation_id,

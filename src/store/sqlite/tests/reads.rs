@@ -8,8 +8,15 @@ async fn what_was_never_written_is_not_found() {
     let store = file.store();
     let id = exchange("s", NOON).conversation.id;
     assert_eq!(store.conversation(id).await.unwrap(), None);
-    assert!(store.messages(id, 5).await.unwrap().data.is_empty());
-    assert!(store.errors(id, usize::MAX).await.unwrap().data.is_empty());
+    assert!(store.messages(id, None, 5).await.unwrap().data.is_empty());
+    assert!(
+        store
+            .errors(id, None, usize::MAX)
+            .await
+            .unwrap()
+            .data
+            .is_empty()
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -37,7 +44,7 @@ async fn readers_do_not_wait_for_the_writer() {
         .await
         .unwrap()
         .unwrap();
-    let reads = (0..12).map(|_| store.messages(rows.conversation.id, 5));
+    let reads = (0..12).map(|_| store.messages(rows.conversation.id, None, 5));
     for page in futures_util::future::join_all(reads).await {
         assert_eq!(page.unwrap().data.len(), 2);
     }

@@ -62,7 +62,7 @@ async fn assert_round_trip(store: &SqliteStore) {
     for rows in [full(NOON), exchange("plain", NOON), failed("failed", NOON)] {
         store.write(std::slice::from_ref(&rows)).await.unwrap();
         let id = rows.conversation.id;
-        let messages = store.messages(id, 10).await.unwrap();
+        let messages = store.messages(id, None, 10).await.unwrap();
         assert!(!messages.has_more);
         let read: Vec<_> = messages
             .data
@@ -76,7 +76,7 @@ async fn assert_round_trip(store: &SqliteStore) {
                 .iter()
                 .all(|row| row.exchange == rows.exchange)
         );
-        let errors = store.errors(id, 10).await.unwrap().data;
+        let errors = store.errors(id, None, 10).await.unwrap().data;
         assert_eq!(errors.first().map(|row| &row.error), rows.error.as_ref());
         assert!(errors.iter().all(|row| row.exchange == rows.exchange));
         let conversation = store.conversation(id).await.unwrap().unwrap();
@@ -142,12 +142,18 @@ async fn the_same_batch_twice_stands_there_once() {
         1
     );
     assert_eq!(file.number("SELECT count(*) FROM conversations"), 1);
-    let page = store.messages(batch[0].conversation.id, 500).await.unwrap();
+    let page = store
+        .messages(batch[0].conversation.id, None, 500)
+        .await
+        .unwrap();
     assert!(
         page.data
             .is_sorted_by_key(|row| (row.exchange.created_at, row.message.id))
     );
-    let latest = store.messages(batch[0].conversation.id, 3).await.unwrap();
+    let latest = store
+        .messages(batch[0].conversation.id, None, 3)
+        .await
+        .unwrap();
     assert!(latest.has_more);
     assert_eq!(latest.data, page.data[257..]);
 }
@@ -166,7 +172,10 @@ async fn a_batch_across_midnight_lies_in_two_days() {
     ] {
         assert_eq!(file.number(&format!("SELECT count(*) FROM {table}")), 2);
     }
-    let page = store.messages(batch[0].conversation.id, 10).await.unwrap();
+    let page = store
+        .messages(batch[0].conversation.id, None, 10)
+        .await
+        .unwrap();
     assert_eq!(page.data.len(), 4);
     assert_eq!(
         file.number(
@@ -192,7 +201,7 @@ async fn a_missing_day_is_made_when_its_first_row_comes() {
     file.execute("DROP TABLE conversation_histories_2025_01_15");
     store.write(&[exchange("s", NOON)]).await.unwrap();
     let page = store
-        .messages(Id::conversation("", Some("alice"), "s"), 100)
+        .messages(Id::conversation("", Some("alice"), "s"), None, 100)
         .await
         .unwrap();
     assert_eq!(page.data.len(), 16);
@@ -243,7 +252,7 @@ async fn two_stores_write_one_file_at_once() {
                     let session = format!("s{process}{task}{}", number % 5);
                     let rows = exchange(&session, NOON + number);
                     store.write(std::slice::from_ref(&rows)).await.unwrap();
-                    store.messages(rows.conversation.id, 5).await.unwrap();
+                    store.messages(rows.conversation.id, None, 5).await.unwrap();
                 }
             }));
         }
@@ -289,7 +298,9 @@ async fn what_an_operator_can_mend_is_transient() {
         let store = SqliteStore::new(Location::File(location), &StoreOptions::default());
         let error = store.prepare(NOON).await.unwrap_err();
         assert!(error.is_transient(), "{error}");
-        let read = store.messages(exchange("s", NOON).conversation.id, 1).await;
+        let read = store
+            .messages(exchange("s", NOON).conversation.id, None, 1)
+            .await;
         assert!(read.unwrap_err().is_transient());
     }
 }
