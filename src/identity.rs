@@ -10,6 +10,7 @@ use crate::{
     exchange::Exchange,
     id::Id,
     prefix::Prefix,
+    thread::Session,
 };
 
 /// The longest name or external id that a text column holds, in bytes.
@@ -32,8 +33,10 @@ pub(crate) struct IdentityRules {
 /// Who speaks, and in which conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
-    pub(crate) conversation_id: Id,
+    pub(crate) session: Session,
     pub(crate) tenant: String,
+    /// A user by a name of his, not by an address.
+    pub(crate) named_user: Option<String>,
     pub(crate) session_id: String,
     pub(crate) session_source: String,
     /// The named user, else the client's address. An address is no part of the scope.
@@ -65,24 +68,37 @@ impl IdentityRules {
         let tenant = known(|known| &known.tenant).unwrap_or_default();
         let named_user =
             known(|known| &known.user_id).or_else(|| header(prefix, &self.user_header));
-        let (session_id, session_source) = if let Some(id) = known(|known| &known.conversation_id) {
-            (id, "context".to_owned())
-        } else if let Some(id) = header(prefix, &self.session_header) {
-            (id, self.session_header.clone())
+        let named = if let Some(id) = known(|known| &known.conversation_id) {
+            Some((id, "context".to_owned()))
         } else {
-            (exchange_id.to_string(), "generated".to_owned())
+            header(prefix, &self.session_header).map(|id| (id, self.session_header.clone()))
+        };
+        let scoped = |id: &str| Id::conversation(&tenant, named_user.as_deref(), id);
+        let (session, session_id, session_source) = match named {
+            Some((id, source)) => (Session::Named(scoped(&id)), id, source),
+            None => {
+                let id = exchange_id.to_string();
+                // Everybody behind one address would be taken for one user.
+                let session = match named_user {
+                    Some(_) => Session::Inferred(scoped(&id)),
+                    None => Session::New(scoped(&id)),
+                };
+                (session, id, "generated".to_owned())
+            }
         };
         let ip = self
             .client_ip(prefix, exchange.peer)
             .map(|ip| ip.to_string());
         Identity {
-            conversation_id: Id::conversation(&tenant, named_user.as_deref(), &session_id),
+            session,
             tenant,
             session_id,
             session_source,
             user_id: named_user
+                .clone()
                 .or_else(|| ip.clone())
                 .unwrap_or_else(|| NOBODY.to_owned()),
+            named_user,
             token_id: known(|known| &known.token_id),
             channel_id: known(|known| &known.channel_id),
             provider: known(|known| &known.provider),

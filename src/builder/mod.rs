@@ -15,7 +15,7 @@ use crate::{
     recorder::Recorder,
     rules::{AlsoRecord, ClientIp, Rules},
     settings::{
-        DEFAULT_BATCH_ROWS, DEFAULT_BUDGET_BYTES, DEFAULT_FLUSH_INTERVAL,
+        DEFAULT_BATCH_ROWS, DEFAULT_BUDGET_BYTES, DEFAULT_FLUSH_INTERVAL, DEFAULT_INFER_WITHIN,
         DEFAULT_MAX_REQUEST_BYTES, DEFAULT_MAX_RESPONSE_BYTES, DEFAULT_QUEUE_EXCHANGES,
         DEFAULT_SESSION_HEADER, DEFAULT_TAG_PREFIX, DEFAULT_WRITER_THREADS, WriterSettings,
     },
@@ -83,6 +83,7 @@ pub struct RecordingLayerBuilder {
     queue_exchanges: usize,
     batch_rows: usize,
     flush_interval: Duration,
+    infer_within: Duration,
     writer_threads: usize,
     keep_media: bool,
     also_record: Option<Box<AlsoRecord>>,
@@ -105,6 +106,7 @@ impl RecordingLayerBuilder {
             queue_exchanges: DEFAULT_QUEUE_EXCHANGES,
             batch_rows: DEFAULT_BATCH_ROWS,
             flush_interval: DEFAULT_FLUSH_INTERVAL,
+            infer_within: DEFAULT_INFER_WITHIN,
             writer_threads: DEFAULT_WRITER_THREADS,
             keep_media: false,
             also_record: None,
@@ -160,6 +162,13 @@ impl RecordingLayerBuilder {
     /// hour.
     pub fn flush_interval(mut self, interval: Duration) -> Self {
         self.flush_interval = interval.min(LONGEST_FLUSH_INTERVAL);
+        self
+    }
+
+    /// How long after its last answer a conversation without an id is found by its history
+    /// ([`DEFAULT_INFER_WITHIN`](crate::DEFAULT_INFER_WITHIN)); zero: never.
+    pub fn infer_within(mut self, time: Duration) -> Self {
+        self.infer_within = time;
         self
     }
 
@@ -329,6 +338,7 @@ impl RecordingLayerBuilder {
             settings: WriterSettings {
                 batch_rows: self.batch_rows,
                 flush_interval: self.flush_interval,
+                infer_within: self.infer_within,
                 retention_days: self.store_options.retention_days,
                 keep_media: self.keep_media,
                 max_request_bytes: self.max_request_bytes,

@@ -2,10 +2,12 @@
 
 mod worker;
 mod promises;
-mod spoken;
+mod hear;
+mod threading;
 mod rows;
 mod other;
 mod batch;
+mod weight;
 mod job;
 
 use std::{io, sync::Arc, thread, time::Instant};

@@ -1,8 +1,10 @@
 //! The writer's loop: it never waits for the store while there is something to take off its ring.
 
+mod jobs;
+mod settle;
+
 use std::{
-    collections::VecDeque,
-    mem,
+    collections::{HashSet, VecDeque},
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::{Duration, Instant},
@@ -13,14 +15,15 @@ use tokio::{select, sync::mpsc, time::sleep_until};
 use super::{
     Command, Workshop,
     batch::Batch,
-    job::{Done, Job, finished, pause_after, unix_millis},
+    hear::{Heard, hear},
+    job::{Job, finished},
     promises::Promises,
-    rows,
+    threading::Order,
 };
 use crate::{
     exchange::{Exchange, RequestEnd},
-    partition::Day,
-    store::StoreError,
+    store::ExchangeRows,
+    thread::Threader,
 };
 
 /// How often the ring is looked at while there is traffic. A tick of 1 ms costs a busy two-core
@@ -42,11 +45,15 @@ pub(crate) struct Worker {
     taken: u64,
     /// Exchanges whose request is still being read.
     waiting: VecDeque<(u64, Box<Exchange>)>,
-    open: Batch,
-    /// Batches to write before the open one.
-    ready: VecDeque<Batch>,
-    /// Preparing, writing, rejecting: one thing at a time.
+    open: Batch<Heard>,
+    /// Exchanges whose history may still be on its way, before the open batch.
+    held: VecDeque<Held>,
+    /// Rows to write before all that.
+    frozen: VecDeque<Batch<ExchangeRows>>,
+    /// Preparing, threading, writing, rejecting: one thing at a time.
     job: Option<Job>,
+    /// `None` before the store is prepared, and while a job has it.
+    threader: Option<Threader>,
     /// Maintenance, which writing does not wait for.
     chore: Option<Job>,
     promises: Promises,
@@ -56,6 +63,14 @@ pub(crate) struct Worker {
     failures: u32,
     next_attempt: Instant,
     tick: Duration,
+}
+
+/// Exchanges that are looked at again later.
+struct Held {
+    due_at: Instant,
+    batch: Batch<Heard>,
+    /// What must not overtake them.
+    behind: HashSet<Order>,
 }
 
 impl Worker {
@@ -68,7 +83,9 @@ impl Worker {
             taken: 0,
             waiting: VecDeque::new(),
             open: Batch::default(),
-            ready: VecDeque::new(),
+            held: VecDeque::new(),
+            frozen: VecDeque::new(),
+            threader: None,
             job: None,
             chore: None,
             promises: Promises::default(),
@@ -127,15 +144,14 @@ impl Worker {
         if let Some(deadline) = self.promises.deadline() {
             wake_at = wake_at.min(deadline);
         }
-        // While a job is under way, or must wait, there is nothing to wake for earlier.
-        if !self.open.is_empty() && self.job.is_none() {
-            wake_at = wake_at.min(self.due_at().max(self.next_attempt));
+        if let Some(begin) = self.next_begin() {
+            wake_at = wake_at.min(begin);
         }
         wake_at
     }
 
     fn has_room(&self) -> bool {
-        !self.is_full() && self.ready.is_empty()
+        !self.is_full() && self.frozen.is_empty()
     }
 
     /// Whether the open batch is as large as it may be, or as the budget lets it be.
@@ -187,175 +203,16 @@ impl Worker {
         if store.is_none() {
             channel.counters.discarded.add(1);
         } else {
-            let rows = || rows::make(&self.workshop, &exchange);
-            match catch_unwind(AssertUnwindSafe(rows)) {
-                Ok(rows) => self.open.push(number, rows, &channel.vault),
+            let heard = || hear(&self.workshop, &exchange);
+            match catch_unwind(AssertUnwindSafe(heard)) {
+                Ok(heard) => channel.vault.charge(self.open.push(number, heard)),
                 Err(_) => {
                     channel.counters.rejected.add(1);
-                    tracing::error!("an exchange was lost: making its rows panicked");
+                    tracing::error!("an exchange was lost: decoding it panicked");
                 }
             }
         }
         channel.recycle(exchange);
-    }
-
-    fn begin_job(&mut self) {
-        let now = Instant::now();
-        let Some(store) = &self.workshop.store else {
-            return;
-        };
-        if self.job.is_some() || now < self.next_attempt {
-            return;
-        }
-        let store = Arc::clone(store);
-        if !self.prepared {
-            self.job = Some(Job::prepare(store));
-        } else if let Some(batch) = self.next_batch(now) {
-            self.job = Some(Job::write(store, batch));
-        }
-    }
-
-    /// The next batch to write, without what is too old to be kept.
-    fn next_batch(&mut self, now: Instant) -> Option<Batch> {
-        let Workshop {
-            channel, settings, ..
-        } = &self.workshop;
-        loop {
-            let mut batch = match self.ready.pop_front() {
-                Some(batch) => batch,
-                None if self.is_due(now) => mem::take(&mut self.open),
-                None => return None,
-            };
-            if let Some(days) = settings.retention_days {
-                let oldest = Day::oldest_kept(unix_millis(), days).start_ms();
-                let expired = batch.expire(oldest, &channel.vault);
-                channel.counters.dropped_expired.add(expired as u64);
-            }
-            if !batch.is_empty() {
-                return Some(batch);
-            }
-        }
-    }
-
-    /// The first writer keeps house for all of them.
-    fn begin_chore(&mut self) {
-        let now = Instant::now();
-        let is_time = self.number == 0 && self.prepared && now >= self.next_maintenance;
-        if let Some(store) = &self.workshop.store
-            && is_time
-            && self.chore.is_none()
-        {
-            self.next_maintenance = now + MAINTENANCE;
-            self.chore = Some(Job::maintain(Arc::clone(store)));
-        }
-    }
-
-    fn due_at(&self) -> Instant {
-        self.open.began() + self.workshop.settings.flush_interval
-    }
-
-    fn is_due(&self, now: Instant) -> bool {
-        !self.open.is_empty() && (self.is_full() || self.promises.is_any() || now >= self.due_at())
-    }
-
-    fn done(&mut self, done: Done) {
-        let channel = Arc::clone(&self.workshop.channel);
-        let counters = &channel.counters;
-        match done {
-            Done::Prepared(Ok(())) => {
-                self.prepared = true;
-                self.recovered();
-            }
-            Done::Prepared(Err(error)) => self.failed(&error),
-            Done::Maintained(Ok(())) => {}
-            Done::Maintained(Err(error)) => {
-                tracing::warn!(%error, "could not prepare the coming days or close the past ones");
-            }
-            Done::Written(batch, Ok(())) => {
-                counters.written.add(batch.exchanges().len() as u64);
-                counters.rows.add(batch.rows() as u64);
-                counters.batches.add(1);
-                batch.settle(&channel.vault);
-                self.recovered();
-            }
-            Done::Written(batch, Err(error)) if error.is_transient() => {
-                counters.retries.add(1);
-                self.ready.push_front(batch);
-                self.failed(&error);
-            }
-            Done::Written(batch, Err(_)) if batch.exchanges().len() > 1 => {
-                let (first, second) = batch.split();
-                self.ready.push_front(second);
-                self.ready.push_front(first);
-            }
-            Done::Written(batch, Err(error)) => {
-                let store = self.workshop.store.clone();
-                self.job = store.map(|store| Job::reject(store, batch, error.to_string()));
-            }
-            // It will be refused again, and then there may be room for it among the rejects.
-            Done::Rejected(batch, Err(error)) if error.is_transient() => {
-                self.ready.push_front(batch);
-                self.failed(&error);
-            }
-            Done::Rejected(batch, result) => {
-                counters.rejected.add(batch.exchanges().len() as u64);
-                for rows in batch.exchanges() {
-                    let exchange_id = rows.exchange.exchange_id;
-                    match &result {
-                        Ok(()) => tracing::warn!(%exchange_id, "the database refused an exchange"),
-                        Err(error) => tracing::error!(
-                            %exchange_id, %error,
-                            "the database refused an exchange, and to keep it as a reject"
-                        ),
-                    }
-                }
-                batch.settle(&channel.vault);
-            }
-        }
-    }
-
-    fn failed(&mut self, error: &StoreError) {
-        if self.failures == 0 {
-            tracing::warn!(%error, "recording is held back until the database answers");
-        }
-        self.failures = self.failures.saturating_add(1);
-        self.next_attempt = Instant::now() + pause_after(self.failures);
-    }
-
-    fn recovered(&mut self) {
-        if mem::take(&mut self.failures) > 0 {
-            tracing::info!("the database answers again; recording goes on");
-        }
-    }
-
-    /// The number up to which every exchange is settled.
-    fn settled(&self) -> u64 {
-        let waiting = self.waiting.front().map(|(number, _)| *number);
-        let job = self.job.as_ref().and_then(|job| job.load.first);
-        let ready = self.ready.iter().filter_map(Batch::first).min();
-        let earliest = [waiting, job, ready, self.open.first()];
-        match earliest.into_iter().flatten().min() {
-            Some(unsettled) => unsettled - 1,
-            None => self.taken,
-        }
-    }
-
-    /// What is left at the deadline is let go, counted.
-    fn drop_rest(&mut self) {
-        let channel = Arc::clone(&self.workshop.channel);
-        let dropped = &channel.counters.dropped_shutdown;
-        for (_, exchange) in self.waiting.drain(..) {
-            dropped.add(1);
-            channel.recycle(exchange);
-        }
-        if let Some(job) = self.job.take() {
-            channel.counters.unknown.add(job.load.exchanges as u64);
-            channel.vault.release(job.load.bytes);
-        }
-        for batch in self.ready.drain(..).chain([mem::take(&mut self.open)]) {
-            dropped.add(batch.exchanges().len() as u64);
-            batch.settle(&channel.vault);
-        }
     }
 }
 

@@ -54,8 +54,12 @@ pub(super) fn prompt(source: &str, keep_media: bool) -> Option<Read<Prompt>> {
         .collect();
     let value = Prompt {
         model: request.model.text().map(Cow::into_owned),
-        messages,
+        tools: request
+            .tools
+            .or(request.functions)
+            .map(|tools| tools.get().to_owned()),
         stream: matches!(request.stream, Field::Other(Value::Bool(true))),
+        ..Prompt::new(messages)
     };
     Some(Read::new(value, truncated))
 }

@@ -19,6 +19,9 @@ pub(super) struct Request<'a> {
     pub(super) model: Field<'a>,
     pub(super) stream: Field<'a>,
     pub(super) messages: Option<List<Message<'a>, MAX_MESSAGES>>,
+    pub(super) tools: Option<&'a RawValue>,
+    /// The deprecated spelling of `tools`.
+    pub(super) functions: Option<&'a RawValue>,
 }
 
 impl<'de> Members<'de> for Request<'de> {
@@ -31,6 +34,8 @@ impl<'de> Members<'de> for Request<'de> {
             "model" => self.model = map.next_value()?,
             "stream" => self.stream = map.next_value()?,
             "messages" => json::list(map, &mut self.messages)?,
+            "tools" => self.tools = stated(map)?,
+            "functions" => self.functions = stated(map)?,
             _ => drop(map.next_value::<IgnoredAny>()?),
         }
         Ok(())

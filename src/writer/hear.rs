@@ -1,0 +1,196 @@
+//! From what was captured to who said what, where and when.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::{Duration, Instant},
+};
+
+use super::Workshop;
+use crate::{
+    conversation::{Prompt, Reply},
+    decode::{self, Payload, Policy, Spoken},
+    escape,
+    exchange::{Exchange, RequestEnd, RequestState},
+    id::Id,
+    identity::{Identity, fit},
+    outcome::{Outcome, Truncated},
+    prefix::{Prefix, take},
+    rules,
+    settings::MAX_RAW_BYTES,
+    store::ExchangeColumns,
+};
+
+/// An exchange in words, before its place in a conversation is known.
+#[derive(Debug)]
+pub(crate) struct Heard {
+    pub(crate) id: Id,
+    pub(crate) identity: Identity,
+    /// The exchange's columns, but for the conversation.
+    pub(crate) columns: ExchangeColumns,
+    pub(crate) prompt: Prompt,
+    pub(crate) reply: Reply,
+    /// It stands among the errors.
+    pub(crate) failed: bool,
+    /// Its place was looked for in vain before.
+    pub(crate) is_second_look: bool,
+}
+
+/// Decodes an exchange and says who speaks.
+pub(super) fn hear(workshop: &Workshop, exchange: &Exchange) -> Heard {
+    let id = exchange
+        .id
+        .unwrap_or_else(|| Id::exchange(wall_nanos(exchange.started)));
+    let (identity, spoken) = {
+        let request = exchange.request.state();
+        let prefix = Prefix::read(request.capture.prefix());
+        let identity = workshop.identity.identify(exchange, prefix, id);
+        (identity, decode(workshop, exchange, &request, prefix))
+    };
+    tell(exchange, id, identity, spoken)
+}
+
+/// The time of an instant, in nanoseconds since 1970 UTC.
+fn wall_nanos(instant: Instant) -> u64 {
+    rules::now().saturating_sub(instant.elapsed().as_nanos() as u64)
+}
+
+pub(super) fn tell(exchange: &Exchange, id: Id, identity: Identity, spoken: Spoken) -> Heard {
+    let Spoken {
+        provider,
+        prompt,
+        mut reply,
+        truncated,
+        shed_bytes: _,
+    } = spoken;
+    name_upstream(&mut reply);
+    let status = exchange.status;
+    let error_in_stream = reply.error.is_some()
+        && reply.streamed
+        && exchange.outcome == Outcome::Complete
+        && status.is_some_and(|status| status < 400);
+    let outcome = if error_in_stream {
+        Outcome::ErrorInStream
+    } else {
+        exchange.outcome
+    };
+    let failed = reply.error.is_some()
+        || status.is_some_and(|status| status >= 400)
+        || matches!(outcome, Outcome::UpstreamError | Outcome::Panicked);
+    let request_model = prompt.model.as_deref().map(fit);
+    let columns = ExchangeColumns {
+        conversation_id: Id::default(),
+        created_at: id.unix_ms(),
+        exchange_id: id,
+        tenant: identity.tenant.clone(),
+        user_id: identity.user_id.clone(),
+        token_id: identity.token_id.clone(),
+        channel_id: identity.channel_id.clone(),
+        model_name: reply
+            .model
+            .as_deref()
+            .map(fit)
+            .or_else(|| request_model.clone()),
+        request_model,
+        provider: identity
+            .provider
+            .clone()
+            .or_else(|| provider.map(str::to_owned)),
+        status: status.map(i64::from),
+        is_stream: reply.streamed || (status.is_none() && prompt.stream),
+        outcome,
+        truncated,
+        first_token_ms: exchange
+            .first_byte
+            .map(|at| millis(at.duration_since(exchange.started))),
+        latency_ms: Some(millis(exchange.ended.duration_since(exchange.started))),
+        ip: identity.ip.clone(),
+        trace_id: identity.trace_id.clone(),
+        tags: identity.tags.clone(),
+    };
+    Heard {
+        id,
+        identity,
+        columns,
+        prompt,
+        reply,
+        failed,
+        is_second_look: false,
+    }
+}
+
+fn millis(duration: Duration) -> i64 {
+    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Says with the first choice which upstream a router chose.
+fn name_upstream(reply: &mut Reply) {
+    if let (Some(provider), Some(first)) = (reply.provider.take(), reply.choices.first_mut()) {
+        let other = &mut first.message.other;
+        other.entry("provider").or_insert(provider.into());
+    }
+}
+
+/// Decodes both bodies, within this writer's part of the budget. Where decoding panics, they are kept as they came.
+fn decode(
+    workshop: &Workshop,
+    exchange: &Exchange,
+    request: &RequestState,
+    prefix: Prefix<'_>,
+) -> Spoken {
+    let Workshop {
+        channel, settings, ..
+    } = workshop;
+    let header = |name| escape::text(prefix.header(name).unwrap_or_default());
+    let (request_type, request_encoding) = (header("content-type"), header("content-encoding"));
+    let (response_type, rest) = take(exchange.response.prefix()).unwrap_or_default();
+    let (response_encoding, _) = take(rest).unwrap_or_default();
+    let (response_type, response_encoding) =
+        (escape::text(response_type), escape::text(response_encoding));
+    let request_segments: Vec<&[u8]> = request.capture.segments().collect();
+    let response_segments: Vec<&[u8]> = exchange.response.segments().collect();
+
+    let max_bytes = settings.max_request_bytes.max(settings.max_response_bytes);
+    let writers = channel.rings().len().max(1);
+    let policy = Policy {
+        max_decoded_bytes: max_bytes.min(channel.vault.max_expanded_bytes() / writers),
+        max_parsed_bytes: channel.vault.max_parsed_bytes() / writers,
+        max_raw_bytes: MAX_RAW_BYTES,
+        keep_media: settings.keep_media,
+    };
+    let captured = (request.capture.truncated()).max(exchange.response.truncated());
+    let path = escape::text(prefix.path());
+    let attempt = |path: &str| {
+        let request = Payload {
+            content_type: &request_type,
+            content_encoding: &request_encoding,
+            segments: &request_segments,
+            truncated: request.capture.truncated() != Truncated::No
+                || request.end != RequestEnd::Complete,
+        };
+        let response = Payload {
+            content_type: &response_type,
+            content_encoding: &response_encoding,
+            segments: &response_segments,
+            truncated: exchange.response.truncated() != Truncated::No
+                || exchange.outcome != Outcome::Complete,
+        };
+        let response = exchange.status.map(|status| (status, response));
+        catch_unwind(AssertUnwindSafe(|| {
+            decode::exchange(path, request, response, &policy)
+        }))
+    };
+    let spoken = attempt(&path).unwrap_or_else(|_| {
+        channel.counters.decode_panics.add(1);
+        // A path that is nobody's is kept as it came.
+        attempt("").unwrap_or_default()
+    });
+    channel.counters.shed_bytes.add(spoken.shed_bytes);
+    // What was missing before is counted when the exchange is recycled.
+    if spoken.truncated == Truncated::Budget && captured == Truncated::No {
+        channel.counters.truncated_budget.add(1);
+    }
+    Spoken {
+        truncated: spoken.truncated.max(captured),
+        ..spoken
+    }
+}
