@@ -191,8 +191,9 @@ fn recorded_chats_read_as_the_sdks_read_them() {
         );
         let roles: Vec<&str> = spoken
             .prompt
-            .messages
+            .instructions
             .iter()
+            .chain(&spoken.prompt.messages)
             .map(|message| message.role.as_str())
             .collect();
         let asked = json!([

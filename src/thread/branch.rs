@@ -136,7 +136,10 @@ impl Walk {
             if same || self.prompts.remove(&hash) {
                 self.between.push(row);
             }
-        } else if self.wanted == Some(id) || (!self.begun && row.message.choice_index == 0) {
+        } else if !self.begun && row.message.choice_index != 0 {
+            // The other answers of the newest exchange are read beside the first.
+            self.taken.push(row);
+        } else if self.wanted == Some(id) || !self.begun {
             self.begun = true;
             self.take(row);
         } else if is_added(&row)
@@ -173,6 +176,8 @@ impl Walk {
         } = self;
         taken.reverse();
         between.sort_by_key(|row| row.message.id);
+        // Tools alone are nothing that was said.
+        between.retain(|row| !is_prompt(row) || !row.message.content.is_empty());
         let mut on_branch: HashSet<Id> = taken.iter().map(|row| row.message.id).collect();
         let mut data = merge(taken, between);
         let mut next_wanted = wanted;

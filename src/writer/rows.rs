@@ -207,10 +207,11 @@ impl Rows<'_> {
         } = reply;
         let response_id = response_id.as_deref().map(fit);
         // What was stated of a reply without choices needs a row to stand on, and so does an
-        // exchange that says nothing new.
+        // exchange that says again what is known.
         let has_more = response_id.is_some() || usage != Usage::default();
-        let has_said = self.made.iter().any(|row| row.prompt_hash.is_none());
-        if choices.is_empty() && (has_more || !has_said) {
+        let says_new = self.made.iter().any(|row| row.prompt_hash.is_none());
+        let says_known = !asked.digests.is_empty() && !says_new;
+        if choices.is_empty() && (has_more || says_known) {
             choices.push(Choice {
                 index: 0,
                 message: Message::new(Role::Assistant, ""),

@@ -92,7 +92,7 @@ async fn a_choice_that_is_not_the_first_is_gone_on_with() {
     let first = talk.exchange(vec![user("a")], Answer::Given(&["x", "y"]));
     gateway.record(&shelf, vec![first]).await;
     let conversation = talk.conversation();
-    let first = [user("a"), assistant("x")];
+    let first = [user("a"), assistant("x"), assistant("y")];
     assert_eq!(branch_of(&shelf, conversation, 10).await, told(&first));
     let second = vec![user("a"), assistant("y"), user("b")];
     let exchange = talk.exchange(second.clone(), Answer::Given(&["z"]));
