@@ -9,14 +9,20 @@ use crate::{
     escape,
     exchange::Exchange,
     id::Id,
-    prefix::Prefix,
+    prefix::{FORWARDED, Prefix},
     thread::Session,
 };
 
 /// The longest name or external id that a text column holds, in bytes.
 const MAX_NAME_BYTES: usize = 255;
+/// Tags of an exchange beyond this are left out: they stand on every one of its rows.
+const MAX_TAGS: usize = 32;
+/// Names and values of an exchange's tags together; what does not fit is left out.
+const MAX_TAG_BYTES: usize = 2 << 10;
 /// Hexadecimal digits of the digest that a cut name ends in.
 const DIGEST_DIGITS: usize = 32;
+/// Where a session id stands in the paths of the history API, this word says otherwise: none is so.
+const RESERVED: &str = "user";
 /// The user where neither a name nor an address is known.
 const NOBODY: &str = "unknown";
 
@@ -68,11 +74,14 @@ impl IdentityRules {
         let tenant = known(|known| &known.tenant).unwrap_or_default();
         let named_user =
             known(|known| &known.user_id).or_else(|| header(prefix, &self.user_header));
-        let named = if let Some(id) = known(|known| &known.conversation_id) {
-            Some((id, "context".to_owned()))
-        } else {
-            header(prefix, &self.session_header).map(|id| (id, self.session_header.clone()))
-        };
+        let named =
+            if let Some(id) = known(|known| &known.conversation_id).filter(|id| !id.is_empty()) {
+                Some((id, "context".to_owned()))
+            } else {
+                header(prefix, &self.session_header)
+                    .filter(|id| id != RESERVED)
+                    .map(|id| (id, self.session_header.clone()))
+            };
         let scoped = |id: &str| Id::conversation(&tenant, named_user.as_deref(), id);
         let (session, session_id, session_source) = match named {
             Some((id, source)) => (Session::Named(scoped(&id)), id, source),
@@ -115,7 +124,7 @@ impl IdentityRules {
         let forwarded = last.and_then(|last| {
             let values: Vec<&[u8]> = prefix
                 .headers()
-                .filter(|(name, _)| *name == "x-forwarded-for")
+                .filter(|(name, _)| *name == FORWARDED)
                 .map(|(_, value)| value)
                 .collect();
             let list = values.join(&b","[..]);
@@ -129,12 +138,22 @@ impl IdentityRules {
         if self.tag_prefix.is_empty() {
             return None;
         }
+        let mut room = MAX_TAG_BYTES;
         let tags: Map<String, Value> = prefix
             .headers()
-            .filter_map(|(name, value)| {
-                let tag = name.strip_prefix(&self.tag_prefix)?;
-                Some((tag.to_owned(), escape::text(value).into()))
-            })
+            .filter(|(name, _)| *name != self.session_header && *name != self.user_header)
+            .filter_map(|(name, value)| Some((name.strip_prefix(&self.tag_prefix)?, value)))
+            .take(MAX_TAGS)
+            .filter(
+                |(tag, value)| match room.checked_sub(tag.len() + value.len()) {
+                    Some(left) => {
+                        room = left;
+                        true
+                    }
+                    None => false,
+                },
+            )
+            .map(|(tag, value)| (tag.to_owned(), escape::text(value).into()))
             .collect();
         (!tags.is_empty()).then(|| Value::Object(tags).to_string())
     }

@@ -52,12 +52,15 @@ counters! {
     accepted,
     /// Requests of which nothing was captured because the budget and its reserve were used up.
     dropped_budget,
-    /// Exchanges of which a body was cut at the cap of its direction.
+    /// Exchanges of which a body was cut at the cap of its direction, or what was read of it at a limit.
     truncated_cap,
     /// Exchanges of which a body was cut because the budget was used up, or not read because its part
     /// for decoding is too small.
     truncated_budget,
-    /// Bytes of bodies that passed and were not kept.
+    /// Exchanges whose request was not read to its end before the response had ended: their rows say
+    /// `"request": "unread"` and have what came until then.
+    unread_requests,
+    /// Bytes of bodies and tags that passed and were not kept.
     shed_bytes,
     /// Exchanges whose decoding panicked; their bodies are kept raw.
     decode_panics,

@@ -8,7 +8,9 @@ use http::{HeaderMap, HeaderName, HeaderValue};
 /// A header with a longer name or value is as if it had not been sent: cut, two long names that
 /// begin alike would be one. No id or tag that is kept needs more.
 const MAX_VALUE_BYTES: usize = 8 << 10;
-/// hyper takes paths of 64 KiB.
+/// The header to which proxies append.
+pub(crate) const FORWARDED: &str = "x-forwarded-for";
+/// hyper takes paths of 64 KiB. What is called stands at their end.
 const MAX_PATH_BYTES: usize = 2 << 10;
 
 /// Which headers are copied.
@@ -69,20 +71,25 @@ impl AllowList {
 
     /// Copies the path and what is allowed of the headers. Query strings are never copied.
     pub(crate) fn copy(&self, path: &str, headers: &HeaderMap, into: &mut Vec<u8>) {
-        put(
-            into,
-            path.as_bytes()
-                .get(..MAX_PATH_BYTES)
-                .unwrap_or(path.as_bytes()),
-        );
+        put(into, end(path.as_bytes(), MAX_PATH_BYTES));
         for (name, value) in headers {
             let name = name.as_str();
+            let value = match name {
+                // What stands last was written by the proxy that is nearest.
+                FORWARDED => end(value.as_bytes(), MAX_VALUE_BYTES),
+                _ => value.as_bytes(),
+            };
             if self.allows(name) && name.len().max(value.len()) <= MAX_VALUE_BYTES {
                 put(into, name.as_bytes());
-                put(into, value.as_bytes());
+                put(into, value);
             }
         }
     }
+}
+
+fn end(bytes: &[u8], max_bytes: usize) -> &[u8] {
+    let start = bytes.len().saturating_sub(max_bytes);
+    bytes.get(start..).unwrap_or_default()
 }
 
 #[inline]

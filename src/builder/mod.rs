@@ -11,7 +11,7 @@ use crate::{
     channel::Channel,
     identity::IdentityRules,
     layer::RecordingLayer,
-    prefix::AllowList,
+    prefix::{AllowList, FORWARDED},
     recorder::Recorder,
     rules::{AlsoRecord, ClientIp, Rules},
     settings::{
@@ -66,9 +66,27 @@ impl RecordingLayer {
     }
 }
 
+/// Headers that carry credentials: no tag may be one of them.
+const CREDENTIALS: [&str; 12] = [
+    "authorization",
+    "proxy-authorization",
+    "cookie",
+    "set-cookie",
+    "api-key",
+    "x-api-key",
+    "x-goog-api-key",
+    "x-auth-token",
+    "x-access-token",
+    "x-amz-security-token",
+    "x-csrf-token",
+    "x-forwarded-access-token",
+];
+
 /// Where the rows go.
 enum Target {
     Dsn(String),
+    /// With the variable that it stood in.
+    Parsed(Dsn, &'static str),
     Store(Arc<dyn Store>),
 }
 
@@ -225,7 +243,8 @@ impl RecordingLayerBuilder {
         self
     }
 
-    /// Headers that begin like this become tags (`X-Tag-`); empty: none do.
+    /// Headers that begin like this become tags (`X-Tag-`); empty: none do. At most 32 of a request,
+    /// and 2 KiB of them, are kept. A prefix that headers with credentials have is refused.
     pub fn tag_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.tag_prefix = prefix.into();
         self
@@ -304,11 +323,8 @@ impl RecordingLayerBuilder {
         }
         let (store, discards) = match self.target {
             Target::Store(store) => (store, false),
-            Target::Dsn(dsn) => {
-                let dsn: Dsn = dsn.parse()?;
-                let discards = matches!(dsn, Dsn::Discard);
-                (store::open(&dsn, &self.store_options)?, discards)
-            }
+            Target::Dsn(dsn) => open(&dsn.parse()?, None, &self.store_options)?,
+            Target::Parsed(dsn, name) => open(&dsn, Some(name), &self.store_options)?,
         };
         let user_header = HeaderName::from_static(USER_HEADER);
         let mut listed = vec![
@@ -319,9 +335,18 @@ impl RecordingLayerBuilder {
             user_header.clone(),
         ];
         if self.trusted_proxies > 0 {
-            listed.push(HeaderName::from_static("x-forwarded-for"));
+            listed.push(HeaderName::from_static(FORWARDED));
         }
         let tag_prefix = self.tag_prefix.to_ascii_lowercase();
+        if !tag_prefix.is_empty() {
+            header_name("tag_prefix", &tag_prefix)?;
+        }
+        if !tag_prefix.is_empty() && CREDENTIALS.iter().any(|name| name.starts_with(&tag_prefix)) {
+            return Err(BuildError::Setting {
+                setting: "tag_prefix",
+                expected: "a prefix that no header with a credential has",
+            });
+        }
         let workshop = Workshop {
             channel: Arc::new(Channel::new(
                 self.writer_threads,
@@ -362,6 +387,19 @@ impl RecordingLayerBuilder {
             .map_err(BuildError::Thread)?;
         Ok(RecordingLayer::from_recorder(recorder))
     }
+}
+
+/// The store of a DSN, and whether it merely throws away.
+fn open(
+    dsn: &Dsn,
+    variable: Option<&'static str>,
+    options: &StoreOptions,
+) -> Result<(Arc<dyn Store>, bool), BuildError> {
+    let opened = store::open(dsn, options).map_err(|source| match variable {
+        Some(name) => BuildError::VariableDsn { name, source },
+        None => BuildError::Dsn(source),
+    });
+    Ok((opened?, matches!(dsn, Dsn::Discard)))
 }
 
 fn header_name(setting: &'static str, name: &str) -> Result<HeaderName, BuildError> {

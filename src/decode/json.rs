@@ -138,8 +138,9 @@ impl<'de> Visitor<'de> for IntoField<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         let mut values = Vec::new();
         while values.len() < self.most {
-            match seq.next_element()? {
-                Some(value) => values.push(value),
+            // As source first: what is too deep, or no number that fits, spoils itself and no more.
+            match seq.next_element::<&RawValue>()? {
+                Some(source) => values.push(value(source.get())),
                 None => return Ok(Field::Other(Value::Array(values))),
             }
         }
@@ -149,8 +150,8 @@ impl<'de> Visitor<'de> for IntoField<'_> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut members = Map::new();
-        while let Some((key, value)) = map.next_entry()? {
-            members.insert(key, value);
+        while let Some((key, source)) = map.next_entry::<String, &RawValue>()? {
+            members.insert(key, value(source.get()));
         }
         Ok(Field::Other(Value::Object(members)))
     }

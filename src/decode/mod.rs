@@ -233,8 +233,11 @@ impl Hearing {
         let (message, cut) = raw::message(role, body.content_type, body.whole(), max_bytes);
         self.is_raw = true;
         self.truncated = self.truncated.max(cut);
-        if why == Unread::TooLarge {
-            self.refuse(body, max_bytes);
+        match why {
+            Unread::TooLarge => self.refuse(body, max_bytes),
+            Unread::Unknown => {
+                self.shed_bytes += body.bytes.len().saturating_sub(max_bytes) as u64;
+            }
         }
         message
     }

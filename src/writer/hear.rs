@@ -2,20 +2,20 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use super::Workshop;
 use crate::{
+    capture::Capture,
     conversation::{Prompt, Reply},
     decode::{self, Payload, Policy, Spoken},
     escape,
-    exchange::{Exchange, RequestEnd, RequestState},
+    exchange::{Exchange, RequestEnd},
     id::Id,
     identity::{Identity, fit},
     outcome::{Outcome, Truncated},
     prefix::{Prefix, take},
-    rules,
     settings::MAX_RAW_BYTES,
     store::ExchangeColumns,
 };
@@ -31,6 +31,9 @@ pub(crate) struct Heard {
     pub(crate) reply: Reply,
     /// It stands among the errors.
     pub(crate) failed: bool,
+    /// The inner service did not read the request to its end, or went on after the response had
+    /// ended: what came until then is there.
+    pub(crate) is_unread: bool,
     /// Its place was looked for in vain before.
     pub(crate) is_second_look: bool,
 }
@@ -39,22 +42,27 @@ pub(crate) struct Heard {
 pub(super) fn hear(workshop: &Workshop, exchange: &Exchange) -> Heard {
     let id = exchange
         .id
-        .unwrap_or_else(|| Id::exchange(wall_nanos(exchange.started)));
+        .unwrap_or_else(|| Id::exchange(exchange.started_unix_nanos));
     let (identity, spoken) = {
-        let request = exchange.request.state();
-        let prefix = Prefix::read(request.capture.prefix());
+        let request = exchange.request.capture();
+        let prefix = Prefix::read(request.prefix());
         let identity = workshop.identity.identify(exchange, prefix, id);
         (identity, decode(workshop, exchange, &request, prefix))
     };
-    tell(exchange, id, identity, spoken)
+    let is_unread = exchange.request.end() != RequestEnd::Complete;
+    if is_unread {
+        workshop.channel.counters.unread_requests.add(1);
+    }
+    tell(exchange, id, identity, spoken, is_unread)
 }
 
-/// The time of an instant, in nanoseconds since 1970 UTC.
-fn wall_nanos(instant: Instant) -> u64 {
-    rules::now().saturating_sub(instant.elapsed().as_nanos() as u64)
-}
-
-pub(super) fn tell(exchange: &Exchange, id: Id, identity: Identity, spoken: Spoken) -> Heard {
+pub(super) fn tell(
+    exchange: &Exchange,
+    id: Id,
+    identity: Identity,
+    spoken: Spoken,
+    is_unread: bool,
+) -> Heard {
     let Spoken {
         provider,
         prompt,
@@ -114,6 +122,7 @@ pub(super) fn tell(exchange: &Exchange, id: Id, identity: Identity, spoken: Spok
         prompt,
         reply,
         failed,
+        is_unread,
         is_second_look: false,
     }
 }
@@ -134,7 +143,7 @@ fn name_upstream(reply: &mut Reply) {
 fn decode(
     workshop: &Workshop,
     exchange: &Exchange,
-    request: &RequestState,
+    request: &Capture,
     prefix: Prefix<'_>,
 ) -> Spoken {
     let Workshop {
@@ -146,7 +155,7 @@ fn decode(
     let (response_encoding, _) = take(rest).unwrap_or_default();
     let (response_type, response_encoding) =
         (escape::text(response_type), escape::text(response_encoding));
-    let request_segments: Vec<&[u8]> = request.capture.segments().collect();
+    let request_segments: Vec<&[u8]> = request.segments().collect();
     let response_segments: Vec<&[u8]> = exchange.response.segments().collect();
 
     let max_bytes = settings.max_request_bytes.max(settings.max_response_bytes);
@@ -157,15 +166,15 @@ fn decode(
         max_raw_bytes: MAX_RAW_BYTES,
         keep_media: settings.keep_media,
     };
-    let captured = (request.capture.truncated()).max(exchange.response.truncated());
+    let captured = (request.truncated()).max(exchange.response.truncated());
     let path = escape::text(prefix.path());
     let attempt = |path: &str| {
         let request = Payload {
             content_type: &request_type,
             content_encoding: &request_encoding,
             segments: &request_segments,
-            truncated: request.capture.truncated() != Truncated::No
-                || request.end != RequestEnd::Complete,
+            truncated: request.truncated() != Truncated::No
+                || exchange.request.end() != RequestEnd::Complete,
         };
         let response = Payload {
             content_type: &response_type,
@@ -186,8 +195,10 @@ fn decode(
     });
     channel.counters.shed_bytes.add(spoken.shed_bytes);
     // What was missing before is counted when the exchange is recycled.
-    if spoken.truncated == Truncated::Budget && captured == Truncated::No {
-        channel.counters.truncated_budget.add(1);
+    match spoken.truncated {
+        Truncated::Budget if captured == Truncated::No => channel.counters.truncated_budget.add(1),
+        Truncated::Cap if captured == Truncated::No => channel.counters.truncated_cap.add(1),
+        _ => {}
     }
     Spoken {
         truncated: spoken.truncated.max(captured),

@@ -32,7 +32,7 @@ pub(crate) enum Done {
     Prepared(Result<Key, StoreError>),
     Maintained(Result<(), StoreError>),
     /// With what was charged for the batch that was threaded.
-    Threaded(Threader, Load, Box<Threaded>),
+    Threaded(Box<Threader>, Load, Box<Threaded>),
     Written(Batch<ExchangeRows>, Result<(), StoreError>),
     Rejected(Batch<ExchangeRows>, Result<(), StoreError>),
 }
@@ -65,7 +65,7 @@ impl Job {
     pub(crate) fn thread(
         workshop: Workshop,
         store: Arc<dyn Store>,
-        mut threader: Threader,
+        mut threader: Box<Threader>,
         batch: Batch<Heard>,
         behind: HashSet<Order>,
     ) -> Self {

@@ -41,8 +41,13 @@ pub(super) fn make(
         prompt,
         reply,
         failed,
+        is_unread,
         is_second_look: _,
     } = heard;
+    let mut prompt = prompt;
+    if is_unread && let Some(last) = prompt.messages.last_mut() {
+        last.other.entry("request").or_insert("unread".into());
+    }
     columns.conversation_id = thread.conversation;
     let conversation = conversation(identity, &prompt, thread, id.unix_ms());
     let mut rows = Rows {

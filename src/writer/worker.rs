@@ -18,6 +18,7 @@ use super::{
     hear::{Heard, hear},
     job::{Job, finished},
     promises::Promises,
+    refusals::Refusals,
     threading::Order,
 };
 use crate::{
@@ -34,6 +35,8 @@ const IDLE_TICK: Duration = Duration::from_millis(100);
 const REQUEST_GRACE: Duration = Duration::from_millis(50);
 /// Exchanges that may wait so at a time.
 const MOST_WAITING: usize = 1024;
+/// A batch of this size is written however few rows it is: the stores copy it.
+const MAX_BATCH_BYTES: usize = 16 << 20;
 const MAINTENANCE: Duration = Duration::from_secs(3600);
 
 /// One writer: its ring, and what it holds.
@@ -53,7 +56,7 @@ pub(crate) struct Worker {
     /// Preparing, threading, writing, rejecting: one thing at a time.
     job: Option<Job>,
     /// `None` before the store is prepared, and while a job has it.
-    threader: Option<Threader>,
+    threader: Option<Box<Threader>>,
     /// Maintenance, which writing does not wait for.
     chore: Option<Job>,
     promises: Promises,
@@ -61,6 +64,7 @@ pub(crate) struct Worker {
     prepared: bool,
     next_maintenance: Instant,
     failures: u32,
+    refusals: Refusals,
     next_attempt: Instant,
     tick: Duration,
 }
@@ -93,6 +97,7 @@ impl Worker {
             prepared: false,
             next_maintenance: now,
             failures: 0,
+            refusals: Refusals::default(),
             next_attempt: now,
             tick: TICK,
         }
@@ -133,7 +138,8 @@ impl Worker {
             };
             let settled = self.settled();
             self.promises.answer_flushes(settled);
-            if self.promises.is_over(settled) {
+            let is_quiet = settled == self.taken && !channel.is_awaited() && ring.len() == 0;
+            if self.promises.is_over(settled, is_quiet) {
                 return;
             }
         }
@@ -159,23 +165,23 @@ impl Worker {
         let Workshop {
             channel, settings, ..
         } = &self.workshop;
-        !self.open.is_empty()
-            && (self.open.rows() >= settings.batch_rows || channel.vault.is_used_up())
+        let is_large =
+            self.open.rows() >= settings.batch_rows || self.open.load().bytes >= MAX_BATCH_BYTES;
+        !self.open.is_empty() && (is_large || channel.vault.is_used_up())
     }
 
     fn obey(&mut self, command: Option<Command>, queued: usize) {
-        let target = self.taken + queued as u64;
         match command {
-            Some(command) => self.promises.make(command, target),
+            Some(command) => self.promises.make(command, self.taken + queued as u64),
             None => {
                 self.inbox_closed = true;
-                self.promises.make_last(target);
+                self.promises.make_last();
             }
         }
     }
 
     fn take(&mut self, exchange: Box<Exchange>) {
-        let reading = exchange.request.state().end == RequestEnd::Open;
+        let reading = exchange.request.end() == RequestEnd::Open;
         let in_grace = exchange.ended.elapsed() < REQUEST_GRACE;
         if reading && in_grace && !self.promises.is_any() && self.waiting.len() < MOST_WAITING {
             self.waiting.push_back((self.taken, exchange));
@@ -189,7 +195,7 @@ impl Worker {
             && let Some((number, exchange)) = self.waiting.pop_front()
         {
             let over = exchange.ended.elapsed() >= REQUEST_GRACE
-                || exchange.request.state().end != RequestEnd::Open;
+                || exchange.request.end() != RequestEnd::Open;
             if !over && !self.promises.is_any() {
                 self.waiting.push_front((number, exchange));
                 return;

@@ -34,7 +34,7 @@ fn rows(prompt: Prompt, reply: Reply, status: u16) -> ExchangeRows {
         reply,
         ..Spoken::default()
     };
-    let heard = hear::tell(&exchange, Id::exchange(1), identity(), spoken);
+    let heard = hear::tell(&exchange, Id::exchange(1), identity(), spoken, false);
     let mut threader = Threader::new([0; 32], 0);
     let asked = threading::ask(&threader, &heard);
     let thread = Thread {

@@ -258,7 +258,7 @@ impl Talk {
             reply,
             ..Spoken::default()
         };
-        hear::tell(&exchange, id, identity, spoken)
+        hear::tell(&exchange, id, identity, spoken, false)
     }
 }
 

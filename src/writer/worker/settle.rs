@@ -20,7 +20,7 @@ impl Worker {
                 self.prepared = true;
                 let within = self.workshop.settings.infer_within;
                 let within_ms = i64::try_from(within.as_millis()).unwrap_or(i64::MAX);
-                self.threader = Some(Threader::new(secret, within_ms));
+                self.threader = Some(Box::new(Threader::new(secret, within_ms)));
                 self.recovered();
             }
             Done::Prepared(Err(error)) => self.failed(&error),
@@ -37,7 +37,7 @@ impl Worker {
         }
     }
 
-    fn threaded(&mut self, threader: Threader, threaded: Threaded) {
+    fn threaded(&mut self, threader: Box<Threader>, threaded: Threaded) {
         self.threader = Some(threader);
         let Threaded {
             rows,
@@ -113,14 +113,7 @@ impl Worker {
         }
         channel.counters.rejected.add(batch.load().exchanges as u64);
         for rows in batch.values() {
-            let exchange_id = rows.exchange.exchange_id;
-            match &result {
-                Ok(()) => tracing::warn!(%exchange_id, "the database refused an exchange"),
-                Err(error) => tracing::error!(
-                    %exchange_id, %error,
-                    "the database refused an exchange, and to keep it as a reject"
-                ),
-            }
+            self.refusals.tell(rows, result.as_ref().copied());
         }
         channel.vault.release(batch.load().bytes);
     }
