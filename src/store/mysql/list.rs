@@ -1,26 +1,24 @@
-//! Conversations, by name and by user.
+//! Conversations, by id and by name.
 
 use diesel::{
-    QueryableByName, deserialize,
-    deserialize::QueryableByName as Build,
-    mysql::Mysql,
-    row::NamedRow,
-    sql_query,
-    sql_types::{BigInt, Datetime, Nullable, Text},
+    QueryableByName, sql_query,
+    sql_types::{BigInt, Binary, Datetime, Nullable, Text},
 };
 use diesel_async::{AsyncMysqlConnection, RunQueryDsl};
 
 use super::{
     datetime::Millis,
-    days::Mode,
+    days::{self, NumberRow, TextRow},
     decode::ConversationRow,
     error::Answer,
-    read::{Uncounted, as_limit, complete, find, unless_dropped},
+    layout::Mode,
+    read::{tables, unless_dropped},
+    statement::{Statement, Value},
 };
 use crate::{
     id::Id,
     partition::{Day, ERRORS, MESSAGES},
-    store::{Conversation, Page, UnixMillis, columns},
+    store::{Conversation, UnixMillis, columns},
 };
 
 /// More users of one session id than anybody chooses from.
@@ -66,119 +64,130 @@ pub(super) async fn named(
     Ok(conversations)
 }
 
-/// How many conversations of a user were last active on a day.
-#[derive(QueryableByName)]
-struct DayOfUser {
-    #[diesel(sql_type = Text)]
-    day: String,
-    #[diesel(sql_type = BigInt)]
-    conversations: i64,
-}
-
-/// A user's conversations, last active first.
-///
-/// The index on `last_day` tells which days the page lies in; only their tables are read.
-pub(super) async fn of_user(
+/// The conversation with this id, as it stands.
+pub(super) async fn find(
     connection: &mut AsyncMysqlConnection,
-    mode: Mode,
-    tenant: &str,
-    user: &str,
-    limit: usize,
-    offset: usize,
-) -> Answer<Page<Conversation>> {
-    let days: Vec<DayOfUser> = sql_query(
-        "SELECT CAST(last_day AS CHAR) AS day, COUNT(*) AS conversations FROM conversations \
-         WHERE tenant = ? AND user_identifier = ? GROUP BY last_day ORDER BY last_day DESC",
-    )
-    .bind::<Text, _>(tenant)
-    .bind::<Text, _>(user)
-    .load(connection)
-    .await?;
-    let mut skip = as_limit(offset);
-    let mut missing = as_limit(limit);
-    let uncounted = Uncounted::find(connection).await?;
-    let mut data = Vec::new();
-    let mut has_more = false;
-    for DayOfUser { day, conversations } in days {
-        if skip >= conversations {
-            skip -= conversations;
-            continue;
-        }
-        let taken = missing.min(conversations - skip);
-        has_more = taken < conversations - skip;
-        if taken > 0
-            && let Some(day) = Day::parse(&day)
-        {
-            let page = (taken, skip);
-            for active in active_on(connection, mode, (tenant, user), day, page).await? {
-                let ActiveRow { row, newest } = active;
-                data.push(complete(connection, mode, row, &uncounted, newest).await?);
-            }
-        }
-        missing -= taken;
-        skip = 0;
-        if has_more {
-            break;
-        }
-    }
-    Ok(Page { data, has_more })
+    conversation: Id,
+) -> Answer<Option<ConversationRow>> {
+    const FIND: &str = "SELECT id, tenant, session_id, user_identifier, title, session_source, \
+         created_at, message_count, first_day, last_day FROM conversations WHERE id = ?";
+    let find = Statement {
+        sql: FIND,
+        values: &[Value::Bytes(*conversation.as_bytes())],
+    };
+    let rows: Vec<ConversationRow> = find.load(connection).await?;
+    Ok(rows.into_iter().next())
 }
 
-/// A conversation with the time of its newest row of its last day.
-struct ActiveRow {
-    row: ConversationRow,
-    newest: Option<UnixMillis>,
+/// The days of which a conversation's stored count does not know all.
+pub(super) struct Uncounted {
+    /// Not closed yet: no count has them.
+    open: Vec<Day>,
+    /// Closed, and written to since: the counts have a part of them.
+    dirty: Vec<Day>,
 }
 
-impl Build<Mysql> for ActiveRow {
-    fn build<'a>(row: &impl NamedRow<'a, Mysql>) -> deserialize::Result<Self> {
-        let time = |name| NamedRow::get::<Nullable<Datetime>, Option<Millis>>(row, name);
-        let newest = time("newest_message")?.max(time("newest_error")?);
+impl Uncounted {
+    pub(super) async fn find(connection: &mut AsyncMysqlConnection) -> Answer<Self> {
         Ok(Self {
-            newest: newest.map(|time| time.0),
-            row: ConversationRow::build(row)?,
+            open: days_where(connection, "closed_at IS NULL").await?,
+            dirty: days_where(connection, "closed_at IS NOT NULL AND dirty <> 0").await?,
         })
     }
 }
 
-async fn active_on(
+async fn days_where(connection: &mut AsyncMysqlConnection, condition: &str) -> Answer<Vec<Day>> {
+    let rows: Vec<TextRow> = sql_query(format!(
+        "SELECT CAST(day AS CHAR) AS value FROM recording_days WHERE {condition}"
+    ))
+    .load(connection)
+    .await?;
+    Ok(days::parse(&rows))
+}
+
+/// Adds what the stored count does not know, and the time of the newest row where it is not known yet.
+pub(super) async fn complete(
     connection: &mut AsyncMysqlConnection,
     mode: Mode,
-    (tenant, user): (&str, &str),
+    row: ConversationRow,
+    uncounted: &Uncounted,
+    newest: Option<UnixMillis>,
+) -> Answer<Conversation> {
+    let within = |day: &&Day| row.first_day <= **day && **day <= row.conversation.last_day;
+    let (mut count, days) = if uncounted.dirty.iter().any(|day| within(&day)) {
+        let days = days::between(connection, row.first_day, row.conversation.last_day).await?;
+        (0, days)
+    } else {
+        let open = uncounted.open.iter().filter(within).copied();
+        (row.conversation.message_count, open.collect())
+    };
+    for day in days {
+        count += count_day(connection, mode, row.conversation.id, day).await?;
+    }
+    let newest = match newest {
+        Some(newest) => Some(newest),
+        None => newest_row(connection, mode, &row).await?,
+    };
+    let mut conversation = row.conversation;
+    conversation.message_count = count;
+    conversation.updated_at = newest.unwrap_or(conversation.created_at);
+    Ok(conversation)
+}
+
+async fn count_day(
+    connection: &mut AsyncMysqlConnection,
+    mode: Mode,
+    conversation: Id,
     day: Day,
-    (limit, offset): (i64, i64),
-) -> Answer<Vec<ActiveRow>> {
-    let columns = columns::CONVERSATION;
-    let messages = mode.table(MESSAGES, day);
-    let errors = mode.table(ERRORS, day);
-    let newest = |table: &str| {
-        format!(
-            "(SELECT MAX(h.created_at) FROM {table} AS h WHERE h.conversation_id = conversations.id)"
-        )
-    };
-    // GREATEST() of a NULL and a time is NULL: a conversation may have rows of one kind only.
-    let query = |message: &str, error: &str| {
-        sql_query(format!(
-            "SELECT {columns}, {message} AS newest_message, {error} AS newest_error \
-             FROM conversations WHERE tenant = ? AND user_identifier = ? AND last_day = ? \
-             ORDER BY GREATEST(COALESCE(newest_message, newest_error, created_at), \
-             COALESCE(newest_error, newest_message, created_at)) DESC, id LIMIT ? OFFSET ?"
-        ))
-        .bind::<Text, _>(tenant.to_owned())
-        .bind::<Text, _>(user.to_owned())
-        .bind::<Text, _>(day.to_string())
-        .bind::<BigInt, _>(limit)
-        .bind::<BigInt, _>(offset)
-    };
-    let rows = query(&newest(&messages), &newest(&errors))
-        .load(connection)
-        .await
-        .map_err(Into::into);
-    match unless_dropped(connection, rows).await? {
-        Some(rows) => Ok(rows),
-        None => {
-            let unknown = "CAST(NULL AS DATETIME(3))";
-            Ok(query(unknown, unknown).load(connection).await?)
+) -> Answer<i64> {
+    let table = mode.table(MESSAGES, day);
+    let counted = columns::COUNTED;
+    let count = sql_query(format!(
+        "SELECT COUNT(*) AS value FROM {table} \
+         WHERE conversation_id = ? AND created_at BETWEEN ? AND ? AND {counted}"
+    ))
+    .bind::<Binary, _>(conversation.as_bytes().as_slice())
+    .bind::<Datetime, _>(Millis(day.start_ms()))
+    .bind::<Datetime, _>(Millis(day.end_ms().saturating_sub(1)))
+    .get_result::<NumberRow>(connection)
+    .await
+    .map_err(Into::into);
+    let row = unless_dropped(connection, count).await?;
+    Ok(row.and_then(|row| row.value).unwrap_or(0))
+}
+
+/// One time.
+#[derive(QueryableByName)]
+struct TimeRow {
+    #[diesel(sql_type = Nullable<Datetime>)]
+    value: Option<Millis>,
+}
+
+/// The time of the newest row of either kind.
+async fn newest_row(
+    connection: &mut AsyncMysqlConnection,
+    mode: Mode,
+    row: &ConversationRow,
+) -> Answer<Option<UnixMillis>> {
+    let (first, last) = (row.first_day, row.conversation.last_day);
+    let messages = tables(connection, mode, MESSAGES, first, last).await?;
+    let errors = tables(connection, mode, ERRORS, first, last).await?;
+    for day in messages.into_iter().zip(errors) {
+        let mut newest = None;
+        for table in [day.0, day.1] {
+            let time = sql_query(format!(
+                "SELECT MAX(created_at) AS value FROM {table} WHERE conversation_id = ?"
+            ))
+            .bind::<Binary, _>(row.conversation.id.as_bytes().as_slice())
+            .get_result::<TimeRow>(connection)
+            .await
+            .map_err(Into::into);
+            let time = unless_dropped(connection, time).await?;
+            newest = newest.max(time.and_then(|time| time.value));
+        }
+        if let Some(Millis(newest)) = newest {
+            return Ok(Some(newest));
         }
     }
+    Ok(None)
 }
