@@ -24,6 +24,7 @@ mod statement;
 mod datetime;
 mod read;
 mod list;
+mod complete;
 mod pages;
 mod decode;
 mod stats;

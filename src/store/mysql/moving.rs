@@ -37,8 +37,9 @@ pub(super) async fn change(connection: &mut AsyncMysqlConnection, wanted: Mode) 
         failed => failed,
     };
     let moved = asked(connection, moved).await;
-    if moved.is_err() {
-        connection.batch_execute("ROLLBACK").await?;
+    if moved.is_err() && connection.batch_execute("ROLLBACK").await.is_err() {
+        // Whoever comes next tidies up.
+        return moved;
     }
     let tidied = tidy(connection).await;
     match (moved, asked(connection, tidied).await) {
@@ -56,8 +57,8 @@ pub(super) async fn begin(connection: &mut AsyncMysqlConnection, wanted: Mode) -
     Lock::Tables.take(connection, PATIENCE).await?;
     let begun = begin_alone(connection, wanted).await;
     let begun = asked(connection, begun).await;
-    if begun.is_err() {
-        connection.batch_execute("ROLLBACK").await?;
+    if begun.is_err() && connection.batch_execute("ROLLBACK").await.is_err() {
+        return begun;
     }
     Lock::Tables.release(connection).await?;
     begun

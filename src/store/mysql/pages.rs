@@ -10,18 +10,18 @@ use diesel::{
 use diesel_async::{AsyncMysqlConnection, RunQueryDsl};
 
 use super::{
+    complete::{Listed, complete},
     datetime::Millis,
     days::NumberRow,
     decode::ConversationRow,
     error::Answer,
     layout::Mode,
-    list::{Uncounted, complete},
     read::{as_limit, unless_dropped},
     statement::{Once, Statement, Value},
 };
 use crate::{
     partition::{Day, ERRORS, MESSAGES},
-    store::{Conversation, Page, Place, UnixMillis, columns},
+    store::{Conversation, Page, Place, columns},
 };
 
 /// Whose conversations.
@@ -54,7 +54,7 @@ pub(super) async fn of_user(
         offset,
         limit,
     } = wanted;
-    let mut found: Vec<ListedRow> = Vec::new();
+    let mut found: Vec<Listed> = Vec::new();
     let mut skip = as_limit(offset);
     let mut next = Some(after.map_or(Day::MAX, |place| place.last_day));
     let mut has_more = false;
@@ -85,7 +85,7 @@ pub(super) async fn of_user(
         let rows = list
             .page(connection, as_limit(missing).saturating_add(1), skip)
             .await?;
-        found.extend(rows);
+        found.extend(rows.into_iter().map(|row| row.0));
         if found.len() > limit {
             has_more = true;
             break;
@@ -93,12 +93,10 @@ pub(super) async fn of_user(
         skip = 0;
     }
     found.truncate(limit);
-    let uncounted = Uncounted::find(connection).await?;
-    let mut data = Vec::with_capacity(found.len());
-    for ListedRow { row, active_at } in found {
-        data.push(complete(connection, mode, row, &uncounted, Some(active_at)).await?);
-    }
-    Ok(Page { data, has_more })
+    Ok(Page {
+        data: complete(connection, mode, found).await?,
+        has_more,
+    })
 }
 
 /// The newest day up to this one on which conversations of the user were last active.
@@ -127,19 +125,16 @@ struct DayRow {
     value: Option<Day>,
 }
 
-/// A conversation with the time by which it is listed.
-struct ListedRow {
-    row: ConversationRow,
-    active_at: UnixMillis,
-}
+/// A conversation as it is listed.
+struct ListedRow(Listed);
 
 impl Build<Mysql> for ListedRow {
     fn build<'a>(row: &impl NamedRow<'a, Mysql>) -> deserialize::Result<Self> {
         let active_at: Millis = NamedRow::get::<Datetime, _>(row, "active_at")?;
-        Ok(Self {
-            active_at: active_at.0,
+        Ok(Self(Listed {
+            active_at: Some(active_at.0),
             row: ConversationRow::build(row)?,
-        })
+        }))
     }
 }
 

@@ -4,15 +4,15 @@ use std::ops::AddAssign;
 
 use diesel::{
     QueryableByName, sql_query,
-    sql_types::{BigInt, Binary, Text},
+    sql_types::{Binary, Text},
 };
-use diesel_async::{AsyncMysqlConnection, RunQueryDsl};
+use diesel_async::{AsyncMysqlConnection, RunQueryDsl, SimpleAsyncConnection};
 
 use super::{
     datetime::Millis,
     days::TextRow,
     error::Answer,
-    read::as_limit,
+    layout::{self, Layout},
     statement::{LONGEST_LIST, Statement, Value, filled, marks},
 };
 use crate::partition::{Day, ERRORS, MESSAGES};
@@ -33,25 +33,29 @@ impl AddAssign for Deleted {
     }
 }
 
+/// What holds of a conversation all of whose days were dropped.
+const HAS_NOTHING: &str = "NOT EXISTS (SELECT 1 FROM recording_days AS d \
+     WHERE d.day BETWEEN conversations.first_day AND conversations.last_day)";
+
 #[derive(QueryableByName)]
 struct IdRow {
     #[diesel(sql_type = Binary)]
     value: Vec<u8>,
 }
 
-/// Removes the conversations that were last active before this day.
+/// Removes the conversations that were last active before this day and have no day left.
 pub(super) async fn remove_conversations(
     connection: &mut AsyncMysqlConnection,
     end: Day,
 ) -> Answer<()> {
     let mut after = Vec::new();
     loop {
-        let rows: Vec<IdRow> = sql_query(
-            "SELECT id AS value FROM conversations WHERE last_day < ? AND id > ? ORDER BY id LIMIT ?",
-        )
+        let rows: Vec<IdRow> = sql_query(format!(
+            "SELECT id AS value FROM conversations WHERE last_day < ? AND {HAS_NOTHING} AND id > ? \
+             ORDER BY id LIMIT {LONGEST_LIST}"
+        ))
         .bind::<Text, _>(end.to_string())
         .bind::<Binary, _>(&after)
-        .bind::<BigInt, _>(as_limit(LONGEST_LIST))
         .load(connection)
         .await?;
         let ids: Vec<[u8; 16]> = rows
@@ -62,28 +66,38 @@ pub(super) async fn remove_conversations(
             return Ok(());
         };
         after = last.to_vec();
-        let end = end.to_string();
+        // Who writes meanwhile has made them anew, or will.
+        connection.batch_execute("START TRANSACTION").await?;
+        Layout::lock(connection).await?;
         let ids = filled(ids.into_iter().map(Value::Bytes).collect());
-        let sql = format!(
-            "DELETE FROM conversations WHERE last_day < ? AND id IN ({})",
-            marks(ids.len())
-        );
-        let mut values = vec![Value::Text(&end)];
-        values.extend(ids);
         let delete = Statement {
-            sql: &sql,
-            values: &values,
+            sql: &format!(
+                "DELETE FROM conversations WHERE id IN ({}) AND {HAS_NOTHING}",
+                marks(ids.len())
+            ),
+            values: &ids,
         };
         delete.execute(connection).await?;
+        layout::count(connection, "removals").await?;
+        connection.batch_execute("COMMIT").await?;
     }
 }
 
-/// Deletes the rows before this day from the single tables, and says how many of each kind they
-/// were. Their index on users leads to them.
+/// Deletes the rows before this day, but for those of the days that are kept, from the single tables.
+/// Their index on users leads to them. Says how many of each kind they were.
 pub(super) async fn delete_rows(
     connection: &mut AsyncMysqlConnection,
     end: Day,
+    kept: &[Day],
 ) -> Answer<Deleted> {
+    let kept: Vec<String> = kept.iter().map(|day| format!("'{day}'")).collect();
+    let condition = match kept.as_slice() {
+        [] => "created_at < ?".to_owned(),
+        kept => format!(
+            "created_at < ? AND DATE(created_at) NOT IN ({})",
+            kept.join(", ")
+        ),
+    };
     let mut deleted = Deleted::default();
     for (prefix, deleted) in [MESSAGES, ERRORS].into_iter().zip(&mut deleted.0) {
         let mut from = String::new();
@@ -100,7 +114,7 @@ pub(super) async fn delete_rows(
             };
             // The next name there can be.
             from = format!("{}\0", last.value);
-            *deleted += delete_of_users(connection, prefix, &users, end).await?;
+            *deleted += delete_of_users(connection, prefix, &users, end, &condition).await?;
         }
     }
     Ok(deleted)
@@ -111,11 +125,12 @@ async fn delete_of_users(
     prefix: &str,
     users: &[TextRow],
     end: Day,
+    condition: &str,
 ) -> Answer<usize> {
     let users = users.iter().map(|row| Value::Text(&row.value)).collect();
     let users = filled(users);
     let sql = format!(
-        "DELETE FROM {prefix} WHERE user_id IN ({}) AND created_at < ? LIMIT {ROWS_AT_ONCE}",
+        "DELETE FROM {prefix} WHERE user_id IN ({}) AND {condition} LIMIT {ROWS_AT_ONCE}",
         marks(users.len())
     );
     let mut values = users;

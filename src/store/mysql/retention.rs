@@ -1,7 +1,9 @@
 //! Dropping old days, with the conversations that then have nothing left.
 //!
-//! A note in `recording_meta` stands from the first change to the last, so that the next call brings
-//! to an end what a crash cut off. Every step may run again.
+//! A day is dropped when it is taken out of `recording_days`, in one transaction with a note in
+//! `recording_meta`. The note says up to which day there may be tables, rows and conversations of
+//! days that are dropped, and stands until they are swept away: by this call, or, where it was cut
+//! off, by the next.
 
 use diesel::{sql_query, sql_types::Text};
 use diesel_async::{AsyncMysqlConnection, RunQueryDsl, SimpleAsyncConnection};
@@ -26,25 +28,8 @@ const NOTE: &str = "partition_drop";
 
 /// Days dropped while nobody makes tables: a second or two.
 const DAYS_AT_ONCE: usize = 30;
-/// Somebody's long query on an old day is not waited for: the day is dropped by the next call.
+/// Somebody's long query on an old day is not waited for: its table is dropped by the next call.
 const DROP_PATIENCE_SECONDS: u32 = 2;
-
-/// Drops what somebody had begun to drop and did not end; whoever calls this does the upkeep.
-pub(super) async fn finish(connection: &mut AsyncMysqlConnection) -> Answer<()> {
-    if noted(connection).await?.is_some() {
-        drop_before(connection, Day::MIN).await?;
-    }
-    Ok(())
-}
-
-async fn noted(connection: &mut AsyncMysqlConnection) -> Answer<Option<Day>> {
-    let rows: Vec<TextRow> = sql_query(
-        "SELECT CAST(value AS CHAR) AS value FROM recording_meta WHERE `key` = 'partition_drop'",
-    )
-    .load(connection)
-    .await?;
-    Ok(days::parse(&rows).as_slice().first().copied())
-}
 
 /// Drops what is older than the day `rows`, and of `usage_daily` what is older than `usage`; whoever
 /// calls this does the upkeep.
@@ -53,15 +38,9 @@ pub(super) async fn retain(
     rows: Option<Day>,
     usage: Option<Day>,
 ) -> Answer<()> {
+    finish(connection).await?;
     if let Some(before) = rows {
-        let mode = Layout::read(connection).await?.mode;
-        if noted(connection).await?.is_some()
-            || !old_days(connection, mode, before).await?.is_empty()
-        {
-            drop_before(connection, before).await?;
-        }
-        forget(connection, "recording_rejects", "created_at", before).await?;
-        forget(connection, "response_ids", "seen_at", before).await?;
+        drop_before(connection, before).await?;
     }
     if let Some(before) = usage {
         forget(connection, "usage_daily", "day", before).await?;
@@ -74,12 +53,14 @@ pub(super) async fn drop_partitions(
     connection: &mut AsyncMysqlConnection,
     before: Day,
 ) -> Answer<Vec<Partition>> {
-    let mode = Layout::read(connection).await?.mode;
+    finish(connection).await?;
     let mut partitions = Vec::new();
-    if mode == Mode::Daily {
+    if Layout::read(connection).await?.mode == Mode::Daily {
+        let dropped = days::between(connection, Day::MIN, before.previous()).await?;
         for prefix in [MESSAGES, ERRORS] {
-            let days = days::existing(connection, prefix).await?;
-            for day in days.into_iter().take_while(|day| *day < before) {
+            let mut days = days::existing(connection, prefix).await?;
+            days.retain(|day| *day < before && dropped.contains(day));
+            for day in days {
                 partitions.push(measure(connection, day.table_name(prefix), Some(day)).await?);
             }
         }
@@ -95,52 +76,26 @@ pub(super) async fn drop_partitions(
             });
         }
     }
-    forget(connection, "recording_rejects", "created_at", before).await?;
-    forget(connection, "response_ids", "seen_at", before).await?;
     Ok(partitions)
 }
 
 async fn drop_before(connection: &mut AsyncMysqlConnection, before: Day) -> Answer<Deleted> {
-    let mut deleted = Deleted::default();
     let mode = Layout::read(connection).await?.mode;
-    let before = noted(connection)
-        .await?
-        .map_or(before, |day| day.max(before));
-    layout::set(connection, NOTE, &before.to_string()).await?;
-    let days = old_days(connection, mode, before).await?;
+    let mut deleted = Deleted::default();
+    let mut days = days::between(connection, Day::MIN, before.previous()).await?;
+    days.retain(|day| *day < before);
     let mut portions = days.chunks(DAYS_AT_ONCE).peekable();
     while let Some(portion) = portions.next() {
-        let end = portions
-            .peek()
-            .and_then(|next| next.split_first().map(|(day, _)| *day));
-        deleted += drop_days(connection, mode, portion, end.unwrap_or(before)).await?;
+        let next = portions.peek().and_then(|next| next.split_first());
+        let end = next.map_or(before, |(day, _)| *day);
+        deleted += drop_days(connection, mode, portion, end).await?;
     }
-    if days.is_empty() {
-        deleted += drop_days(connection, mode, &[], before).await?;
-    }
-    layout::unset(connection, NOTE).await?;
+    forget(connection, "recording_rejects", "created_at", before).await?;
+    forget(connection, "response_ids", "seen_at", before).await?;
     Ok(deleted)
 }
 
-/// The days before this one that have tables or are known to have had rows, oldest first.
-async fn old_days(
-    connection: &mut AsyncMysqlConnection,
-    mode: Mode,
-    before: Day,
-) -> Answer<Vec<Day>> {
-    let mut days = days::between(connection, Day::MIN, before.previous()).await?;
-    if mode == Mode::Daily {
-        for prefix in [MESSAGES, ERRORS] {
-            days.extend(days::existing(connection, prefix).await?);
-        }
-    }
-    days.retain(|day| *day < before);
-    days.sort_unstable();
-    days.dedup();
-    Ok(days)
-}
-
-/// Drops these days, which are all before `end` that there are.
+/// Drops these days, which are all that there are before `end`.
 async fn drop_days(
     connection: &mut AsyncMysqlConnection,
     mode: Mode,
@@ -154,29 +109,21 @@ async fn drop_days(
     counts::recount(connection, mode, end).await?;
     let mut deleted = Deleted::default();
     if mode == Mode::Single {
-        deleted += delete_rows(connection, end).await?;
+        deleted += delete_rows(connection, end, &[]).await?;
     }
     Lock::Tables.take(connection, PATIENCE).await?;
-    let dropped = drop_alone(connection, mode, days, end).await;
-    let dropped = asked(connection, dropped).await;
-    if dropped.is_err() {
-        connection.batch_execute("ROLLBACK").await?;
-    }
-    let relaxed = relax(connection).await;
-    Lock::Tables.release(connection).await?;
-    relaxed?;
-    deleted += dropped?;
+    let dropped = match forget_days(connection, mode, end).await {
+        Ok(()) => drop_tables(connection, end).await,
+        failed => failed,
+    };
+    release_tables(connection, dropped).await?;
+    deleted += sweep(connection, mode, end).await?;
     Ok(deleted)
 }
 
-/// From the transaction on nobody writes to these days before he has made them anew, which the lock
-/// of the tables keeps him from.
-async fn drop_alone(
-    connection: &mut AsyncMysqlConnection,
-    mode: Mode,
-    days: &[Day],
-    end: Day,
-) -> Answer<Deleted> {
+/// Nobody writes to these days any more before he has made them anew, which the lock of the tables
+/// keeps him from.
+async fn forget_days(connection: &mut AsyncMysqlConnection, mode: Mode, end: Day) -> Answer<()> {
     views::replace(connection, mode, end).await;
     connection.batch_execute("START TRANSACTION").await?;
     Layout::lock(connection).await?;
@@ -184,21 +131,61 @@ async fn drop_alone(
         .bind::<Text, _>(end.to_string())
         .execute(connection)
         .await?;
-    layout::count(connection, "removals").await?;
+    layout::set(connection, NOTE, &end.to_string()).await?;
     connection.batch_execute("COMMIT").await?;
-    let mut deleted = Deleted::default();
-    if mode == Mode::Single {
-        // What came meanwhile.
-        deleted = delete_rows(connection, end).await?;
-    }
-    remove_conversations(connection, end).await?;
-    if mode == Mode::Daily {
-        hurry(connection, DROP_PATIENCE_SECONDS).await?;
-        for day in days {
-            let tables = [MESSAGES, ERRORS].map(|prefix| day.table_name(prefix));
-            let sql = format!("DROP TABLE IF EXISTS {}", tables.join(", "));
-            connection.batch_execute(&sql).await?;
+    Ok(())
+}
+
+/// Drops the tables of days before this one that are no days any more.
+async fn drop_tables(connection: &mut AsyncMysqlConnection, end: Day) -> Answer<()> {
+    hurry(connection, DROP_PATIENCE_SECONDS).await?;
+    let kept = days::between(connection, Day::MIN, end).await?;
+    for prefix in [MESSAGES, ERRORS] {
+        for day in days::existing(connection, prefix).await? {
+            if day < end && !kept.contains(&day) {
+                let sql = format!("DROP TABLE IF EXISTS {}", day.table_name(prefix));
+                connection.batch_execute(&sql).await?;
+            }
         }
     }
+    Ok(())
+}
+
+async fn release_tables(connection: &mut AsyncMysqlConnection, dropped: Answer<()>) -> Answer<()> {
+    let dropped = asked(connection, dropped).await;
+    if dropped.is_err() && connection.batch_execute("ROLLBACK").await.is_err() {
+        return dropped;
+    }
+    let relaxed = relax(connection).await;
+    Lock::Tables.release(connection).await?;
+    dropped.and(relaxed)
+}
+
+/// Sweeps away what somebody had begun to drop; whoever calls this does the upkeep.
+pub(super) async fn finish(connection: &mut AsyncMysqlConnection) -> Answer<()> {
+    let notes: Vec<TextRow> = sql_query(
+        "SELECT CAST(value AS CHAR) AS value FROM recording_meta WHERE `key` = 'partition_drop'",
+    )
+    .load(connection)
+    .await?;
+    for end in days::parse(&notes) {
+        let mode = Layout::read(connection).await?.mode;
+        Lock::Tables.take(connection, PATIENCE).await?;
+        let dropped = drop_tables(connection, end).await;
+        release_tables(connection, dropped).await?;
+        sweep(connection, mode, end).await?;
+    }
+    Ok(())
+}
+
+/// Removes what is left of days before this one that are no days any more, and the note.
+async fn sweep(connection: &mut AsyncMysqlConnection, mode: Mode, end: Day) -> Answer<Deleted> {
+    let mut deleted = Deleted::default();
+    if mode == Mode::Single {
+        let kept = days::between(connection, Day::MIN, end).await?;
+        deleted += delete_rows(connection, end, &kept).await?;
+    }
+    remove_conversations(connection, end).await?;
+    layout::unset(connection, NOTE).await?;
     Ok(deleted)
 }

@@ -45,10 +45,12 @@ pub(super) async fn take(connection: &mut AsyncMysqlConnection) -> Answer<()> {
 /// Ends the turn, with what came of it.
 pub(super) async fn end<T>(connection: &mut AsyncMysqlConnection, result: Answer<T>) -> Answer<T> {
     let result = asked(connection, result).await;
-    if result.is_err() {
-        connection.batch_execute("ROLLBACK").await?;
+    if result.is_ok() {
+        Lock::Upkeep.release(connection).await?;
+    } else if connection.batch_execute("ROLLBACK").await.is_ok() {
+        // Without a connection there is no lock either.
+        let _ = Lock::Upkeep.release(connection).await;
     }
-    Lock::Upkeep.release(connection).await?;
     result
 }
 
