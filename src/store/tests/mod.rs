@@ -6,9 +6,15 @@
 pub(super) mod databases;
 mod days;
 mod lists;
+mod mode;
 mod reads;
+mod recall;
+mod retention;
 pub(super) mod rows;
+mod stats;
+mod tables;
 mod together;
+mod truth;
 pub(super) mod writes;
 
 /// What a test needs of a database: a fresh one, stores over it, and what another program sees.
@@ -47,6 +53,17 @@ pub(super) trait Database: Sized + Send + Sync + 'static {
             ..super::StoreOptions::default()
         })
     }
+
+    fn store_in(&self, daily: bool) -> Self::Store {
+        if daily {
+            self.store()
+        } else {
+            self.single_table_store()
+        }
+    }
+
+    /// Adds a row to `response_ids`, seen at this time.
+    async fn add_response_id(&self, seen_at: super::UnixMillis);
 
     /// The one number that this query answers with.
     async fn number(&self, sql: &str) -> i64;
@@ -104,11 +121,14 @@ suite! {
     reads "current_thread" {
         what_was_never_written_is_not_found,
         one_store_serves_several_runtimes_that_come_and_go,
+        pages_before_an_id_make_the_whole_conversation,
     }
     lists "multi_thread" {
         a_user_sees_what_was_last_active_first,
         a_user_sees_the_same_from_a_single_table,
         a_name_finds_every_user_who_uses_it,
+        pages_by_place_make_the_whole_list,
+        a_place_stays_where_its_conversation_stood,
     }
     days "multi_thread" {
         preparing_makes_today_and_three_days_and_nothing_the_second_time,
@@ -120,6 +140,42 @@ suite! {
         a_call_closes_a_week_at_most_and_the_next_goes_on,
         a_dropped_day_stops_neither_closing_nor_reading,
         a_new_day_follows_a_later_migration,
+    }
+    stats "current_thread" {
+        stats_are_what_the_rows_say,
+        stats_of_a_range_that_ends_before_it_begins_are_empty,
+        sums_stop_at_the_largest_number,
+    }
+    recall "current_thread" {
+        hashes_are_found_in_every_conversation_newest_day_first,
+        many_hashes_may_be_asked_for_at_once,
+        a_head_is_the_newest_message_with_a_hash,
+        once_a_client_sends_its_history_it_stays_so,
+        the_secret_is_the_same_in_every_process,
+    }
+    tables "multi_thread" {
+        of_several_who_make_a_day_at_once_one_does,
+        a_made_day_takes_rows_and_is_seen_by_views,
+        only_tables_of_rows_are_listed,
+        dropping_says_what_went_and_with_how_many_rows,
+        what_is_left_after_dropping_is_counted_right,
+        a_writer_makes_a_conversation_again_that_was_dropped,
+    }
+    retention "multi_thread" {
+        so_many_days_are_kept_and_the_rest_goes,
+        without_retention_all_is_kept,
+        usage_has_a_cutoff_of_its_own,
+        rejects_and_response_ids_go_with_their_days,
+        a_day_of_many_rows_leaves_a_single_table,
+        several_processes_drop_while_others_write,
+    }
+    mode "multi_thread" {
+        every_row_is_found_in_both_modes,
+        setting_the_mode_that_is_changes_nothing,
+        a_new_database_may_change_its_mode,
+        the_same_schema_comes_back,
+        retention_goes_on_in_the_other_mode,
+        writers_follow_without_a_row_lost_or_twice,
     }
     together "multi_thread" {
         four_processes_may_start_at_once,

@@ -2,7 +2,7 @@
 mod server;
 
 pub(in crate::store) use self::server::{Database, Server};
-use crate::store::{Dsn, StoreOptions, mysql::MysqlStore, tests};
+use crate::store::{Dsn, StoreOptions, UnixMillis, mysql::MysqlStore, tests};
 
 pub(in crate::store) fn store(dsn: &str, options: &StoreOptions) -> MysqlStore {
     match dsn.parse() {
@@ -43,6 +43,14 @@ impl tests::Database for Database {
 
     fn store_with(&self, options: &StoreOptions) -> MysqlStore {
         store(&self.dsn(), options)
+    }
+
+    async fn add_response_id(&self, seen_at: UnixMillis) {
+        let sql = format!(
+            "INSERT INTO response_ids VALUES (unhex(md5(uuid())), unhex(md5(uuid())), \
+             unhex(md5(uuid())), '1970-01-01' + INTERVAL {seen_at} * 1000 MICROSECOND)"
+        );
+        self.execute(&sql).await;
     }
 
     async fn number(&self, sql: &str) -> i64 {

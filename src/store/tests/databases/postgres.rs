@@ -2,7 +2,7 @@
 mod server;
 
 pub(in crate::store) use self::server::{Database, Server};
-use crate::store::{Dsn, StoreOptions, postgres::PostgresStore, tests};
+use crate::store::{Dsn, StoreOptions, UnixMillis, postgres::PostgresStore, tests};
 
 pub(in crate::store) fn store(dsn: &str, options: &StoreOptions) -> PostgresStore {
     match dsn.parse() {
@@ -43,6 +43,14 @@ impl tests::Database for Database {
 
     fn store_with(&self, options: &StoreOptions) -> PostgresStore {
         store(&self.dsn(), options)
+    }
+
+    async fn add_response_id(&self, seen_at: UnixMillis) {
+        let sql = format!(
+            "INSERT INTO response_ids VALUES (uuid_send(gen_random_uuid()), gen_random_uuid(), \
+             gen_random_uuid(), to_timestamp({seen_at} / 1000.0))"
+        );
+        self.execute(&sql).await;
     }
 
     async fn number(&self, sql: &str) -> i64 {

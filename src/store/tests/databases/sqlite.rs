@@ -10,7 +10,7 @@ use diesel::{
 use tempfile::TempDir;
 
 use crate::store::{
-    StoreOptions,
+    StoreOptions, UnixMillis,
     sqlite::{Location, SqliteStore},
     tests,
 };
@@ -69,6 +69,13 @@ impl tests::Database for Database {
 
     fn store_with(&self, options: &StoreOptions) -> SqliteStore {
         SqliteStore::new(self.location(), options)
+    }
+
+    async fn add_response_id(&self, seen_at: UnixMillis) {
+        let sql = format!(
+            "INSERT INTO response_ids VALUES (randomblob(16), zeroblob(16), zeroblob(16), {seen_at})"
+        );
+        self.execute(&sql).await;
     }
 
     async fn number(&self, sql: &str) -> i64 {
