@@ -36,7 +36,7 @@ pub(crate) async fn append(
     // Whoever is known by an address only is not part of the scope.
     let named = Some(user_identifier.as_str())
         .filter(|user| Id::conversation(tenant, Some(user), session_id) == *id);
-    let root = || canon::scope(&key, tenant, named);
+    let root = || canon::scope(&key, tenant, named, *id);
     let before = head.map_or_else(root, |head| head.chain_hash);
     Ok(Appended {
         parent: head.map(|head| head.id),

@@ -6,6 +6,7 @@ use serde_json::Value;
 use super::Key;
 use crate::{
     conversation::{Message, ToolCall},
+    id::Id,
     store::ChainHash,
 };
 
@@ -48,13 +49,21 @@ pub(crate) fn chained(key: &Key, parent: &ChainHash, message: &Digest) -> ChainH
     short(&hasher)
 }
 
-/// The hash that every chain of one user of one tenant begins with.
-pub(crate) fn scope(key: &Key, tenant: &str, named_user: Option<&str>) -> ChainHash {
+/// The hash that every chain of one user of one tenant begins with; of nobody's by name, every chain
+/// of one conversation.
+pub(crate) fn scope(
+    key: &Key,
+    tenant: &str,
+    named_user: Option<&str>,
+    conversation: Id,
+) -> ChainHash {
     let mut hasher = Hasher::new_keyed(key);
     put(&mut hasher, "scope");
     put(&mut hasher, tenant);
-    hasher.update(&[u8::from(named_user.is_some())]);
-    put(&mut hasher, named_user.unwrap_or(""));
+    match named_user {
+        Some(user) => put(&mut hasher, user),
+        None => drop(hasher.update(conversation.as_bytes())),
+    }
     short(&hasher)
 }
 
@@ -227,11 +236,15 @@ mod tests {
 
     #[test]
     fn the_parent_is_part_of_the_hash() {
-        let scope = scope(&KEY, "", Some("ada"));
+        let (one, other) = (Id::from_bytes([1; 16]), Id::from_bytes([2; 16]));
+        let scope = scope(&KEY, "", Some("ada"), one);
         let go_on = digest(&KEY, &said("continue"));
         let once = chained(&KEY, &scope, &go_on);
         assert_ne!(once, chained(&KEY, &once, &go_on));
-        assert_ne!(scope, super::scope(&KEY, "", None));
-        assert_ne!(scope, super::scope(&KEY, "a", Some("da")));
+        assert_eq!(scope, super::scope(&KEY, "", Some("ada"), other));
+        assert_ne!(scope, super::scope(&KEY, "a", Some("da"), one));
+        let unnamed = super::scope(&KEY, "", None, one);
+        assert_ne!(scope, unnamed);
+        assert_ne!(unnamed, super::scope(&KEY, "", None, other));
     }
 }

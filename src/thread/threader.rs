@@ -40,6 +40,15 @@ pub(crate) enum Session {
     New(Id),
 }
 
+impl Session {
+    /// The conversation, or the one that begins where none is found.
+    pub(crate) fn id(self) -> Id {
+        match self {
+            Self::Named(id) | Self::Inferred(id) | Self::New(id) => id,
+        }
+    }
+}
+
 /// What became of looking for a place.
 #[derive(Debug)]
 pub(crate) enum Placing {

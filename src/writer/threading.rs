@@ -99,8 +99,8 @@ impl Asking {
 
     fn order(&self) -> Order {
         match self.asked.session {
-            Session::Named(id) | Session::New(id) => Order::Conversation(id),
             Session::Inferred(_) => Order::User(self.asked.scope),
+            session => Order::Conversation(session.id()),
         }
     }
 }
@@ -182,7 +182,12 @@ pub(super) fn ask(threader: &Threader, heard: &Heard) -> Asked {
     let messages = prompt.messages.iter();
     let is_instructed = !prompt.instructions.is_empty() || prompt.tools.is_some();
     Asked {
-        scope: scope(key, &identity.tenant, identity.named_user.as_deref()),
+        scope: scope(
+            key,
+            &identity.tenant,
+            identity.named_user.as_deref(),
+            identity.session.id(),
+        ),
         session: identity.session,
         digests: messages.map(|message| digest(key, message)).collect(),
         answers: prompt.answers().collect(),
