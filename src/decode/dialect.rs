@@ -11,6 +11,7 @@ use crate::conversation::{Prompt, Reply};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
     OpenAiChat,
+    OpenAiCompletions,
 }
 
 impl Dialect {
@@ -28,20 +29,34 @@ impl Dialect {
         while let Some(shorter) = path.strip_suffix(b"/") {
             path = shorter;
         }
-        path.ends_with(b"/chat/completions")
-            .then_some(Self::OpenAiChat)
+        let (before, last) = split(path);
+        match last {
+            b"completions" => match split(before).1 {
+                b"chat" | b"agents" => Some(Self::OpenAiChat),
+                _ => Some(Self::OpenAiCompletions),
+            },
+            _ => None,
+        }
     }
 
     pub(super) fn provider(self) -> &'static str {
         match self {
-            Self::OpenAiChat => "openai",
+            Self::OpenAiChat | Self::OpenAiCompletions => "openai",
         }
     }
 
-    pub(super) fn prompt(self, body: &Body<'_>, policy: &Policy) -> Result<Read<Prompt>, Unread> {
+    /// Reads a request; what of it stands in the path (without a query, as it came) is read there.
+    pub(super) fn prompt(
+        self,
+        _path: &str,
+        body: &Body<'_>,
+        policy: &Policy,
+    ) -> Result<Read<Prompt>, Unread> {
         let (source, held) = body.document(policy)?;
         let read = repaired(&source.text, body.cut, |source| match self {
-            Self::OpenAiChat => openai_chat::prompt(source, policy.keep_media),
+            Self::OpenAiChat | Self::OpenAiCompletions => {
+                openai_chat::prompt(source, policy.keep_media)
+            }
         });
         let read = read.ok_or(Unread::Unknown)?;
         Ok(Read { held, ..read })
@@ -54,9 +69,18 @@ impl Dialect {
             ..*policy
         };
         match self {
-            Self::OpenAiChat => {
+            Self::OpenAiChat | Self::OpenAiCompletions => {
                 openai_chat::reply(&source.text, body.is_event_stream(), body.cut, &policy)
             }
         }
     }
+}
+
+/// The last segment of a path, and what stands before it.
+fn split(path: &[u8]) -> (&[u8], &[u8]) {
+    let Some((before, last)) = memchr::memrchr(b'/', path).and_then(|at| path.split_at_checked(at))
+    else {
+        return (&[], path);
+    };
+    (before, last.get(1..).unwrap_or_default())
 }

@@ -106,6 +106,7 @@ pub(crate) fn exchange(
     policy: &Policy,
 ) -> Spoken {
     let mut hearing = Hearing {
+        path,
         dialect: Dialect::of(path),
         policy: *policy,
         is_read: false,
@@ -116,6 +117,7 @@ pub(crate) fn exchange(
     let prompt = hearing.prompt(request);
     let reply = response.map(|(status, payload)| hearing.reply(status, payload));
     let Hearing {
+        path: _,
         dialect,
         policy: _,
         is_read,
@@ -135,7 +137,8 @@ pub(crate) fn exchange(
 }
 
 /// An exchange of which the bodies are read one after the other, so that one of them is expanded at a time.
-struct Hearing {
+struct Hearing<'a> {
+    path: &'a str,
     dialect: Option<Dialect>,
     /// What the bodies that were read take is taken off it.
     policy: Policy,
@@ -145,13 +148,16 @@ struct Hearing {
     shed_bytes: u64,
 }
 
-impl Hearing {
+impl Hearing<'_> {
     fn prompt(&mut self, payload: Payload<'_>) -> Prompt {
         let body = self.open(payload);
         if body.bytes.is_empty() {
             return Prompt::default();
         }
-        match self.read(&body, Dialect::prompt) {
+        let path = self.path;
+        match self.read(&body, |dialect, body, policy| {
+            dialect.prompt(path, body, policy)
+        }) {
             Ok(prompt) => prompt,
             Err(unread) => Prompt {
                 messages: vec![self.raw(Role::User, &body, unread)],
@@ -199,7 +205,7 @@ impl Hearing {
         reply
     }
 
-    fn open<'a>(&mut self, payload: Payload<'a>) -> Body<'a> {
+    fn open<'b>(&mut self, payload: Payload<'b>) -> Body<'b> {
         let body = Body::open(payload, &self.policy);
         self.truncated = self.truncated.max(body.truncated);
         body
