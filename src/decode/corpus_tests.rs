@@ -12,7 +12,7 @@ use crate::conversation::Choice;
 const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/corpus");
 
 /// Dialects of the corpus that are read, and whose they are.
-const READ: &[(&str, &str)] = &[("openai-chat", "openai")];
+const READ: &[(&str, &str)] = &[("openai-chat", "openai"), ("openai-responses", "openai")];
 
 /// How often each body is cut, differently.
 const CUTS: u64 = 20;
@@ -169,8 +169,39 @@ fn align(ours: &mut Value, theirs: &mut Value) {
 fn roles(dialect: &str, request: &Value) -> Value {
     match dialect {
         "openai-completions" => json!(["user"]),
+        "openai-responses" => turns(request),
         _ => request["roles"].clone(),
     }
+}
+
+/// What the model answers at once is one message, and the result of a call one of the tool.
+fn turns(request: &Value) -> Value {
+    let mut turns = Vec::new();
+    if request["has_system"] == true {
+        turns.push("system");
+    }
+    for role in request["roles"].as_array().into_iter().flatten() {
+        let turn = match role.as_str().expect("a role") {
+            "<string input>" => "user",
+            role @ ("user" | "system" | "developer") => role,
+            role if role.ends_with("_output") => "tool",
+            _ => "assistant",
+        };
+        if turn != "assistant" || turns.last() != Some(&turn) {
+            turns.push(turn);
+        }
+    }
+    json!(turns)
+}
+
+/// The kinds of the items of an answer, in order, where the oracle lists them.
+fn items(spoken: &Spoken, oracle: &Value) -> Option<(Value, Value)> {
+    let items = oracle["expected"]["items"].as_array()?;
+    let choice = spoken.reply.choices.first()?;
+    let output = choice.message.other.get("output");
+    let output = output.and_then(Value::as_array).map(Vec::as_slice);
+    let kinds = output.unwrap_or_default().iter().map(|item| &item["type"]);
+    Some((kinds.cloned().collect(), items.clone().into()))
 }
 
 /// Bytes cut at random places.
@@ -238,6 +269,7 @@ fn differs(
     align(&mut ours, &mut theirs);
     [(ours, theirs), (asked, expected_asked)]
         .into_iter()
+        .chain(items(spoken, oracle))
         .find(|(ours, theirs)| ours != theirs)
         .map(|(ours, theirs)| format!("  ours   {ours}\n  theirs {theirs}"))
 }

@@ -4,14 +4,14 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode;
 
-use super::{Policy, Read, Unread, body::Body, openai_chat, repaired};
+use super::{Policy, Read, Unread, body::Body, openai_chat, openai_responses, path, repaired};
 use crate::conversation::{Prompt, Reply};
 
 /// The wire formats that can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
     OpenAiChat,
-    OpenAiCompletions,
+    OpenAiResponses,
 }
 
 impl Dialect {
@@ -25,38 +25,27 @@ impl Dialect {
         })
     }
 
-    fn at(mut path: &[u8]) -> Option<Self> {
-        while let Some(shorter) = path.strip_suffix(b"/") {
-            path = shorter;
-        }
-        let (before, last) = split(path);
+    fn at(path: &[u8]) -> Option<Self> {
+        let (before, last) = path::split_last(path);
         match last {
-            b"completions" => match split(before).1 {
-                b"chat" | b"agents" => Some(Self::OpenAiChat),
-                _ => Some(Self::OpenAiCompletions),
-            },
+            b"completions" if before.ends_with(b"/chat") => Some(Self::OpenAiChat),
+            b"responses" => Some(Self::OpenAiResponses),
+            b"compact" if before.ends_with(b"/responses") => Some(Self::OpenAiResponses),
             _ => None,
         }
     }
 
     pub(super) fn provider(self) -> &'static str {
         match self {
-            Self::OpenAiChat | Self::OpenAiCompletions => "openai",
+            Self::OpenAiChat | Self::OpenAiResponses => "openai",
         }
     }
 
-    /// Reads a request; what of it stands in the path (without a query, as it came) is read there.
-    pub(super) fn prompt(
-        self,
-        _path: &str,
-        body: &Body<'_>,
-        policy: &Policy,
-    ) -> Result<Read<Prompt>, Unread> {
+    pub(super) fn prompt(self, body: &Body<'_>, policy: &Policy) -> Result<Read<Prompt>, Unread> {
         let (source, held) = body.document(policy)?;
         let read = repaired(&source.text, body.cut, |source| match self {
-            Self::OpenAiChat | Self::OpenAiCompletions => {
-                openai_chat::prompt(source, policy.keep_media)
-            }
+            Self::OpenAiChat => openai_chat::prompt(source, policy.keep_media),
+            Self::OpenAiResponses => openai_responses::prompt(source, policy.keep_media),
         });
         let read = read.ok_or(Unread::Unknown)?;
         Ok(Read { held, ..read })
@@ -68,19 +57,12 @@ impl Dialect {
             max_parsed_bytes: source.room,
             ..*policy
         };
+        let (is_event_stream, cut) = (body.is_event_stream(), body.cut);
         match self {
-            Self::OpenAiChat | Self::OpenAiCompletions => {
-                openai_chat::reply(&source.text, body.is_event_stream(), body.cut, &policy)
+            Self::OpenAiChat => openai_chat::reply(&source.text, is_event_stream, cut, &policy),
+            Self::OpenAiResponses => {
+                openai_responses::reply(&source.text, is_event_stream, cut, &policy)
             }
         }
     }
-}
-
-/// The last segment of a path, and what stands before it.
-fn split(path: &[u8]) -> (&[u8], &[u8]) {
-    let Some((before, last)) = memchr::memrchr(b'/', path).and_then(|at| path.split_at_checked(at))
-    else {
-        return (&[], path);
-    };
-    (before, last.get(1..).unwrap_or_default())
 }

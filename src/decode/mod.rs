@@ -8,8 +8,12 @@ mod encoding;
 mod estimate;
 mod failure;
 mod json;
+mod last;
+mod limits;
 mod media;
 mod openai_chat;
+mod openai_responses;
+mod path;
 mod raw;
 mod repair;
 mod sse;
@@ -106,7 +110,6 @@ pub(crate) fn exchange(
     policy: &Policy,
 ) -> Spoken {
     let mut hearing = Hearing {
-        path,
         dialect: Dialect::of(path),
         policy: *policy,
         is_read: false,
@@ -117,7 +120,6 @@ pub(crate) fn exchange(
     let prompt = hearing.prompt(request);
     let reply = response.map(|(status, payload)| hearing.reply(status, payload));
     let Hearing {
-        path: _,
         dialect,
         policy: _,
         is_read,
@@ -137,8 +139,7 @@ pub(crate) fn exchange(
 }
 
 /// An exchange of which the bodies are read one after the other, so that one of them is expanded at a time.
-struct Hearing<'a> {
-    path: &'a str,
+struct Hearing {
     dialect: Option<Dialect>,
     /// What the bodies that were read take is taken off it.
     policy: Policy,
@@ -148,16 +149,13 @@ struct Hearing<'a> {
     shed_bytes: u64,
 }
 
-impl Hearing<'_> {
+impl Hearing {
     fn prompt(&mut self, payload: Payload<'_>) -> Prompt {
         let body = self.open(payload);
         if body.bytes.is_empty() {
             return Prompt::default();
         }
-        let path = self.path;
-        match self.read(&body, |dialect, body, policy| {
-            dialect.prompt(path, body, policy)
-        }) {
+        match self.read(&body, Dialect::prompt) {
             Ok(prompt) => prompt,
             Err(unread) => Prompt {
                 messages: vec![self.raw(Role::User, &body, unread)],
@@ -205,7 +203,7 @@ impl Hearing<'_> {
         reply
     }
 
-    fn open<'b>(&mut self, payload: Payload<'b>) -> Body<'b> {
+    fn open<'a>(&mut self, payload: Payload<'a>) -> Body<'a> {
         let body = Body::open(payload, &self.policy);
         self.truncated = self.truncated.max(body.truncated);
         body
