@@ -4,13 +4,15 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode;
 
-use super::{Policy, Read, Unread, body::Body, openai_chat, repaired};
+use super::{Policy, Read, Unread, anthropic, body::Body, gemini, openai_chat, path, repaired};
 use crate::conversation::{Prompt, Reply};
 
 /// The wire formats that can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
     OpenAiChat,
+    Anthropic,
+    Gemini,
 }
 
 impl Dialect {
@@ -24,24 +26,50 @@ impl Dialect {
         })
     }
 
-    fn at(mut path: &[u8]) -> Option<Self> {
-        while let Some(shorter) = path.strip_suffix(b"/") {
-            path = shorter;
+    fn at(path: &[u8]) -> Option<Self> {
+        let (before, last) = path::split_last(path);
+        match last {
+            b"completions" if before.ends_with(b"/chat") => Some(Self::OpenAiChat),
+            b"messages" | b"complete" if before.ends_with(b"/v1") => Some(Self::Anthropic),
+            _ => {
+                let (model, method) = path::split_method(last)?;
+                match method {
+                    b"generateContent" | b"streamGenerateContent" => Some(Self::Gemini),
+                    b"rawPredict" | b"streamRawPredict" => match model {
+                        b"count-tokens" => None,
+                        _ if before.ends_with(b"/publishers/mistralai/models") => {
+                            Some(Self::OpenAiChat)
+                        }
+                        _ => Some(Self::Anthropic),
+                    },
+                    _ => None,
+                }
+            }
         }
-        path.ends_with(b"/chat/completions")
-            .then_some(Self::OpenAiChat)
     }
 
     pub(super) fn provider(self) -> &'static str {
         match self {
             Self::OpenAiChat => "openai",
+            Self::Anthropic => "anthropic",
+            Self::Gemini => "google",
         }
+    }
+
+    /// Adds what is not said in the body but in the path.
+    pub(super) fn complete(self, prompt: &mut Prompt, path: &str) {
+        if prompt.model.is_none() {
+            prompt.model = path::model(path);
+        }
+        prompt.stream |= path::asks_for_stream(path);
     }
 
     pub(super) fn prompt(self, body: &Body<'_>, policy: &Policy) -> Result<Read<Prompt>, Unread> {
         let (source, held) = body.document(policy)?;
         let read = repaired(&source.text, body.cut, |source| match self {
             Self::OpenAiChat => openai_chat::prompt(source, policy.keep_media),
+            Self::Anthropic => anthropic::prompt(source, policy.keep_media),
+            Self::Gemini => gemini::prompt(source, policy.keep_media),
         });
         let read = read.ok_or(Unread::Unknown)?;
         Ok(Read { held, ..read })
@@ -53,10 +81,11 @@ impl Dialect {
             max_parsed_bytes: source.room,
             ..*policy
         };
+        let (is_event_stream, cut) = (body.is_event_stream(), body.cut);
         match self {
-            Self::OpenAiChat => {
-                openai_chat::reply(&source.text, body.is_event_stream(), body.cut, &policy)
-            }
+            Self::OpenAiChat => openai_chat::reply(&source.text, is_event_stream, cut, &policy),
+            Self::Anthropic => anthropic::reply(&source.text, is_event_stream, cut, &policy),
+            Self::Gemini => gemini::reply(&source.text, is_event_stream, cut, &policy),
         }
     }
 }

@@ -18,25 +18,13 @@ use self::message::Reader;
 use super::{
     Policy, Read, Unread, estimate, failure,
     json::{self, Field, List},
+    limits::{MAX_CHOICES, MAX_MESSAGES, MAX_PARTS, MAX_TOOL_CALLS},
     sse,
 };
 use crate::{
     conversation::{Choice, Prompt, Reply, Role},
     outcome::Truncated,
 };
-
-/// Messages of a request beyond this are left out, since each becomes a row: a context of a million tokens
-/// leaves 64 for each of so many.
-const MAX_MESSAGES: usize = 16_384;
-
-/// Choices beyond this are left out: no provider allows more than 128.
-const MAX_CHOICES: usize = 1024;
-
-/// Content parts of one message beyond this are left out: no provider comes near it.
-const MAX_PARTS: usize = 4096;
-
-/// Tool calls of one message beyond this are left out: no provider comes near it.
-const MAX_TOOL_CALLS: usize = 4096;
 
 /// Reads a request; `None` where the document is none.
 pub(super) fn prompt(source: &str, keep_media: bool) -> Option<Read<Prompt>> {

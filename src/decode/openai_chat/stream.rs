@@ -4,17 +4,13 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use serde_json::{Value, json};
 
-use super::{
-    MAX_CHOICES,
-    growing::{Growing, keep_last},
-    head::Head,
-    usage, wire,
-};
+use super::{MAX_CHOICES, growing::Growing, head::Head, usage, wire};
 use crate::{
     conversation::{ProviderError, Reply},
     decode::{
         Policy, Read, Unread, estimate, failure,
         json::{self, Field},
+        last::keep_last,
         repair,
         sse::{Event, Events},
     },
