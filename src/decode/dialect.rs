@@ -4,7 +4,10 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode;
 
-use super::{Policy, Read, Unread, body::Body, openai_chat, openai_responses, path, repaired};
+use super::{
+    Policy, Read, Unread, anthropic, body::Body, gemini, openai_chat, openai_responses, path,
+    repaired,
+};
 use crate::conversation::{Prompt, Reply};
 
 /// The wire formats that can be read.
@@ -12,6 +15,8 @@ use crate::conversation::{Prompt, Reply};
 pub(crate) enum Dialect {
     OpenAiChat,
     OpenAiResponses,
+    Anthropic,
+    Gemini,
 }
 
 impl Dialect {
@@ -31,14 +36,38 @@ impl Dialect {
             b"completions" if before.ends_with(b"/chat") => Some(Self::OpenAiChat),
             b"responses" => Some(Self::OpenAiResponses),
             b"compact" if before.ends_with(b"/responses") => Some(Self::OpenAiResponses),
-            _ => None,
+            b"messages" | b"complete" if before.ends_with(b"/v1") => Some(Self::Anthropic),
+            _ => {
+                let (model, method) = path::split_method(last)?;
+                match method {
+                    b"generateContent" | b"streamGenerateContent" => Some(Self::Gemini),
+                    b"rawPredict" | b"streamRawPredict" => match model {
+                        b"count-tokens" => None,
+                        _ if before.ends_with(b"/publishers/mistralai/models") => {
+                            Some(Self::OpenAiChat)
+                        }
+                        _ => Some(Self::Anthropic),
+                    },
+                    _ => None,
+                }
+            }
         }
     }
 
     pub(super) fn provider(self) -> &'static str {
         match self {
             Self::OpenAiChat | Self::OpenAiResponses => "openai",
+            Self::Anthropic => "anthropic",
+            Self::Gemini => "google",
         }
+    }
+
+    /// Adds what is not said in the body but in the path.
+    pub(super) fn complete(self, prompt: &mut Prompt, path: &str) {
+        if prompt.model.is_none() {
+            prompt.model = path::model(path);
+        }
+        prompt.stream |= path::asks_for_stream(path);
     }
 
     pub(super) fn prompt(self, body: &Body<'_>, policy: &Policy) -> Result<Read<Prompt>, Unread> {
@@ -46,6 +75,8 @@ impl Dialect {
         let read = repaired(&source.text, body.cut, |source| match self {
             Self::OpenAiChat => openai_chat::prompt(source, policy.keep_media),
             Self::OpenAiResponses => openai_responses::prompt(source, policy.keep_media),
+            Self::Anthropic => anthropic::prompt(source, policy.keep_media),
+            Self::Gemini => gemini::prompt(source, policy.keep_media),
         });
         let read = read.ok_or(Unread::Unknown)?;
         Ok(Read { held, ..read })
@@ -63,6 +94,8 @@ impl Dialect {
             Self::OpenAiResponses => {
                 openai_responses::reply(&source.text, is_event_stream, cut, &policy)
             }
+            Self::Anthropic => anthropic::reply(&source.text, is_event_stream, cut, &policy),
+            Self::Gemini => gemini::reply(&source.text, is_event_stream, cut, &policy),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Lenient JSON: what has not the expected type is kept or passed over, and never fails the document.
 
+mod elements;
 mod text_or_list;
 
 use std::{borrow::Cow, fmt};
@@ -10,7 +11,10 @@ use serde::{
 };
 use serde_json::{Map, Value, value::RawValue};
 
-pub(super) use self::text_or_list::{source_text_or_list, text_or_list};
+pub(super) use self::{
+    elements::elements,
+    text_or_list::{source_text_or_list, text_or_list},
+};
 
 /// A key, or any other string, borrowed where the source holds it without escapes.
 pub(super) struct Text<'a>(pub(super) Cow<'a, str>);

@@ -1,5 +1,7 @@
 //! Bytes in, messages out. Nothing here knows of databases, threads or time.
 
+mod anthropic;
+mod blocks;
 mod body;
 #[cfg(test)]
 mod corpus_tests;
@@ -7,6 +9,7 @@ mod dialect;
 mod encoding;
 mod estimate;
 mod failure;
+mod gemini;
 mod json;
 mod last;
 mod limits;
@@ -117,7 +120,10 @@ pub(crate) fn exchange(
         truncated: Truncated::No,
         shed_bytes: 0,
     };
-    let prompt = hearing.prompt(request);
+    let mut prompt = hearing.prompt(request);
+    if let Some(dialect) = hearing.dialect {
+        dialect.complete(&mut prompt, path);
+    }
     let reply = response.map(|(status, payload)| hearing.reply(status, payload));
     let Hearing {
         dialect,
