@@ -64,7 +64,7 @@ fn choice(choice: &Choice) -> Value {
     let calls = message.tool_calls.iter().map(|call| {
         json!({"id": call.id, "type": call.kind, "name": call.name, "arguments": call.arguments, "form": "string"})
     });
-    json!({
+    let mut read = json!({
         "index": choice.index,
         "role": message.role.as_str(),
         "text": text(Some(&message.content)),
@@ -72,7 +72,11 @@ fn choice(choice: &Choice) -> Value {
         "refusal": text(message.refusal.as_deref()),
         "tool_calls": same(&calls.collect()),
         "finish_reason": text(choice.finish_reason.as_deref()),
-    })
+    });
+    if let Some(embeddings) = message.other.get("embeddings") {
+        read["embeddings"] = embeddings["count"].clone();
+    }
+    read
 }
 
 fn decoded(spoken: &Spoken, status: &Value) -> Value {
@@ -135,7 +139,18 @@ fn expected(oracle: &Value) -> Value {
             }
         }
     }
+    if expected["kind"] == "embedding" {
+        let count = expected["n_embeddings"].take();
+        expected["kind"] = "message".into();
+        expected["stream_error"] = Value::Null;
+        // What is stated of the vectors needs an answer to stand on.
+        expected["choices"] = json!([{
+            "index": 0, "role": null, "text": null, "reasoning": null, "refusal": null,
+            "tool_calls": null, "finish_reason": null, "embeddings": count,
+        }]);
+    }
     if let Some(members) = expected.as_object_mut() {
+        members.remove("n_embeddings");
         members.remove("stream");
         members.remove("blocks");
         members.remove("items");
@@ -166,12 +181,24 @@ fn align(ours: &mut Value, theirs: &mut Value) {
 }
 
 /// The roles of a request as they are to be read, from how the oracle lists its messages.
-fn roles(dialect: &str, request: &Value) -> Value {
+fn roles(dialect: &str, interaction: &Value, request: &Value) -> Value {
     match dialect {
-        "openai-completions" => json!(["user"]),
+        "openai-completions" | "openai-embeddings" => inputs(interaction),
         "openai-responses" => turns(request),
         _ => request["roles"].clone(),
     }
+}
+
+/// A text and a list of tokens are one message of the user.
+fn inputs(interaction: &Value) -> Value {
+    let request = bytes(interaction, "request_body");
+    let request: Value = serde_json::from_slice(&request).expect("JSON");
+    let input = request.get("prompt").or_else(|| request.get("input"));
+    let count = match input.and_then(Value::as_array) {
+        Some(inputs) if !inputs.iter().all(Value::is_number) => inputs.len(),
+        _ => 1,
+    };
+    json!(vec!["user"; count])
 }
 
 /// What the model answers at once is one message, and the result of a call one of the tool.
@@ -259,12 +286,17 @@ fn differs(
     ]);
     let expected_asked = json!([
         plain["model"],
-        roles(dialect, plain),
+        roles(dialect, interaction, plain),
         plain["stream"].as_bool().unwrap_or(false),
         interaction["streamed"],
         provider
     ]);
     let mut theirs = expected(&oracle["expected"]);
+    // An SDK that makes nothing of a whole stream loses what stands here as it came.
+    let is_raw = |choice: &Choice| choice.message.other.contains_key("raw");
+    if theirs["choices"] == json!([]) && spoken.reply.choices.iter().any(is_raw) {
+        return None;
+    }
     let mut ours = decoded(spoken, &interaction["status"]);
     align(&mut ours, &mut theirs);
     [(ours, theirs), (asked, expected_asked)]

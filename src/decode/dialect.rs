@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use percent_encoding::percent_decode;
 
 use super::{
-    Policy, Read, Unread, anthropic, body::Body, gemini, openai_chat, openai_responses, path,
-    repaired,
+    Policy, Read, Unread, anthropic, body::Body, embeddings, gemini, openai_chat,
+    openai_completions, openai_responses, path, repaired,
 };
 use crate::conversation::{Prompt, Reply};
 
@@ -15,6 +15,10 @@ use crate::conversation::{Prompt, Reply};
 pub(crate) enum Dialect {
     OpenAiChat,
     OpenAiResponses,
+    OpenAiCompletions,
+    OpenAiEmbeddings,
+    CohereEmbeddings,
+    OllamaEmbeddings,
     Anthropic,
     Gemini,
 }
@@ -33,9 +37,19 @@ impl Dialect {
     fn at(path: &[u8]) -> Option<Self> {
         let (before, last) = path::split_last(path);
         match last {
-            b"completions" if before.ends_with(b"/chat") => Some(Self::OpenAiChat),
+            b"completions" => match path::split_last(before).1 {
+                b"chat" | b"agents" => Some(Self::OpenAiChat),
+                _ => Some(Self::OpenAiCompletions),
+            },
             b"responses" => Some(Self::OpenAiResponses),
             b"compact" if before.ends_with(b"/responses") => Some(Self::OpenAiResponses),
+            b"embeddings" if before.ends_with(b"/api") => Some(Self::OllamaEmbeddings),
+            b"embeddings" => Some(Self::OpenAiEmbeddings),
+            b"embed" => match path::split_last(before).1 {
+                b"v1" | b"v2" => Some(Self::CohereEmbeddings),
+                b"api" => Some(Self::OllamaEmbeddings),
+                _ => None,
+            },
             b"messages" | b"complete" if before.ends_with(b"/v1") => Some(Self::Anthropic),
             _ => {
                 let (model, method) = path::split_method(last)?;
@@ -56,7 +70,12 @@ impl Dialect {
 
     pub(super) fn provider(self) -> &'static str {
         match self {
-            Self::OpenAiChat | Self::OpenAiResponses => "openai",
+            Self::OpenAiChat
+            | Self::OpenAiResponses
+            | Self::OpenAiCompletions
+            | Self::OpenAiEmbeddings => "openai",
+            Self::CohereEmbeddings => "cohere",
+            Self::OllamaEmbeddings => "ollama",
             Self::Anthropic => "anthropic",
             Self::Gemini => "google",
         }
@@ -75,6 +94,10 @@ impl Dialect {
         let read = repaired(&source.text, body.cut, |source| match self {
             Self::OpenAiChat => openai_chat::prompt(source, policy.keep_media),
             Self::OpenAiResponses => openai_responses::prompt(source, policy.keep_media),
+            Self::OpenAiCompletions => openai_completions::prompt(source, policy.keep_media),
+            Self::OpenAiEmbeddings | Self::CohereEmbeddings | Self::OllamaEmbeddings => {
+                embeddings::prompt(source, policy.keep_media)
+            }
             Self::Anthropic => anthropic::prompt(source, policy.keep_media),
             Self::Gemini => gemini::prompt(source, policy.keep_media),
         });
@@ -90,7 +113,12 @@ impl Dialect {
         };
         let (is_event_stream, cut) = (body.is_event_stream(), body.cut);
         match self {
-            Self::OpenAiChat => openai_chat::reply(&source.text, is_event_stream, cut, &policy),
+            Self::OpenAiChat | Self::OpenAiCompletions => {
+                openai_chat::reply(&source.text, is_event_stream, cut, &policy)
+            }
+            Self::OpenAiEmbeddings | Self::CohereEmbeddings | Self::OllamaEmbeddings => {
+                embeddings::reply(&source.text, cut)
+            }
             Self::OpenAiResponses => {
                 openai_responses::reply(&source.text, is_event_stream, cut, &policy)
             }

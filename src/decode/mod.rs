@@ -6,15 +6,18 @@ mod body;
 #[cfg(test)]
 mod corpus_tests;
 mod dialect;
+mod embeddings;
 mod encoding;
 mod estimate;
 mod failure;
 mod gemini;
+mod inputs;
 mod json;
 mod last;
 mod limits;
 mod media;
 mod openai_chat;
+mod openai_completions;
 mod openai_responses;
 mod path;
 mod raw;
