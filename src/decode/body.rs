@@ -86,12 +86,23 @@ impl<'a> Body<'a> {
     }
 
     pub(super) fn is_event_stream(&self) -> bool {
-        let essence = self
-            .content_type
-            .split(';')
-            .next()
-            .unwrap_or_default()
-            .trim();
-        essence.eq_ignore_ascii_case("text/event-stream")
+        self.essence().eq_ignore_ascii_case("text/event-stream")
+    }
+
+    /// Whether it is a stream of documents, one a line.
+    pub(super) fn is_line_stream(&self) -> bool {
+        let types = [
+            "application/x-ndjson",
+            "application/stream+json",
+            "application/jsonl",
+            "application/ndjson",
+        ];
+        let is_one = |known: &str| self.essence().eq_ignore_ascii_case(known);
+        types.into_iter().any(is_one)
+    }
+
+    fn essence(&self) -> &str {
+        let essence = self.content_type.split(';').next();
+        essence.unwrap_or_default().trim()
     }
 }

@@ -185,6 +185,8 @@ fn roles(dialect: &str, interaction: &Value, request: &Value) -> Value {
     match dialect {
         "openai-completions" | "openai-embeddings" => inputs(interaction),
         "openai-responses" => turns(request),
+        "ollama-generate" => json!(["user"]),
+        "cohere-v1-chat" => history(interaction),
         _ => request["roles"].clone(),
     }
 }
@@ -199,6 +201,25 @@ fn inputs(interaction: &Value) -> Value {
         _ => 1,
     };
     json!(vec!["user"; count])
+}
+
+/// The history of Cohere's first version, and the message after it.
+fn history(interaction: &Value) -> Value {
+    let request = bytes(interaction, "request_body");
+    let request: Value = serde_json::from_slice(&request).expect("JSON");
+    let turns = request["chat_history"].as_array().into_iter().flatten();
+    let roles = turns.map(|turn| {
+        match turn["role"]
+            .as_str()
+            .expect("a role")
+            .to_lowercase()
+            .as_str()
+        {
+            "chatbot" => "assistant".to_owned(),
+            role => role.to_owned(),
+        }
+    });
+    roles.chain(["user".to_owned()]).collect()
 }
 
 /// What the model answers at once is one message, and the result of a call one of the tool.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use percent_encoding::percent_decode;
 
 use super::{
-    Policy, Read, Unread, anthropic, body::Body, embeddings, gemini, openai_chat,
+    Policy, Read, Unread, anthropic, body::Body, cohere, embeddings, gemini, ollama, openai_chat,
     openai_completions, openai_responses, path, repaired,
 };
 use crate::conversation::{Prompt, Reply};
@@ -17,7 +17,9 @@ pub(crate) enum Dialect {
     OpenAiResponses,
     OpenAiCompletions,
     OpenAiEmbeddings,
+    Cohere,
     CohereEmbeddings,
+    Ollama,
     OllamaEmbeddings,
     Anthropic,
     Gemini,
@@ -43,6 +45,11 @@ impl Dialect {
             },
             b"responses" => Some(Self::OpenAiResponses),
             b"compact" if before.ends_with(b"/responses") => Some(Self::OpenAiResponses),
+            b"chat" | b"generate" => match path::split_last(before).1 {
+                b"v1" | b"v2" => Some(Self::Cohere),
+                b"api" => Some(Self::Ollama),
+                _ => None,
+            },
             b"embeddings" if before.ends_with(b"/api") => Some(Self::OllamaEmbeddings),
             b"embeddings" => Some(Self::OpenAiEmbeddings),
             b"embed" => match path::split_last(before).1 {
@@ -74,8 +81,8 @@ impl Dialect {
             | Self::OpenAiResponses
             | Self::OpenAiCompletions
             | Self::OpenAiEmbeddings => "openai",
-            Self::CohereEmbeddings => "cohere",
-            Self::OllamaEmbeddings => "ollama",
+            Self::Cohere | Self::CohereEmbeddings => "cohere",
+            Self::Ollama | Self::OllamaEmbeddings => "ollama",
             Self::Anthropic => "anthropic",
             Self::Gemini => "google",
         }
@@ -98,6 +105,8 @@ impl Dialect {
             Self::OpenAiEmbeddings | Self::CohereEmbeddings | Self::OllamaEmbeddings => {
                 embeddings::prompt(source, policy.keep_media)
             }
+            Self::Cohere => cohere::prompt(source, policy.keep_media),
+            Self::Ollama => ollama::prompt(source, policy.keep_media),
             Self::Anthropic => anthropic::prompt(source, policy.keep_media),
             Self::Gemini => gemini::prompt(source, policy.keep_media),
         });
@@ -122,6 +131,14 @@ impl Dialect {
             Self::OpenAiResponses => {
                 openai_responses::reply(&source.text, is_event_stream, cut, &policy)
             }
+            Self::Cohere => cohere::reply(
+                &source.text,
+                is_event_stream,
+                body.is_line_stream(),
+                cut,
+                &policy,
+            ),
+            Self::Ollama => ollama::reply(&source.text, body.is_line_stream(), cut, &policy),
             Self::Anthropic => anthropic::reply(&source.text, is_event_stream, cut, &policy),
             Self::Gemini => gemini::reply(&source.text, is_event_stream, cut, &policy),
         }

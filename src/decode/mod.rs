@@ -1,8 +1,10 @@
 //! Bytes in, messages out. Nothing here knows of databases, threads or time.
 
+mod answer;
 mod anthropic;
 mod blocks;
 mod body;
+mod cohere;
 #[cfg(test)]
 mod corpus_tests;
 mod dialect;
@@ -15,7 +17,9 @@ mod inputs;
 mod json;
 mod last;
 mod limits;
+mod lines;
 mod media;
+mod ollama;
 mod openai_chat;
 mod openai_completions;
 mod openai_responses;

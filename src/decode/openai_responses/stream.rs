@@ -230,9 +230,12 @@ impl Pieces {
             return;
         }
         let done = self.piece(&kind, data);
-        if !done && cut && !event.ended {
-            let closed = repair::close(data);
-            closed.is_some_and(|closed| self.piece(&kind, &closed));
+        if !done
+            && cut
+            && !event.ended
+            && let Some(closed) = repair::close(data)
+        {
+            self.piece(&kind, &closed);
         }
     }
 
