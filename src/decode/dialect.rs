@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use percent_encoding::percent_decode;
 
 use super::{
-    Policy, Read, Unread, amazon_events, anthropic, bedrock, body::Body, gemini, openai_chat, path,
-    repaired,
+    Policy, Read, Unread, amazon_events, anthropic, bedrock, body::Body, embeddings, gemini,
+    openai_chat, openai_completions, openai_responses, path, repaired,
 };
 use crate::conversation::{Prompt, ProviderError, Reply};
 
@@ -14,6 +14,11 @@ use crate::conversation::{Prompt, ProviderError, Reply};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
     OpenAiChat,
+    OpenAiResponses,
+    OpenAiCompletions,
+    OpenAiEmbeddings,
+    CohereEmbeddings,
+    OllamaEmbeddings,
     Anthropic,
     Gemini,
     Converse,
@@ -34,7 +39,19 @@ impl Dialect {
     fn at(path: &[u8]) -> Option<Self> {
         let (before, last) = path::split_last(path);
         match last {
-            b"completions" if before.ends_with(b"/chat") => Some(Self::OpenAiChat),
+            b"completions" => match path::split_last(before).1 {
+                b"chat" | b"agents" => Some(Self::OpenAiChat),
+                _ => Some(Self::OpenAiCompletions),
+            },
+            b"responses" => Some(Self::OpenAiResponses),
+            b"compact" if before.ends_with(b"/responses") => Some(Self::OpenAiResponses),
+            b"embeddings" if before.ends_with(b"/api") => Some(Self::OllamaEmbeddings),
+            b"embeddings" => Some(Self::OpenAiEmbeddings),
+            b"embed" => match path::split_last(before).1 {
+                b"v1" | b"v2" => Some(Self::CohereEmbeddings),
+                b"api" => Some(Self::OllamaEmbeddings),
+                _ => None,
+            },
             b"messages" | b"complete" if before.ends_with(b"/v1") => Some(Self::Anthropic),
             b"converse" | b"converse-stream" if path::is_of_model(before) => Some(Self::Converse),
             b"invoke" | b"invoke-with-response-stream" if path::is_of_model(before) => {
@@ -59,7 +76,12 @@ impl Dialect {
 
     pub(super) fn provider(self) -> &'static str {
         match self {
-            Self::OpenAiChat => "openai",
+            Self::OpenAiChat
+            | Self::OpenAiResponses
+            | Self::OpenAiCompletions
+            | Self::OpenAiEmbeddings => "openai",
+            Self::CohereEmbeddings => "cohere",
+            Self::OllamaEmbeddings => "ollama",
             Self::Anthropic => "anthropic",
             Self::Gemini => "google",
             Self::Converse | Self::InvokeModel => "bedrock",
@@ -90,6 +112,11 @@ impl Dialect {
         let (source, held) = body.document(policy)?;
         let read = repaired(&source.text, body.cut, |source| match self {
             Self::OpenAiChat => openai_chat::prompt(source, policy.keep_media),
+            Self::OpenAiResponses => openai_responses::prompt(source, policy.keep_media),
+            Self::OpenAiCompletions => openai_completions::prompt(source, policy.keep_media),
+            Self::OpenAiEmbeddings | Self::CohereEmbeddings | Self::OllamaEmbeddings => {
+                embeddings::prompt(source, policy.keep_media)
+            }
             Self::Anthropic => anthropic::prompt(source, policy.keep_media),
             Self::Gemini => gemini::prompt(source, policy.keep_media),
             Self::Converse => bedrock::prompt(source, policy.keep_media),
@@ -115,7 +142,15 @@ impl Dialect {
         };
         let (is_event_stream, cut) = (body.is_event_stream(), body.cut);
         match self {
-            Self::OpenAiChat => openai_chat::reply(&source.text, is_event_stream, cut, &policy),
+            Self::OpenAiChat | Self::OpenAiCompletions => {
+                openai_chat::reply(&source.text, is_event_stream, cut, &policy)
+            }
+            Self::OpenAiEmbeddings | Self::CohereEmbeddings | Self::OllamaEmbeddings => {
+                embeddings::reply(&source.text, cut)
+            }
+            Self::OpenAiResponses => {
+                openai_responses::reply(&source.text, is_event_stream, cut, &policy)
+            }
             Self::Anthropic => anthropic::reply(&source.text, is_event_stream, cut, &policy),
             Self::Gemini => gemini::reply(&source.text, is_event_stream, cut, &policy),
             Self::Converse => bedrock::reply(&source.text, cut, &policy),

@@ -93,7 +93,8 @@ pub(super) fn stub_members(members: &mut Map<String, Value>) {
     }
 }
 
-fn stub_bare(value: Option<&mut Value>, media_type: &str) {
+/// Replaces a payload that stands bare.
+pub(super) fn stub_bare(value: Option<&mut Value>, media_type: &str) {
     if let Some(Value::String(payload)) = value
         && !payload.is_empty()
         && !payload.starts_with("data:")

@@ -8,8 +8,8 @@ use crate::{
 };
 use serde::de::{IgnoredAny, MapAccess};
 
-/// Reads a usage object; `None` where it is not an object.
-pub(super) fn read(source: &str) -> Option<Usage> {
+/// Reads a usage object of either API of OpenAI; `None` where it is not an object.
+pub(in crate::decode) fn read(source: &str) -> Option<Usage> {
     let Wire { usage } = json::document(source)?;
     Some(Usage {
         raw: Some(source.to_owned()),
@@ -30,11 +30,11 @@ impl<'de> Members<'de> for Wire {
     ) -> Result<(), A::Error> {
         let usage = &mut self.usage;
         match key.as_ref() {
-            "prompt_tokens" => usage.prompt_tokens = count(map)?,
-            "completion_tokens" => usage.completion_tokens = count(map)?,
+            "prompt_tokens" | "input_tokens" => usage.prompt_tokens = count(map)?,
+            "completion_tokens" | "output_tokens" => usage.completion_tokens = count(map)?,
             "total_tokens" => usage.total_tokens = count(map)?,
             "prompt_cache_hit_tokens" => usage.cached_tokens = usage.cached_tokens.or(count(map)?),
-            "prompt_tokens_details" => {
+            "prompt_tokens_details" | "input_tokens_details" => {
                 let mut details = None;
                 json::object(map, &mut details)?;
                 let details: Details = details.unwrap_or_default();
@@ -42,7 +42,7 @@ impl<'de> Members<'de> for Wire {
                 // Providers without such a cache state a zero, which is not a count.
                 usage.cache_write_tokens = details.cache_write.filter(|&tokens| tokens != 0);
             }
-            "completion_tokens_details" => {
+            "completion_tokens_details" | "output_tokens_details" => {
                 let mut details: Option<Details> = None;
                 json::object(map, &mut details)?;
                 usage.reasoning_tokens = details.unwrap_or_default().reasoning;
