@@ -85,16 +85,11 @@ impl Stream {
     }
 
     fn add(&mut self, kind: &str, data: &str) -> bool {
-        let known = [
-            "contentBlockDelta",
-            "contentBlockStart",
-            "contentBlockStop",
-            "messageStart",
-            "messageStop",
-            "metadata",
-        ];
-        if !known.contains(&kind) {
-            return false;
+        match kind {
+            "contentBlockDelta" | "contentBlockStart" | "messageStart" | "messageStop"
+            | "metadata" => {}
+            "contentBlockStop" => return true,
+            _ => return false,
         }
         let Some(event) = lenient::document::<wire::Response<'_>>(data) else {
             return false;
