@@ -9,6 +9,7 @@ mod delivery;
 mod ends;
 mod gateway;
 mod identity;
+mod naming;
 mod proxy;
 mod servers;
 mod shutdown;
