@@ -44,9 +44,11 @@ impl Retention {
         connections: &Connections,
         now: UnixMillis,
     ) -> Result<(), StoreError> {
-        if let Some(days) = self.days {
-            drop_before(connections, Day::oldest_kept(now, days), false)?;
-        }
+        match self.days {
+            Some(days) => drop_before(connections, Day::oldest_kept(now, days), false)?,
+            // What a crash left of a call of `drop_partitions`.
+            None => sweep::sweep(connections)?,
+        };
         if let Some(days) = self.usage_days {
             let too_old = format!("day < '{}'", Day::oldest_kept(now, days));
             remove(connections, "usage_daily", &too_old, ROWS_AT_ONCE)?;
@@ -104,9 +106,13 @@ fn drop_day(
     measured: bool,
 ) -> QueryResult<Vec<Partition>> {
     let derived = days::derived(connection, day)?;
-    sql_query("DELETE FROM recording_days WHERE day = ?")
+    let forgotten = sql_query("DELETE FROM recording_days WHERE day = ?")
         .bind::<Text, _>(day.to_string())
         .execute(connection)?;
+    if mode == Mode::Single && forgotten == 0 {
+        // Another process has dropped it, and its rows are on their way out.
+        return Ok(Vec::new());
+    }
     close::leave(connection, mode, day, derived)?;
     if mode == Mode::Single {
         meta::begin_sweeping(connection, day)?;
