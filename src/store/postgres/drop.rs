@@ -27,6 +27,8 @@ use crate::{
 
 /// How often a day that met others is begun again before it is left for later.
 const ATTEMPTS: usize = 5;
+/// A vacuum gives way to whoever waits for a second, which the last moment is too short for.
+const LOCK_SOON: &str = "SAVEPOINT soon; SET LOCAL lock_timeout = '1500ms'";
 /// How often a table is asked for, and how long inserts stand behind that each time.
 const TRIES: u32 = 8;
 const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '100ms'";
@@ -144,14 +146,31 @@ pub(super) async fn begin(session: &mut Session, who: Who) -> QueryResult<Option
     Mode::of(connection).await.map(Some)
 }
 
-async fn drop_day(session: &mut Session, day: Day) -> QueryResult<Vec<Partition>> {
-    let connection = &mut session.connection;
-    let mut tables = Vec::new();
+async fn table_names(connection: &mut AsyncPgConnection, day: Day) -> QueryResult<Vec<String>> {
+    let mut names = Vec::new();
     for prefix in [MESSAGES, ERRORS] {
         if days::existing(connection, prefix).await?.contains(&day) {
-            let table = day.table_name(prefix);
-            tables.push(days::partition(connection, table, Some(day)).await?);
+            names.push(day.table_name(prefix));
         }
+    }
+    Ok(names)
+}
+
+/// What comes for the day meanwhile goes with it.
+async fn drop_day(session: &mut Session, day: Day) -> QueryResult<Vec<Partition>> {
+    let connection = &mut session.connection;
+    let names = table_names(connection, day).await?;
+    if !names.is_empty() {
+        let lock = format!("{LOCK_SOON}; LOCK TABLE {} IN SHARE MODE", names.join(", "));
+        connection.batch_execute(&lock).await?;
+        connection
+            .batch_execute("ROLLBACK TO SAVEPOINT soon")
+            .await?;
+    }
+    let mut tables = Vec::new();
+    for table in &names {
+        let table = days::partition(connection, table.clone(), Some(day)).await?;
+        tables.push(table);
     }
     count(connection, day).await?;
     let of_day = within(&[day]);
@@ -163,8 +182,7 @@ async fn drop_day(session: &mut Session, day: Day) -> QueryResult<Vec<Partition>
     connection
         .batch_execute(&format!("DELETE FROM recording_days WHERE day = '{day}'"))
         .await?;
-    if !tables.is_empty() {
-        let names: Vec<&str> = tables.iter().map(|table| table.table.as_str()).collect();
+    if !names.is_empty() {
         drop_tables(session, &names.join(", ")).await?;
     }
     Ok(tables)

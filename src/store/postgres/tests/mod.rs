@@ -1,10 +1,14 @@
 mod close;
 mod cut;
 mod days;
+mod drop;
 mod faults;
 mod lists;
+mod plans;
 mod reads;
+mod repartition;
 mod secure;
+mod stale;
 mod writes;
 #[path = "../../../../tests/integration/servers/postgres.rs"]
 mod server;
@@ -16,8 +20,8 @@ use crate::{
     id::Id,
     outcome::{Outcome, Truncated},
     store::{
-        Dsn, ErrorColumns, ExchangeColumns, ExchangeRows, MessageColumns, NewConversation, Store,
-        StoreOptions, UnixMillis,
+        Dsn, ErrorColumns, ExchangeColumns, ExchangeRows, MessageColumns, NewConversation, Recall,
+        Store, StoreOptions, UnixMillis,
     },
 };
 
