@@ -34,8 +34,8 @@ async fn inserts_go_on_while_a_drop_waits_for_a_reader() {
     };
     let mut written = 0;
     while !dropping.is_finished() {
-        let rows = exchange("new", later + written);
-        store.write(&[rows]).await.unwrap();
+        let at = later + written;
+        store.write(&[exchange("new", at)]).await.unwrap();
         written += 1;
     }
     let error = dropping.await.unwrap().unwrap_err();
@@ -44,11 +44,11 @@ async fn inserts_go_on_while_a_drop_waits_for_a_reader() {
     // A drop that waits takes at least eight turns, and lets others in between.
     assert!(written >= 8, "{written}");
     assert_eq!(database.number(PARTITIONS).await, 2);
-    assert_eq!(count_of(&store, "old").await, 2);
+    assert_eq!(count_of(&*store, "old").await, 2);
     reading.rollback().await.unwrap();
     store.maintain(later).await.unwrap();
     assert_eq!(database.number(PARTITIONS).await, 0);
-    assert_eq!(count_of(&store, "new").await, written * 2);
+    assert_eq!(count_of(&*store, "new").await, written * 2);
 }
 
 /// The writer remembers its conversations as stored, and they are not any more.
@@ -101,56 +101,11 @@ async fn a_day_that_is_dropped_under_its_writer_is_made_again_with_its_conversat
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn rows_that_are_deleted_under_their_writer_come_with_their_conversations_again() {
-    assert_no_row_is_left_alone(single_tables()).await;
-}
-
-/// Closed or not, a day's usage outlives its rows, and what comes late is added.
-async fn assert_usage_stays(options: StoreOptions) {
-    let database = Database::new().await;
-    let store = store(&database.dsn(), &options);
-    let batch = [
-        exchange("s", NOON),
-        exchange("s", NOON + DAY),
-        failed("s", NOON + DAY),
-        exchange("s", NOON + 2 * DAY),
-    ];
-    store.write(&batch).await.unwrap();
-    store.maintain(NOON + DAY).await.unwrap();
-    store.write(&[exchange("s", NOON + 1)]).await.unwrap();
-    let before = store
-        .stats("", "alice", NOON, NOON + 2 * DAY)
-        .await
-        .unwrap();
-    assert_eq!(before.total_messages, 8);
-    store.drop_partitions(NOON + 2 * DAY).await.unwrap();
-    let after = store
-        .stats("", "alice", NOON, NOON + 2 * DAY)
-        .await
-        .unwrap();
-    assert_eq!(after, before);
-    assert_eq!(count_of(&store, "s").await, 2);
-
-    store.write(&[exchange("s", NOON + 2)]).await.unwrap();
-    for _ in 0..2 {
-        let after = store
-            .stats("", "alice", NOON, NOON + 2 * DAY)
-            .await
-            .unwrap();
-        assert_eq!(after.total_messages, 10);
-        assert_eq!(after.exchanges, 5);
-        assert_eq!(count_of(&store, "s").await, 4);
-        store.maintain(NOON + 2 * DAY).await.unwrap();
-    }
-}
-
-#[tokio::test]
-async fn the_usage_of_dropped_days_stays() {
-    assert_usage_stays(StoreOptions::default()).await;
-}
-
-#[tokio::test]
-async fn the_usage_of_deleted_rows_stays() {
-    assert_usage_stays(single_tables()).await;
+    assert_no_row_is_left_alone(StoreOptions {
+        daily_partition: false,
+        ..StoreOptions::default()
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -25,7 +25,7 @@ async fn hide_all_but(database: &Database, days: &str) -> tokio_postgres::Client
     client
 }
 
-fn hashed(session: &str, at: UnixMillis, hash: u8) -> ExchangeRows {
+fn hashed(session: &str, at: i64, hash: u8) -> ExchangeRows {
     let mut rows = exchange(session, at);
     rows.messages[1].chain_hash = Some([hash; 16]);
     rows

@@ -133,8 +133,7 @@ async fn another_process_follows_with_the_statements_it_has_prepared() {
         let follower = store(&database.dsn(), &options(!daily));
         let batch = three_days();
         follower.write(&batch).await.unwrap();
-        let mut day = 3;
-        for daily in [daily, !daily, daily] {
+        for (day, daily) in (3..).zip([daily, !daily, daily]) {
             let before = everything(&follower, &batch).await;
             mover.set_daily_partition(daily).await.unwrap();
             assert!(everything(&follower, &batch).await == before);
@@ -151,7 +150,6 @@ async fn another_process_follows_with_the_statements_it_has_prepared() {
             assert_eq!(name == "conversation_histories_2025_01_15", daily);
             let made = follower.create_table_if_not_exists(NOON + (day + 50) * DAY);
             assert_eq!(made.await.unwrap(), daily);
-            day += 1;
         }
         assert_eq!(count_of(&follower, "s").await, 12);
     }
@@ -185,7 +183,7 @@ async fn batches_wait_for_a_move_and_readers_never_miss_a_row() {
             while moving.load(Ordering::Relaxed) {
                 let page = store.messages(id, None, 1000).await.unwrap();
                 assert_eq!(page.data.len(), 600);
-                assert_eq!(count_of(&store, "read").await, 600);
+                assert_eq!(count_of(&*store, "read").await, 600);
             }
         })
     };
@@ -195,7 +193,10 @@ async fn batches_wait_for_a_move_and_readers_never_miss_a_row() {
     }
     moving.store(false, Ordering::Relaxed);
     reader.await.unwrap();
-    assert_eq!(count_of(&store, "written").await, writer.await.unwrap() * 2);
+    assert_eq!(
+        count_of(&*store, "written").await,
+        writer.await.unwrap() * 2
+    );
 }
 
 #[tokio::test]
