@@ -172,7 +172,8 @@ impl Connections {
             Ok((mut session, mode)) => {
                 let result = work(&mut session, mode).await;
                 let result = asked(&mut session.connection, result).await;
-                let lost = matches!(result, Err(Fault::Away(_)));
+                // A right that was granted meanwhile is one of a new session.
+                let lost = result.as_ref().is_err_and(Fault::is_transient);
                 if !lost {
                     self.put_back(lane, session, result.is_err()).await;
                 }
