@@ -24,7 +24,8 @@ pub(crate) enum Done {
     Prepared(Result<(), StoreError>),
     Maintained(Result<(), StoreError>),
     Written(Batch, Result<(), StoreError>),
-    Rejected(Batch, Result<(), StoreError>),
+    /// The batch that was refused, why, and whether it could be kept aside.
+    Rejected(Batch, String, Result<(), StoreError>),
 }
 
 /// A job under way, with the batch it holds.
@@ -60,7 +61,7 @@ impl Job {
             for exchange in batch.exchanges() {
                 result = caught(|| store.reject(exchange, &reason)).await;
             }
-            Done::Rejected(batch, result)
+            Done::Rejected(batch, reason, result)
         })
     }
 

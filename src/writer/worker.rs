@@ -293,18 +293,21 @@ impl Worker {
                 self.job = store.map(|store| Job::reject(store, batch, error.to_string()));
             }
             // It will be refused again, and then there may be room for it among the rejects.
-            Done::Rejected(batch, Err(error)) if error.is_transient() => {
+            Done::Rejected(batch, _, Err(error)) if error.is_transient() => {
                 self.ready.push_front(batch);
                 self.failed(&error);
             }
-            Done::Rejected(batch, result) => {
+            Done::Rejected(batch, reason, result) => {
                 counters.rejected.add(batch.exchanges().len() as u64);
                 for rows in batch.exchanges() {
                     let exchange_id = rows.exchange.exchange_id;
                     match &result {
-                        Ok(()) => tracing::warn!(%exchange_id, "the database refused an exchange"),
+                        Ok(()) => tracing::warn!(
+                            %exchange_id, reason,
+                            "the database refused an exchange"
+                        ),
                         Err(error) => tracing::error!(
-                            %exchange_id, %error,
+                            %exchange_id, reason, %error,
                             "the database refused an exchange, and to keep it as a reject"
                         ),
                     }

@@ -16,6 +16,7 @@ use tokio::{
     task::JoinHandle,
     time::timeout,
 };
+use tower_recording::RecordingLayerBuilder;
 
 use super::{
     clock::{DAY, Moved, NOON},
@@ -28,6 +29,9 @@ const RECORD_INTO: &str = "RECORD_INTO";
 const ANSWER: &str = "answer: ";
 /// Exchanges between two flushes of a recorder that talks.
 const BURST: usize = 20;
+/// More rows than a test says at once, and longer than it waits to flush them.
+const ROWS: usize = 2000;
+const LONG: Duration = Duration::from_secs(60);
 const LONGEST_ANSWER: Duration = Duration::from_secs(60);
 const LONGEST_SHUTDOWN: Duration = Duration::from_secs(30);
 
@@ -80,7 +84,7 @@ impl Process {
         self.ask("begin").await;
     }
 
-    /// Builds the layer on a clock that stands at [`NOON`].
+    /// Builds the layer on a clock that stands at [`NOON`]; it writes when it is told to flush.
     pub(super) async fn begin_at_noon(&mut self) {
         self.ask("begin at noon").await;
     }
@@ -170,7 +174,11 @@ async fn obey(dsn: &str) {
             }
             ["begin", "at", "noon"] => {
                 let moved = Moved::new(dsn);
-                recording = Some(Traffic::at(&moved));
+                // One batch for all that is said until a flush.
+                let settings = |settings: RecordingLayerBuilder| {
+                    settings.batch_rows(ROWS).flush_interval(LONG)
+                };
+                recording = Some(Traffic::with(&moved, settings));
                 clock = Some(moved);
                 answer("begun");
             }
