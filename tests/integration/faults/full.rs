@@ -16,8 +16,8 @@ use super::{
     volume::Volume,
 };
 
-/// Room for the tables, and for some thousand rows.
-const MEBIBYTES: usize = 16;
+/// Room for the tables, and for many more rows than are written.
+const MEBIBYTES: usize = 64;
 const ENOUGH: u64 = 50;
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
