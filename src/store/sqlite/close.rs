@@ -8,7 +8,10 @@ use diesel::{
     sqlite::SqliteConnection,
 };
 
-use super::days::{self, Mode, TextRow};
+use super::{
+    days::{self, Derived, Mode, TextRow},
+    tables,
+};
 use crate::{
     partition::{Day, ERRORS, MESSAGES},
     store::columns::COUNTED,
@@ -29,31 +32,52 @@ pub(super) fn due(connection: &mut SqliteConnection, now: i64) -> QueryResult<Ve
     Ok(days::parse(&rows))
 }
 
-/// Closes one day in one immediate transaction, unless another process has.
+/// Closes one day inside the caller's immediate transaction, unless another process has.
 pub(super) fn close(
     connection: &mut SqliteConnection,
     mode: Mode,
     day: Day,
     now: i64,
 ) -> QueryResult<()> {
-    connection.immediate_transaction(|connection| {
-        let closed = sql_query(
-            "UPDATE recording_days SET closed_at = ?, dirty = 0 \
-             WHERE day = ? AND (closed_at IS NULL OR dirty <> 0)",
-        )
-        .bind::<BigInt, _>(now)
-        .bind::<Text, _>(day.to_string())
-        .execute(connection)?;
-        let messages = mode.table(MESSAGES, day);
-        let errors = mode.table(ERRORS, day);
-        // A day that was dropped keeps its usage; its messages are in no count any more.
-        let kept = days::exists(connection, &messages)? && days::exists(connection, &errors)?;
-        if closed > 0 && kept {
-            compute_usage(connection, mode, day)?;
-            count_messages(connection, mode, day)?;
-        }
-        Ok(())
-    })
+    let closed = sql_query(
+        "UPDATE recording_days SET closed_at = ?, dirty = 0 \
+         WHERE day = ? AND (closed_at IS NULL OR dirty <> 0)",
+    )
+    .bind::<BigInt, _>(now)
+    .bind::<Text, _>(day.to_string())
+    .execute(connection)?;
+    if closed > 0 && has_tables(connection, mode, day)? {
+        compute_usage(connection, mode, day)?;
+        count_messages(connection, mode, day)?;
+    }
+    Ok(())
+}
+
+/// Takes a day out of the counts whose rows are about to go, and which `recording_days` does not
+/// know any more. Its usage stays, and is computed if it was not.
+pub(super) fn leave(
+    connection: &mut SqliteConnection,
+    mode: Mode,
+    day: Day,
+    derived: Derived,
+) -> QueryResult<()> {
+    if !has_tables(connection, mode, day)? {
+        return Ok(());
+    }
+    if derived != Derived::Closed {
+        compute_usage(connection, mode, day)?;
+    }
+    match derived {
+        Derived::Open => Ok(()),
+        Derived::Dirty => count_messages(connection, mode, day),
+        Derived::Closed => uncount_messages(connection, mode, day),
+    }
+}
+
+/// A day that somebody dropped keeps its usage; its messages are in no count any more.
+fn has_tables(connection: &mut SqliteConnection, mode: Mode, day: Day) -> QueryResult<bool> {
+    Ok(tables::exists(connection, &mode.table(MESSAGES, day))?
+        && tables::exists(connection, &mode.table(ERRORS, day))?)
 }
 
 /// The rows of a day. In a single table the conversations of the day lead to them by its key.
@@ -139,9 +163,22 @@ fn count_messages(connection: &mut SqliteConnection, mode: Mode, day: Day) -> Qu
     )
 }
 
+/// Subtracts what a closed day added.
+fn uncount_messages(connection: &mut SqliteConnection, mode: Mode, day: Day) -> QueryResult<()> {
+    let rows = rows_of(mode, &mode.table(MESSAGES, day), day);
+    let table = mode.table(MESSAGES, day);
+    let (start, end) = (day.start_ms(), day.end_ms());
+    connection.batch_execute(&format!(
+        "UPDATE conversations SET message_count = max(0, message_count - \
+         (SELECT count(*) FROM {table} AS h WHERE h.conversation_id = conversations.id \
+         AND h.created_at >= {start} AND h.created_at < {end} AND h.{COUNTED})) \
+         WHERE id IN (SELECT h.conversation_id FROM {rows})"
+    ))
+}
+
 fn add_day(connection: &mut SqliteConnection, mode: Mode, day: Day) -> QueryResult<()> {
     let table = mode.table(MESSAGES, day);
-    if !days::exists(connection, &table)? {
+    if !tables::exists(connection, &table)? {
         return Ok(());
     }
     let (start, end) = (day.start_ms(), day.end_ms());

@@ -178,6 +178,6 @@ async fn a_deadlock_is_tried_again() {
     held.batch_execute(&touch(&first)).await.unwrap();
     held.commit().await.unwrap();
     writer.await.unwrap().unwrap();
-    assert_eq!(count_of(&store, "a").await, 4);
-    assert_eq!(count_of(&store, "b").await, 4);
+    assert_eq!(count_of(&*store, "a").await, 4);
+    assert_eq!(count_of(&*store, "b").await, 4);
 }
