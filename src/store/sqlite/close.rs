@@ -20,6 +20,15 @@ use crate::{
 /// Days closed by one call, each in its own transaction: the rest waits for the next.
 const MAX_DAYS: i64 = 7;
 
+const TOKENS: [&str; 6] = [
+    "prompt_tokens",
+    "completion_tokens",
+    "total_tokens",
+    "cached_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+];
+
 /// The oldest days that have ended an hour ago and are not closed, or are dirty.
 pub(super) fn due(connection: &mut SqliteConnection, now: i64) -> QueryResult<Vec<Day>> {
     let rows: Vec<TextRow> = sql_query(
@@ -39,6 +48,7 @@ pub(super) fn close(
     day: Day,
     now: i64,
 ) -> QueryResult<()> {
+    let derived = days::derived(connection, day)?;
     let closed = sql_query(
         "UPDATE recording_days SET closed_at = ?, dirty = 0 \
          WHERE day = ? AND (closed_at IS NULL OR dirty <> 0)",
@@ -47,7 +57,7 @@ pub(super) fn close(
     .bind::<Text, _>(day.to_string())
     .execute(connection)?;
     if closed > 0 && has_tables(connection, mode, day)? {
-        compute_usage(connection, mode, day)?;
+        compute_usage(connection, mode, day, derived)?;
         count_messages(connection, mode, day)?;
     }
     Ok(())
@@ -65,7 +75,7 @@ pub(super) fn leave(
         return Ok(());
     }
     if derived != Derived::Closed {
-        compute_usage(connection, mode, day)?;
+        compute_usage(connection, mode, day, derived)?;
     }
     match derived {
         Derived::Open => Ok(()),
@@ -93,35 +103,38 @@ fn rows_of(mode: Mode, table: &str, day: Day) -> String {
     }
 }
 
-fn compute_usage(connection: &mut SqliteConnection, mode: Mode, day: Day) -> QueryResult<()> {
+/// Derives the usage of a day. What `usage_daily` has of an open one is of rows that were dropped,
+/// and stays.
+fn compute_usage(
+    connection: &mut SqliteConnection,
+    mode: Mode,
+    day: Day,
+    derived: Derived,
+) -> QueryResult<()> {
+    if derived != Derived::Open {
+        connection.batch_execute(&format!("DELETE FROM usage_daily WHERE day = '{day}'"))?;
+    }
     let messages = rows_of(mode, &mode.table(MESSAGES, day), day);
     let errors = rows_of(mode, &mode.table(ERRORS, day), day);
-    // total() and the cast stop at the largest number, where sum() would fail for ever.
-    let sums: String = [
-        "prompt_tokens",
-        "completion_tokens",
-        "total_tokens",
-        "cached_tokens",
-        "cache_write_tokens",
-        "reasoning_tokens",
-    ]
-    .map(|column| format!(", CAST(total(h.{column}) AS INTEGER)"))
-    .concat();
+    // total() and the casts stop at the largest number, where sum() would fail for ever.
+    let of_each = |text: fn(&str) -> String| TOKENS.map(text).concat();
+    let columns = of_each(|column| format!(", {column}"));
+    let sums = of_each(|column| format!(", CAST(total(h.{column}) AS INTEGER)"));
+    let zeros = of_each(|_| ", 0".to_owned());
+    let added =
+        of_each(|column| format!(", {column} = CAST({column} + excluded.{column} AS INTEGER)"));
+    let into = format!(
+        "INSERT INTO usage_daily (tenant, user_id, day, model_name, messages, exchanges, errors\
+         {columns}) SELECT h.tenant, h.user_id, '{day}', coalesce(h.model_name, '') AS model"
+    );
+    let add = format!(
+        "WHERE TRUE GROUP BY h.tenant, h.user_id, model ON CONFLICT DO UPDATE SET \
+         messages = messages + excluded.messages, exchanges = exchanges + excluded.exchanges, \
+         errors = errors + excluded.errors{added}"
+    );
     connection.batch_execute(&format!(
-        "DELETE FROM usage_daily WHERE day = '{day}'; \
-         INSERT INTO usage_daily (tenant, user_id, day, model_name, messages, exchanges, errors, \
-         prompt_tokens, completion_tokens, total_tokens, cached_tokens, cache_write_tokens, \
-         reasoning_tokens) \
-         SELECT h.tenant, h.user_id, '{day}', coalesce(h.model_name, '') AS model, \
-         sum(h.{COUNTED}), count(DISTINCT h.exchange_id), 0{sums} \
-         FROM {messages} GROUP BY h.tenant, h.user_id, model; \
-         INSERT INTO usage_daily (tenant, user_id, day, model_name, messages, exchanges, errors, \
-         prompt_tokens, completion_tokens, total_tokens, cached_tokens, cache_write_tokens, \
-         reasoning_tokens) \
-         SELECT h.tenant, h.user_id, '{day}', coalesce(h.model_name, '') AS model, \
-         0, 0, count(*), 0, 0, 0, 0, 0, 0 \
-         FROM {errors} WHERE TRUE GROUP BY h.tenant, h.user_id, model \
-         ON CONFLICT DO UPDATE SET errors = excluded.errors"
+        "{into}, sum(h.{COUNTED}), count(DISTINCT h.exchange_id), 0{sums} FROM {messages} {add}; \
+         {into}, 0, 0, count(*){zeros} FROM {errors} {add}"
     ))
 }
 

@@ -104,9 +104,13 @@ fn drop_day(
     measured: bool,
 ) -> QueryResult<Vec<Partition>> {
     let derived = days::derived(connection, day)?;
-    sql_query("DELETE FROM recording_days WHERE day = ?")
+    let forgotten = sql_query("DELETE FROM recording_days WHERE day = ?")
         .bind::<Text, _>(day.to_string())
         .execute(connection)?;
+    if mode == Mode::Single && forgotten == 0 {
+        // Another process has dropped it, and its rows are on their way out.
+        return Ok(Vec::new());
+    }
     close::leave(connection, mode, day, derived)?;
     if mode == Mode::Single {
         meta::begin_sweeping(connection, day)?;

@@ -19,6 +19,8 @@ use crate::{
 
 /// What tells the days whose rows `usage_daily` does not have, or not all of them.
 const UNCOUNTED: &str = "(closed_at IS NULL OR dirty <> 0)";
+/// The days whose rows say it all. What `usage_daily` has of an open one is of rows that were dropped.
+const DIRTY: &str = "closed_at IS NOT NULL AND dirty <> 0";
 
 /// What one model was used for on one day.
 #[derive(QueryableByName)]
@@ -101,7 +103,7 @@ fn closed(
         "SELECT day, model_name AS model, messages, exchanges, errors, prompt_tokens, \
          completion_tokens, total_tokens FROM usage_daily \
          WHERE tenant = ? AND user_id = ? AND day BETWEEN ? AND ? AND NOT EXISTS \
-         (SELECT 1 FROM recording_days AS d WHERE d.day = usage_daily.day AND {UNCOUNTED})"
+         (SELECT 1 FROM recording_days AS d WHERE d.day = usage_daily.day AND {DIRTY})"
     ))
     .bind::<Text, _>(owner.tenant)
     .bind::<Text, _>(owner.user)

@@ -159,6 +159,7 @@ suite! {
         only_tables_of_rows_are_listed,
         dropping_says_what_went_and_with_how_many_rows,
         what_is_left_after_dropping_is_counted_right,
+        what_comes_after_its_day_was_dropped_adds_to_its_usage,
         a_writer_makes_a_conversation_again_that_was_dropped,
     }
     retention "multi_thread" {

@@ -153,6 +153,29 @@ pub(super) async fn what_is_left_after_dropping_is_counted_right<D: Database>() 
     }
 }
 
+pub(super) async fn what_comes_after_its_day_was_dropped_adds_to_its_usage<D: Database>() {
+    for daily in [true, false] {
+        let database = D::open().await;
+        let store = database.store_in(daily);
+        for number in 1..4 {
+            let batch = [exchange("s", NOON), failed("t", NOON)];
+            store.write(&batch).await.unwrap();
+            let before = store.stats("", "alice", NOON, NOON).await.unwrap();
+            assert_eq!((before.total_messages, before.errors), (2 * number, number));
+            if number == 2 {
+                store.maintain(NOON + DAY).await.unwrap();
+                let closed = store.stats("", "alice", NOON, NOON).await.unwrap();
+                assert_eq!(closed, before);
+            }
+            store.drop_partitions(NOON + DAY).await.unwrap();
+            let after = store.stats("", "alice", NOON, NOON).await.unwrap();
+            assert_eq!(after.total_conversations, 0);
+            assert_eq!(after.daily_message_count, before.daily_message_count);
+            assert_eq!(after.errors, before.errors);
+        }
+    }
+}
+
 pub(super) async fn a_writer_makes_a_conversation_again_that_was_dropped<D: Database>() {
     for daily in [true, false] {
         let database = D::open().await;

@@ -8,6 +8,11 @@ async fn memory_keeps_conversations_as_a_file_does() {
     assert_round_trip(&store).await;
     store.maintain(NOON + 3 * DAY).await.unwrap();
     assert_eq!(count_of(&store, "plain").await, 2);
+    store.set_daily_partition(false).await.unwrap();
+    store.write(&[exchange("plain", NOON + DAY)]).await.unwrap();
+    assert_eq!(count_of(&store, "plain").await, 4);
+    store.drop_partitions(NOON + DAY).await.unwrap();
+    assert_eq!(count_of(&store, "plain").await, 2);
 }
 
 #[tokio::test]
