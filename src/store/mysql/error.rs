@@ -60,16 +60,6 @@ impl Fault {
         matches!(self, Self::Server(own, _) if *own == number)
     }
 
-    /// Whether it is no fault of any row, as [`into_store_error`](Self::into_store_error) tells.
-    pub(super) fn is_transient(&self) -> bool {
-        match self {
-            Self::Unasked(Error::SerializationError(_) | Error::DeserializationError(_))
-            | Self::Unfit(_) => false,
-            Self::Server(number, _) => meaning(*number).is_some(),
-            Self::Unasked(_) | Self::Away(_) => true,
-        }
-    }
-
     /// Tells what may succeed later from what never will.
     pub(super) fn into_store_error(self) -> StoreError {
         match self {

@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    net::TcpStream,
     os::unix::fs::{MetadataExt, chown, symlink},
     path::{Path, PathBuf},
     time::Duration,
@@ -11,7 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use super::{
     audit::{assert_stored, stored},
-    backend::{Backend, Served, mariadb, postgres, sqlite},
+    backend::{Backend, Served, Wired, mariadb, postgres, sqlite},
     traffic::Traffic,
     volume::Volume,
 };
@@ -110,7 +111,8 @@ impl OnVolume for mariadb::Place {
     }
 
     fn revive(&mut self) {
-        if self.own_server().has_ended() {
+        if TcpStream::connect(self.server()).is_err() {
+            self.kill();
             self.run();
         }
     }

@@ -237,12 +237,6 @@ impl Server {
         dsn(self.port)
     }
 
-    /// Whether the process ended by itself.
-    pub(crate) fn has_ended(&mut self) -> bool {
-        let process = self.process.as_mut();
-        process.is_some_and(|process| matches!(process.try_wait(), Ok(Some(_))))
-    }
-
     /// Ends the process as a crash would.
     pub(crate) fn kill(&mut self) {
         if let Some(mut process) = self.process.take() {

@@ -1,4 +1,3 @@
-mod cuts;
 mod reads;
 mod servers;
 

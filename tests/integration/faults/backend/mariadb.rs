@@ -12,7 +12,7 @@ pub(in crate::faults) struct Place {
 }
 
 impl Place {
-    pub(in crate::faults) fn own_server(&mut self) -> &mut Server {
+    fn own_server(&mut self) -> &mut Server {
         self.server.as_mut().expect("a server of its own")
     }
 
