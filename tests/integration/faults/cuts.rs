@@ -7,7 +7,7 @@ use super::{
     wire::{Cut, Wire},
 };
 
-const CUTS: usize = 5;
+const CUTS: usize = 3;
 const EXCHANGES: &str = "(SELECT COUNT(DISTINCT exchange_id) FROM conversation_histories) \
      + (SELECT COUNT(*) FROM error_conversation_histories)";
 

@@ -26,8 +26,10 @@ const FAILURE: &str = r#"{"error":{"message":"slow down","type":"rate_limit","co
 /// What is said with this word is answered with an error.
 const FAILS: &str = "fails";
 
-/// Between two exchanges of a client, so that a queue holds what they say while a server is away.
-const PACE: Duration = Duration::from_millis(5);
+/// Between two exchanges of a client.
+const PACE: Duration = Duration::from_millis(10);
+/// Clients are silent while so many exchanges wait: the queue holds more.
+const MOST_PENDING: u64 = 1000;
 /// No database makes an exchange take so long; a busy machine does not either.
 const LONGEST_EXCHANGE: Duration = Duration::from_secs(10);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -102,7 +104,9 @@ impl Traffic {
                             return;
                         }
                         let _ = pace.tick().await;
-                        traffic.say(&session, &text(&session, number)).await;
+                        if traffic.metrics().pending() < MOST_PENDING {
+                            traffic.say(&session, &text(&session, number)).await;
+                        }
                     }
                 })
             })

@@ -37,6 +37,7 @@ impl Backend for Place {
     type Session = SqliteConnection;
 
     const MIDNIGHT: &'static str = "1930176000000";
+    const DAY: &'static str = "strftime('%Y-%m-%d', created_at / 1000, 'unixepoch')";
 
     async fn new() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
