@@ -54,6 +54,12 @@ impl Memory {
         })
     }
 
+    /// Forgets which conversations are stored, of which some were removed.
+    #[cfg(feature = "sqlite")]
+    pub(super) fn forget_conversations(&mut self) {
+        self.conversations.clear();
+    }
+
     /// Remembers a conversation whose transaction was committed.
     pub(super) fn learn(&mut self, new: &ConversationCells) {
         if self.conversations.len() >= KNOWN_CONVERSATIONS {

@@ -39,3 +39,50 @@ pub struct Stats {
     /// Messages by day, such as `2025-01-15`; days without any are left out.
     pub daily_message_count: BTreeMap<String, i64>,
 }
+
+/// What one model was used for on one day; the model's name is empty where there is none.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub(super) struct Usage<'a> {
+    pub(super) day: &'a str,
+    pub(super) model: &'a str,
+    pub(super) messages: i64,
+    pub(super) exchanges: i64,
+    pub(super) errors: i64,
+    pub(super) prompt_tokens: i64,
+    pub(super) completion_tokens: i64,
+    pub(super) total_tokens: i64,
+}
+
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+impl Stats {
+    /// Adds this, up to the largest number there is.
+    pub(super) fn add(&mut self, usage: &Usage<'_>) {
+        let Usage {
+            day,
+            model,
+            messages,
+            exchanges,
+            errors,
+            prompt_tokens,
+            completion_tokens,
+            total_tokens,
+        } = *usage;
+        for (sum, number) in [
+            (&mut self.total_messages, messages),
+            (&mut self.exchanges, exchanges),
+            (&mut self.errors, errors),
+            (&mut self.prompt_tokens, prompt_tokens),
+            (&mut self.completion_tokens, completion_tokens),
+            (&mut self.total_tokens, total_tokens),
+        ] {
+            *sum = sum.saturating_add(number);
+        }
+        if messages == 0 {
+            return;
+        }
+        *self.daily_message_count.entry(day.to_owned()).or_default() += messages;
+        if !model.is_empty() {
+            *self.models_used.entry(model.to_owned()).or_default() += messages;
+        }
+    }
+}

@@ -16,7 +16,9 @@ CREATE TABLE conversations (
     parent_conversation_id BLOB
 );
 CREATE INDEX conversations_session ON conversations (tenant, session_id);
-CREATE INDEX conversations_user ON conversations (tenant, user_identifier, last_day);
+-- `first_day`, so that conversations are counted within this index alone.
+CREATE INDEX conversations_user ON conversations (tenant, user_identifier, last_day, first_day);
+CREATE INDEX conversations_last_day ON conversations (last_day);
 
 -- Never holds a row. A day's table, or the one table where days are off, is made from the text of
 -- this one and of its indexes, so a migration alters this one too.

@@ -159,14 +159,15 @@ pub(super) async fn recount(
     .await?;
     let closed: Vec<Day> = closed.into_iter().map(|row| day_of(row.day)).collect();
     let within = within(&closed);
+    // Each is led to its own rows by its key; a join may read those of all days.
     connection
         .batch_execute(&format!(
             "UPDATE conversations AS c SET message_count = n.messages FROM (\
-             SELECT t.id, count(h.id) FILTER (WHERE {COUNTED}) AS messages \
-             FROM conversations AS t LEFT JOIN {MESSAGES} AS h ON h.conversation_id = t.id \
+             SELECT t.id, (SELECT count(*) FROM {MESSAGES} AS h WHERE h.conversation_id = t.id \
              AND h.created_at >= t.first_day::timestamptz \
-             AND h.created_at < (t.last_day + 1)::timestamptz AND {within} \
-             WHERE t.first_day < t.last_day AND t.id IN ({touched}) GROUP BY t.id) AS n \
+             AND h.created_at < (t.last_day + 1)::timestamptz AND {COUNTED} AND {within}) \
+             AS messages FROM conversations AS t \
+             WHERE t.first_day < t.last_day AND t.id IN ({touched}) OFFSET 0) AS n \
              WHERE c.id = n.id AND c.message_count <> n.messages"
         ))
         .await

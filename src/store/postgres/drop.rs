@@ -27,6 +27,8 @@ use crate::{
 
 /// How often a day that met others is begun again before it is left for later.
 const ATTEMPTS: usize = 5;
+/// A vacuum gives way to whoever waits for a second, which the last moment is too short for.
+const LOCK_SOON: &str = "SAVEPOINT soon; SET LOCAL lock_timeout = '1500ms'";
 /// How often a table is asked for, and how long inserts stand behind that each time.
 const TRIES: u32 = 8;
 const LOCK_TIMEOUT: &str = "SET LOCAL lock_timeout = '100ms'";
@@ -49,38 +51,8 @@ pub(super) enum Who {
     Operator,
 }
 
-/// Drops the days before this one, oldest first, and adds them to `dropped` as they go.
-pub(super) async fn drop_before(
-    session: &mut Session,
-    before: Day,
-    who: Who,
-    dropped: &mut Vec<Partition>,
-) -> QueryResult<()> {
-    let days = due(session, before).await?;
-    for day in &days {
-        match drop_surely(session, *day, who).await? {
-            Some(tables) => add(dropped, tables),
-            None => return Ok(()),
-        }
-    }
-    if !days.is_empty() {
-        delete::conversations(session, before, who).await?;
-    }
-    delete::others(session, before, who).await
-}
-
-/// The rows of a single table are told in one number.
-fn add(dropped: &mut Vec<Partition>, tables: Vec<Partition>) {
-    for table in tables {
-        match dropped.iter_mut().find(|known| known.table == table.table) {
-            Some(known) => known.rows += table.rows,
-            None => dropped.push(table),
-        }
-    }
-}
-
-/// The days that may have rows.
-async fn due(session: &mut Session, before: Day) -> QueryResult<Vec<Day>> {
+/// The days before this one that may have rows, oldest first.
+pub(super) async fn due(session: &mut Session, before: Day) -> QueryResult<Vec<Day>> {
     session.begin("BEGIN READ ONLY").await?;
     let due = due_days(&mut session.connection, before).await;
     session.end(due).await
@@ -103,8 +75,10 @@ async fn due_days(connection: &mut AsyncPgConnection, before: Day) -> QueryResul
     Ok(due)
 }
 
+/// Drops a day and says what went; `None` where somebody else is at it.
+///
 /// Batches lock conversations in an order of their own, so that one of both may have to begin again.
-async fn drop_surely(
+pub(super) async fn drop_surely(
     session: &mut Session,
     day: Day,
     who: Who,
@@ -144,13 +118,19 @@ pub(super) async fn begin(session: &mut Session, who: Who) -> QueryResult<Option
     Mode::of(connection).await.map(Some)
 }
 
+/// What comes for the day meanwhile goes with it.
 async fn drop_day(session: &mut Session, day: Day) -> QueryResult<Vec<Partition>> {
     let connection = &mut session.connection;
     let mut tables = Vec::new();
     for prefix in [MESSAGES, ERRORS] {
         if days::existing(connection, prefix).await?.contains(&day) {
             let table = day.table_name(prefix);
-            tables.push(days::partition(connection, table, Some(day)).await?);
+            let lock = format!("{LOCK_SOON}; LOCK TABLE {table} IN SHARE MODE");
+            connection.batch_execute(&lock).await?;
+            connection
+                .batch_execute("ROLLBACK TO SAVEPOINT soon")
+                .await?;
+            tables.push(days::partition(connection, prefix, table, Some(day)).await?);
         }
     }
     count(connection, day).await?;

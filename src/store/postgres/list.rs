@@ -66,23 +66,23 @@ pub(super) async fn of_user(
     limit: usize,
 ) -> QueryResult<Page<Conversation>> {
     let wanted = limit.saturating_add(offset).saturating_add(1);
-    let newest = after.map_or(Day::MAX, |place| place.last_day.previous());
-    // As many as the page needs and one to tell whether there are more.
-    let days: Vec<DayRow> = sql_query(
-        "SELECT DISTINCT last_day AS day FROM (SELECT last_day FROM conversations \
-         WHERE tenant = $1 AND user_identifier = $2 AND last_day <= $3::date \
-         ORDER BY last_day DESC LIMIT $4) AS newest ORDER BY last_day",
-    )
-    .bind::<Text, _>(tenant)
-    .bind::<Text, _>(user)
-    .bind::<Text, _>(newest.to_string())
-    .bind::<BigInt, _>(as_limit(wanted))
-    .load(connection)
-    .await?;
-    let days = days.into_iter().map(|row| day_of(row.day));
-    // What stands behind the place on its own day is not known yet.
-    let days: Vec<Day> = days.chain(after.map(|place| place.last_day)).collect();
-    let mut rows = active_on(connection, (tenant, user), &days, after, (offset, limit)).await?;
+    let whose = (tenant, user);
+    let mut rows = Vec::new();
+    let mut newest = Day::MAX;
+    if let Some(place) = after {
+        rows = active_on(connection, whose, &[place.last_day], after, (0, wanted)).await?;
+        newest = place.last_day.previous();
+    }
+    if rows.len() < wanted {
+        let passed_over = offset.saturating_sub(rows.len());
+        rows.drain(..offset.min(rows.len()));
+        let missing = limit.saturating_add(1) - rows.len();
+        let most = passed_over.saturating_add(missing);
+        let days = days_before(connection, whose, newest, most).await?;
+        rows.extend(active_on(connection, whose, &days, None, (passed_over, missing)).await?);
+    } else {
+        rows.drain(..offset);
+    }
     let has_more = rows.len() > limit;
     rows.truncate(limit);
     counts::complete(connection, &mut rows).await?;
@@ -92,7 +92,28 @@ pub(super) async fn of_user(
     })
 }
 
-/// The conversations last active on these days, and one more than asked for.
+/// The last days of so many conversations, from this one back, in order.
+async fn days_before(
+    connection: &mut AsyncPgConnection,
+    (tenant, user): (&str, &str),
+    newest: Day,
+    conversations: usize,
+) -> QueryResult<Vec<Day>> {
+    let days: Vec<DayRow> = sql_query(
+        "SELECT DISTINCT last_day AS day FROM (SELECT last_day FROM conversations \
+         WHERE tenant = $1 AND user_identifier = $2 AND last_day <= $3::date \
+         ORDER BY last_day DESC LIMIT $4) AS newest ORDER BY last_day",
+    )
+    .bind::<Text, _>(tenant)
+    .bind::<Text, _>(user)
+    .bind::<Text, _>(newest.to_string())
+    .bind::<BigInt, _>(as_limit(conversations))
+    .load(connection)
+    .await?;
+    Ok(days.into_iter().map(|row| day_of(row.day)).collect())
+}
+
+/// The conversations last active on these days, or those behind a place on the only one.
 async fn active_on(
     connection: &mut AsyncPgConnection,
     (tenant, user): (&str, &str),
@@ -110,19 +131,17 @@ async fn active_on(
         "WITH listed AS MATERIALIZED (SELECT c.*, {newest} AS updated_at FROM conversations AS c \
          WHERE tenant = $1 AND user_identifier = $2 AND last_day BETWEEN $3::date AND $4::date) \
          SELECT {columns}, updated_at FROM listed \
-         WHERE $5::date IS NULL OR last_day < $5::date OR updated_at < $6 \
-         OR (updated_at = $6 AND id > $7) \
-         ORDER BY last_day DESC, updated_at DESC, id OFFSET $8 LIMIT $9"
+         WHERE $5::timestamptz IS NULL OR updated_at < $5 OR (updated_at = $5 AND id > $6) \
+         ORDER BY last_day DESC, updated_at DESC, id OFFSET $7 LIMIT $8"
     ))
     .bind::<Text, _>(tenant)
     .bind::<Text, _>(user)
     .bind::<Text, _>(first.to_string())
     .bind::<Text, _>(last.to_string())
-    .bind::<Nullable<Text>, _>(after.map(|place| place.last_day.to_string()))
     .bind::<Nullable<Timestamptz>, _>(after.map(|place| time(place.updated_at)))
     .bind::<Nullable<Uuid>, _>(after.map(|place| PgId(place.id)))
     .bind::<BigInt, _>(as_limit(offset))
-    .bind::<BigInt, _>(as_limit(limit.saturating_add(1)))
+    .bind::<BigInt, _>(as_limit(limit))
     .load(connection)
     .await?;
     Ok(rows.into_iter().map(|ListedRow(row)| row).collect())
@@ -132,11 +151,17 @@ async fn active_on(
 /// these: two looks at an index.
 fn newest_row(last_days: &[Day]) -> String {
     let within = within(last_days);
+    let its_own = match last_days {
+        [_] => "",
+        _ => {
+            " AND h.created_at >= c.last_day::timestamptz \
+             AND h.created_at < (c.last_day + 1)::timestamptz"
+        }
+    };
     let newest = |table: &str| {
         format!(
-            "(SELECT max(h.created_at) FROM {table} AS h WHERE h.conversation_id = c.id \
-             AND h.created_at >= c.last_day::timestamptz \
-             AND h.created_at < (c.last_day + 1)::timestamptz AND {within})"
+            "(SELECT max(h.created_at) FROM {table} AS h \
+             WHERE h.conversation_id = c.id AND {within}{its_own})"
         )
     };
     // NULL is never the greatest.

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     partition::{Day, ERRORS, MESSAGES},
-    store::{Stats, columns::COUNTED},
+    store::{Stats, columns::COUNTED, stats::Usage},
 };
 
 /// What a user did on a day with one model.
@@ -67,7 +67,16 @@ pub(super) async fn stats(
     days.sort_unstable();
     let rest = of_rows(connection, (tenant, user), &days).await?;
     for row in closed.into_iter().chain(rest) {
-        add(&mut stats, row);
+        stats.add(&Usage {
+            day: &day_of(row.day).to_string(),
+            model: &row.model_name,
+            messages: row.messages,
+            exchanges: row.exchanges,
+            errors: row.errors,
+            prompt_tokens: row.prompt_tokens,
+            completion_tokens: row.completion_tokens,
+            total_tokens: row.total_tokens,
+        });
     }
     Ok(stats)
 }
@@ -120,25 +129,4 @@ async fn of_rows(
     .bind::<Text, _>(tenant)
     .load(connection)
     .await
-}
-
-fn add(stats: &mut Stats, row: UsageRow) {
-    for (sum, value) in [
-        (&mut stats.total_messages, row.messages),
-        (&mut stats.total_tokens, row.total_tokens),
-        (&mut stats.prompt_tokens, row.prompt_tokens),
-        (&mut stats.completion_tokens, row.completion_tokens),
-        (&mut stats.exchanges, row.exchanges),
-        (&mut stats.errors, row.errors),
-    ] {
-        *sum = sum.saturating_add(value);
-    }
-    if row.messages == 0 {
-        return;
-    }
-    if !row.model_name.is_empty() {
-        *stats.models_used.entry(row.model_name).or_default() += row.messages;
-    }
-    let day = day_of(row.day).to_string();
-    *stats.daily_message_count.entry(day).or_default() += row.messages;
 }

@@ -8,7 +8,10 @@ use diesel::{
     sqlite::SqliteConnection,
 };
 
-use super::days::{self, Mode, TextRow};
+use super::{
+    days::{self, Derived, Mode, TextRow},
+    tables,
+};
 use crate::{
     partition::{Day, ERRORS, MESSAGES},
     store::columns::COUNTED,
@@ -16,6 +19,15 @@ use crate::{
 
 /// Days closed by one call, each in its own transaction: the rest waits for the next.
 const MAX_DAYS: i64 = 7;
+
+const TOKENS: [&str; 6] = [
+    "prompt_tokens",
+    "completion_tokens",
+    "total_tokens",
+    "cached_tokens",
+    "cache_write_tokens",
+    "reasoning_tokens",
+];
 
 /// The oldest days that have ended an hour ago and are not closed, or are dirty.
 pub(super) fn due(connection: &mut SqliteConnection, now: i64) -> QueryResult<Vec<Day>> {
@@ -29,31 +41,53 @@ pub(super) fn due(connection: &mut SqliteConnection, now: i64) -> QueryResult<Ve
     Ok(days::parse(&rows))
 }
 
-/// Closes one day in one immediate transaction, unless another process has.
+/// Closes one day inside the caller's immediate transaction, unless another process has.
 pub(super) fn close(
     connection: &mut SqliteConnection,
     mode: Mode,
     day: Day,
     now: i64,
 ) -> QueryResult<()> {
-    connection.immediate_transaction(|connection| {
-        let closed = sql_query(
-            "UPDATE recording_days SET closed_at = ?, dirty = 0 \
-             WHERE day = ? AND (closed_at IS NULL OR dirty <> 0)",
-        )
-        .bind::<BigInt, _>(now)
-        .bind::<Text, _>(day.to_string())
-        .execute(connection)?;
-        let messages = mode.table(MESSAGES, day);
-        let errors = mode.table(ERRORS, day);
-        // A day that was dropped keeps its usage; its messages are in no count any more.
-        let kept = days::exists(connection, &messages)? && days::exists(connection, &errors)?;
-        if closed > 0 && kept {
-            compute_usage(connection, mode, day)?;
-            count_messages(connection, mode, day)?;
-        }
-        Ok(())
-    })
+    let derived = days::derived(connection, day)?;
+    let closed = sql_query(
+        "UPDATE recording_days SET closed_at = ?, dirty = 0 \
+         WHERE day = ? AND (closed_at IS NULL OR dirty <> 0)",
+    )
+    .bind::<BigInt, _>(now)
+    .bind::<Text, _>(day.to_string())
+    .execute(connection)?;
+    if closed > 0 && has_tables(connection, mode, day)? {
+        compute_usage(connection, mode, day, derived)?;
+        count_messages(connection, mode, day)?;
+    }
+    Ok(())
+}
+
+/// Takes a day out of the counts whose rows are about to go, and which `recording_days` does not
+/// know any more. Its usage stays, and is computed if it was not.
+pub(super) fn leave(
+    connection: &mut SqliteConnection,
+    mode: Mode,
+    day: Day,
+    derived: Derived,
+) -> QueryResult<()> {
+    if !has_tables(connection, mode, day)? {
+        return Ok(());
+    }
+    if derived != Derived::Closed {
+        compute_usage(connection, mode, day, derived)?;
+    }
+    match derived {
+        Derived::Open => Ok(()),
+        Derived::Dirty => count_messages(connection, mode, day),
+        Derived::Closed => uncount_messages(connection, mode, day),
+    }
+}
+
+/// A day that somebody dropped keeps its usage; its messages are in no count any more.
+fn has_tables(connection: &mut SqliteConnection, mode: Mode, day: Day) -> QueryResult<bool> {
+    Ok(tables::exists(connection, &mode.table(MESSAGES, day))?
+        && tables::exists(connection, &mode.table(ERRORS, day))?)
 }
 
 /// The rows of a day. In a single table the conversations of the day lead to them by its key.
@@ -69,35 +103,38 @@ fn rows_of(mode: Mode, table: &str, day: Day) -> String {
     }
 }
 
-fn compute_usage(connection: &mut SqliteConnection, mode: Mode, day: Day) -> QueryResult<()> {
+/// Derives the usage of a day. What `usage_daily` has of an open one is of rows that were dropped,
+/// and stays.
+fn compute_usage(
+    connection: &mut SqliteConnection,
+    mode: Mode,
+    day: Day,
+    derived: Derived,
+) -> QueryResult<()> {
+    if derived != Derived::Open {
+        connection.batch_execute(&format!("DELETE FROM usage_daily WHERE day = '{day}'"))?;
+    }
     let messages = rows_of(mode, &mode.table(MESSAGES, day), day);
     let errors = rows_of(mode, &mode.table(ERRORS, day), day);
-    // total() and the cast stop at the largest number, where sum() would fail for ever.
-    let sums: String = [
-        "prompt_tokens",
-        "completion_tokens",
-        "total_tokens",
-        "cached_tokens",
-        "cache_write_tokens",
-        "reasoning_tokens",
-    ]
-    .map(|column| format!(", CAST(total(h.{column}) AS INTEGER)"))
-    .concat();
+    // total() and the casts stop at the largest number, where sum() would fail for ever.
+    let of_each = |text: fn(&str) -> String| TOKENS.map(text).concat();
+    let columns = of_each(|column| format!(", {column}"));
+    let sums = of_each(|column| format!(", CAST(total(h.{column}) AS INTEGER)"));
+    let zeros = of_each(|_| ", 0".to_owned());
+    let added =
+        of_each(|column| format!(", {column} = CAST({column} + excluded.{column} AS INTEGER)"));
+    let into = format!(
+        "INSERT INTO usage_daily (tenant, user_id, day, model_name, messages, exchanges, errors\
+         {columns}) SELECT h.tenant, h.user_id, '{day}', coalesce(h.model_name, '') AS model"
+    );
+    let add = format!(
+        "WHERE TRUE GROUP BY h.tenant, h.user_id, model ON CONFLICT DO UPDATE SET \
+         messages = messages + excluded.messages, exchanges = exchanges + excluded.exchanges, \
+         errors = errors + excluded.errors{added}"
+    );
     connection.batch_execute(&format!(
-        "DELETE FROM usage_daily WHERE day = '{day}'; \
-         INSERT INTO usage_daily (tenant, user_id, day, model_name, messages, exchanges, errors, \
-         prompt_tokens, completion_tokens, total_tokens, cached_tokens, cache_write_tokens, \
-         reasoning_tokens) \
-         SELECT h.tenant, h.user_id, '{day}', coalesce(h.model_name, '') AS model, \
-         sum(h.{COUNTED}), count(DISTINCT h.exchange_id), 0{sums} \
-         FROM {messages} GROUP BY h.tenant, h.user_id, model; \
-         INSERT INTO usage_daily (tenant, user_id, day, model_name, messages, exchanges, errors, \
-         prompt_tokens, completion_tokens, total_tokens, cached_tokens, cache_write_tokens, \
-         reasoning_tokens) \
-         SELECT h.tenant, h.user_id, '{day}', coalesce(h.model_name, '') AS model, \
-         0, 0, count(*), 0, 0, 0, 0, 0, 0 \
-         FROM {errors} WHERE TRUE GROUP BY h.tenant, h.user_id, model \
-         ON CONFLICT DO UPDATE SET errors = excluded.errors"
+        "{into}, sum(h.{COUNTED}), count(DISTINCT h.exchange_id), 0{sums} FROM {messages} {add}; \
+         {into}, 0, 0, count(*){zeros} FROM {errors} {add}"
     ))
 }
 
@@ -139,9 +176,22 @@ fn count_messages(connection: &mut SqliteConnection, mode: Mode, day: Day) -> Qu
     )
 }
 
+/// Subtracts what a closed day added.
+fn uncount_messages(connection: &mut SqliteConnection, mode: Mode, day: Day) -> QueryResult<()> {
+    let rows = rows_of(mode, &mode.table(MESSAGES, day), day);
+    let table = mode.table(MESSAGES, day);
+    let (start, end) = (day.start_ms(), day.end_ms());
+    connection.batch_execute(&format!(
+        "UPDATE conversations SET message_count = max(0, message_count - \
+         (SELECT count(*) FROM {table} AS h WHERE h.conversation_id = conversations.id \
+         AND h.created_at >= {start} AND h.created_at < {end} AND h.{COUNTED})) \
+         WHERE id IN (SELECT h.conversation_id FROM {rows})"
+    ))
+}
+
 fn add_day(connection: &mut SqliteConnection, mode: Mode, day: Day) -> QueryResult<()> {
     let table = mode.table(MESSAGES, day);
-    if !days::exists(connection, &table)? {
+    if !tables::exists(connection, &table)? {
         return Ok(());
     }
     let (start, end) = (day.start_ms(), day.end_ms());

@@ -52,6 +52,8 @@ impl Location {
 pub(super) struct Writer {
     pub(super) session: Session,
     pub(super) memory: Memory,
+    /// When conversations were removed that the memory may have.
+    pub(super) epoch: i64,
 }
 
 /// Every connection of a store.
@@ -66,15 +68,10 @@ pub(super) struct Connections {
 
 impl Connections {
     pub(super) fn new(location: Location, options: &StoreOptions) -> Self {
-        let wanted = if options.daily_partition {
-            Mode::Daily
-        } else {
-            Mode::Single
-        };
         Self {
             readers: Readers::new(options, location == Location::Memory),
             location,
-            wanted,
+            wanted: Mode::of(options.daily_partition),
             max_lifetime: options.max_lifetime,
             warned: Mutex::new(false),
             writer: Mutex::new(None),
@@ -106,25 +103,32 @@ impl Connections {
         result
     }
 
+    /// Runs this on the connection that writes, in one transaction that nobody else writes during.
+    pub(super) fn change<T>(
+        &self,
+        work: impl FnOnce(&mut SqliteConnection, Mode) -> QueryResult<T>,
+    ) -> Result<T, StoreError> {
+        self.write(|writer| writer.session.writing(work))
+    }
+
     /// Runs this on a connection that reads, in one transaction, so that all it sees is of one moment.
     pub(super) fn read<T>(
         &self,
         work: impl FnOnce(&mut SqliteConnection, Mode) -> QueryResult<T>,
     ) -> Result<T, StoreError> {
         if !self.readers.allowed() {
-            return self.write(|writer| writer.session.transaction(work));
+            return self.write(|writer| writer.session.reading(work));
         }
-        let mode = match self.readers.mode() {
-            Some(mode) => mode,
-            None => self.write(|writer| Ok(writer.session.mode))?,
-        };
+        if !self.readers.prepared() {
+            self.write(|_| Ok(()))?;
+        }
         let mut lease = self.readers.lease();
         let kept = lease.take().filter(|session| !self.expired(session));
         let mut session = match kept {
             Some(session) => session,
-            None => self.open_reader(mode)?,
+            None => self.open_reader()?,
         };
-        let result = session.transaction(work).map_err(store_error);
+        let result = session.reading(work).map_err(store_error);
         if !result.as_ref().is_err_and(StoreError::is_transient) {
             lease.give_back(session);
         }
@@ -153,25 +157,24 @@ impl Connections {
                 "the database was begun with other partitions; they are kept"
             );
         }
-        self.readers.set_mode(mode);
+        self.readers.set_prepared();
         Ok(Writer {
             session: Session {
                 connection,
-                mode,
                 opened: Instant::now(),
             },
             memory: Memory::default(),
+            epoch: 0,
         })
     }
 
-    fn open_reader(&self, mode: Mode) -> Result<Session, StoreError> {
+    fn open_reader(&self) -> Result<Session, StoreError> {
         let mut connection = connect(&self.location)?;
         connection
             .batch_execute("PRAGMA query_only = ON")
             .map_err(opening_error)?;
         Ok(Session {
             connection,
-            mode,
             opened: Instant::now(),
         })
     }

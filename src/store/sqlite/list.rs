@@ -1,23 +1,23 @@
 //! Conversations, by name and by user.
 
+use std::cmp::Reverse;
+
 use diesel::{
-    deserialize,
     prelude::*,
-    row::NamedRow,
     sql_query,
-    sql_types::{BigInt, Nullable, Text},
-    sqlite::{Sqlite, SqliteConnection},
+    sql_types::{BigInt, Binary, Nullable, Text},
+    sqlite::SqliteConnection,
 };
 
 use super::{
-    days::Mode,
+    days::{Mode, NumberRow, TextRow},
     decode::ConversationRow,
-    read::{Uncounted, as_limit, complete, find, unless_dropped},
+    read::{Uncounted, complete, find, newest_row, unless_dropped},
 };
 use crate::{
     id::Id,
     partition::{Day, ERRORS, MESSAGES},
-    store::{Conversation, Page, columns},
+    store::{Conversation, Page, Place, columns},
 };
 
 /// More users of one session id than anybody chooses from.
@@ -58,98 +58,146 @@ pub(super) fn named(
         .collect()
 }
 
-/// How many conversations of a user were last active on a day.
-#[derive(QueryableByName)]
-struct DayOfUser {
-    #[diesel(sql_type = Text)]
-    day: String,
-    #[diesel(sql_type = BigInt)]
-    conversations: i64,
+/// Whose conversations.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Owner<'a> {
+    pub(super) tenant: &'a str,
+    pub(super) user: &'a str,
 }
 
-/// A user's conversations, last active first.
+/// A user's conversations behind this place, last active first.
 ///
-/// The index on `last_day` tells which days the page lies in; only their tables are read.
+/// The index on `last_day` leads from one day to the day before, no further than the page goes, and
+/// only those days' tables are read.
 pub(super) fn of_user(
     connection: &mut SqliteConnection,
     mode: Mode,
-    tenant: &str,
-    user: &str,
-    limit: usize,
+    owner: Owner<'_>,
+    after: Option<Place>,
     offset: usize,
+    limit: usize,
 ) -> QueryResult<Page<Conversation>> {
-    let days: Vec<DayOfUser> = sql_query(
-        "SELECT last_day AS day, count(*) AS conversations FROM conversations \
-         WHERE tenant = ? AND user_identifier = ? GROUP BY last_day ORDER BY last_day DESC",
-    )
-    .bind::<Text, _>(tenant)
-    .bind::<Text, _>(user)
-    .load(connection)?;
-    let mut skip = as_limit(offset);
-    let mut missing = as_limit(limit);
     let uncounted = Uncounted::find(connection)?;
-    let mut data = Vec::new();
-    let mut has_more = false;
-    for DayOfUser { day, conversations } in days {
-        if skip >= conversations {
-            skip -= conversations;
-            continue;
-        }
-        let taken = missing.min(conversations - skip);
-        has_more = taken < conversations - skip;
-        if taken > 0
-            && let Some(day) = Day::parse(&day)
-        {
-            for row in active_on(connection, mode, (tenant, user), day, (taken, skip))? {
-                let newest = row.newest;
-                data.push(complete(connection, mode, row.row, &uncounted, newest)?);
+    let mut page = Page::default();
+    let mut skip = offset;
+    let mut next = active_day(
+        connection,
+        owner,
+        "<=",
+        after.map_or(Day::MAX, |place| place.last_day),
+    )?;
+    while let Some(day) = next {
+        let begun = after.filter(|place| place.last_day == day);
+        if begun.is_none() {
+            if skip == 0 && page.data.len() == limit {
+                page.has_more = true;
+                break;
+            }
+            if skip > 0 {
+                let active = count(connection, owner, day)?;
+                if active <= skip {
+                    skip -= active;
+                    next = active_day(connection, owner, "<", day)?;
+                    continue;
+                }
             }
         }
-        missing -= taken;
-        skip = 0;
-        if has_more {
+        let mut active = active_on(connection, mode, owner, day)?;
+        if let Some(place) = begun {
+            active.retain(|entry| entry.order() > (Reverse(place.updated_at), place.id));
+        }
+        let passed = skip.min(active.len());
+        skip -= passed;
+        let room = limit - page.data.len();
+        page.has_more = active.len() - passed > room;
+        for entry in active.into_iter().skip(passed).take(room) {
+            if let Some(row) = find(connection, entry.id)? {
+                let newest = Some(entry.newest);
+                page.data
+                    .push(complete(connection, mode, row, &uncounted, newest)?);
+            }
+        }
+        if page.has_more {
             break;
         }
+        next = active_day(connection, owner, "<", day)?;
     }
-    Ok(Page { data, has_more })
+    Ok(page)
 }
 
-/// A conversation with the time of its newest row of its last day.
-struct ActiveRow {
-    row: ConversationRow,
+/// The newest day before (`<`), or before or on (`<=`), this one on which one of the user's
+/// conversations was last active.
+fn active_day(
+    connection: &mut SqliteConnection,
+    owner: Owner<'_>,
+    before: &str,
+    day: Day,
+) -> QueryResult<Option<Day>> {
+    let row: Option<TextRow> = sql_query(format!(
+        "SELECT last_day AS value FROM conversations \
+         WHERE tenant = ? AND user_identifier = ? AND last_day {before} ? \
+         ORDER BY last_day DESC LIMIT 1"
+    ))
+    .bind::<Text, _>(owner.tenant)
+    .bind::<Text, _>(owner.user)
+    .bind::<Text, _>(day.to_string())
+    .get_result(connection)
+    .optional()?;
+    Ok(row.and_then(|row| Day::parse(&row.value)))
+}
+
+fn count(connection: &mut SqliteConnection, owner: Owner<'_>, day: Day) -> QueryResult<usize> {
+    let row: NumberRow = sql_query(
+        "SELECT count(*) AS value FROM conversations \
+         WHERE tenant = ? AND user_identifier = ? AND last_day = ?",
+    )
+    .bind::<Text, _>(owner.tenant)
+    .bind::<Text, _>(owner.user)
+    .bind::<Text, _>(day.to_string())
+    .get_result(connection)?;
+    Ok(row
+        .value
+        .and_then(|count| usize::try_from(count).ok())
+        .unwrap_or(0))
+}
+
+/// A conversation among those last active on its day.
+struct Entry {
+    id: Id,
+    newest: i64,
+}
+
+impl Entry {
+    fn order(&self) -> (Reverse<i64>, Id) {
+        (Reverse(self.newest), self.id)
+    }
+}
+
+#[derive(QueryableByName)]
+struct EntryRow {
+    #[diesel(sql_type = Binary)]
+    id: Vec<u8>,
+    #[diesel(sql_type = Nullable<BigInt>)]
     newest: Option<i64>,
 }
 
-impl QueryableByName<Sqlite> for ActiveRow {
-    fn build<'a>(row: &impl NamedRow<'a, Sqlite>) -> deserialize::Result<Self> {
-        Ok(Self {
-            newest: NamedRow::get::<Nullable<BigInt>, _>(row, "newest")?,
-            row: ConversationRow::build(row)?,
-        })
-    }
-}
-
+/// The user's conversations that were last active on this day, in the order of the list.
 fn active_on(
     connection: &mut SqliteConnection,
     mode: Mode,
-    (tenant, user): (&str, &str),
+    owner: Owner<'_>,
     day: Day,
-    (limit, offset): (i64, i64),
-) -> QueryResult<Vec<ActiveRow>> {
-    let columns = columns::CONVERSATION;
+) -> QueryResult<Vec<Entry>> {
     let messages = mode.table(MESSAGES, day);
     let errors = mode.table(ERRORS, day);
     let query = |newest: &str| {
         sql_query(format!(
-            "SELECT {columns}, {newest} AS newest FROM conversations \
-             WHERE tenant = ? AND user_identifier = ? AND last_day = ? \
-             ORDER BY coalesce(newest, created_at) DESC, id LIMIT ? OFFSET ?"
+            "SELECT id, {newest} AS newest FROM conversations \
+             WHERE tenant = ? AND user_identifier = ? AND last_day = ?"
         ))
-        .bind::<Text, _>(tenant)
-        .bind::<Text, _>(user)
+        .bind::<Text, _>(owner.tenant)
+        .bind::<Text, _>(owner.user)
         .bind::<Text, _>(day.to_string())
-        .bind::<BigInt, _>(limit)
-        .bind::<BigInt, _>(offset)
     };
     // max() of a NULL and a number is NULL: a conversation may have rows of one kind only.
     let newest = format!(
@@ -159,8 +207,34 @@ fn active_on(
          SELECT max(created_at) FROM {errors} WHERE conversation_id = conversations.id))"
     );
     let rows = query(&newest).load(connection);
-    match unless_dropped(connection, &messages, rows)? {
-        Some(rows) => Ok(rows),
-        None => query("NULL").load(connection),
+    let rows: Vec<EntryRow> = match unless_dropped(connection, &messages, rows)? {
+        Some(rows) => rows,
+        None => query("NULL").load(connection)?,
+    };
+    let mut entries = Vec::with_capacity(rows.len());
+    for row in rows {
+        let Ok(id) = row.id.try_into().map(Id::from_bytes) else {
+            continue;
+        };
+        let newest = match row.newest {
+            Some(newest) => newest,
+            None => newest_of_earlier_days(connection, mode, id)?,
+        };
+        entries.push(Entry { id, newest });
     }
+    entries.sort_unstable_by_key(Entry::order);
+    Ok(entries)
+}
+
+/// The time of the newest row of a conversation that has none on its last day: somebody dropped it.
+fn newest_of_earlier_days(
+    connection: &mut SqliteConnection,
+    mode: Mode,
+    id: Id,
+) -> QueryResult<i64> {
+    let Some(row) = find(connection, id)? else {
+        return Ok(0);
+    };
+    let newest = newest_row(connection, mode, &row)?;
+    Ok(newest.unwrap_or(row.conversation.created_at))
 }

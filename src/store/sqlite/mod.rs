@@ -8,13 +8,21 @@ mod connection;
 mod readers;
 mod session;
 mod migrate;
+mod meta;
 mod days;
+mod tables;
+mod views;
+mod recall;
 mod write;
 mod insert;
 mod read;
 mod list;
+mod stats;
 mod decode;
 mod close;
+mod retention;
+mod sweep;
+mod switch;
 mod error;
 #[cfg(test)]
 mod tests;
@@ -30,11 +38,13 @@ pub(crate) use connection::Location;
 use self::{
     connection::{Connections, Writer},
     days::Mode,
+    list::Owner,
+    retention::Retention,
     write::RejectedExchange,
 };
 use super::{
-    Conversation, ExchangeRows, Page, Partition, Place, Store, StoreError, StoreFuture,
-    StoreOptions, StoredError, StoredMessage, UnixMillis, pack::Batch, unsupported,
+    Conversation, ExchangeRows, Page, Partition, Place, Recall, Recalled, Stats, Store, StoreError,
+    StoreFuture, StoreOptions, StoredError, StoredMessage, UnixMillis, pack::Batch,
 };
 use crate::{
     id::Id,
@@ -44,6 +54,7 @@ use crate::{
 /// Conversations in an SQLite database.
 pub(crate) struct SqliteStore {
     location: Location,
+    retention: Retention,
     connections: Arc<Connections>,
 }
 
@@ -52,6 +63,7 @@ impl SqliteStore {
     pub(crate) fn new(location: Location, options: &StoreOptions) -> Self {
         Self {
             connections: Arc::new(Connections::new(location.clone(), options)),
+            retention: Retention::new(options),
             location,
         }
     }
@@ -65,6 +77,14 @@ impl SqliteStore {
     }
 
     fn change<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut SqliteConnection, Mode) -> QueryResult<T> + Send + 'static,
+    ) -> StoreFuture<'_, T> {
+        let connections = Arc::clone(&self.connections);
+        Box::pin(blocking(move || connections.change(work)))
+    }
+
+    fn write_with<T: Send + 'static>(
         &self,
         work: impl FnOnce(&mut Writer) -> QueryResult<T> + Send + 'static,
     ) -> StoreFuture<'_, T> {
@@ -85,14 +105,21 @@ async fn blocking<T: Send + 'static>(
     }
 }
 
-fn make_days_ahead(writer: &mut Writer, now: UnixMillis) -> QueryResult<()> {
-    let session = &mut writer.session;
-    let mode = session.mode;
+fn make_days_ahead(
+    connection: &mut SqliteConnection,
+    mode: Mode,
+    now: UnixMillis,
+) -> QueryResult<()> {
     let days: Vec<Day> = Day::ahead(now).collect();
-    session
-        .connection
-        .immediate_transaction(|connection| days::make(connection, mode, &days))
-        .map(drop)
+    days::make(connection, mode, &days).map(drop)
+}
+
+/// The writer is free between two days, so that batches go on meanwhile.
+fn close_due(connections: &Connections, now: UnixMillis) -> Result<(), StoreError> {
+    for day in connections.read(|connection, _| close::due(connection, now))? {
+        connections.change(|connection, mode| close::close(connection, mode, day, now))?;
+    }
+    Ok(())
 }
 
 impl fmt::Debug for SqliteStore {
@@ -105,32 +132,36 @@ impl fmt::Debug for SqliteStore {
 
 impl Store for SqliteStore {
     fn prepare(&self, now: UnixMillis) -> StoreFuture<'_, ()> {
-        self.change(move |writer| make_days_ahead(writer, now))
+        self.change(move |connection, mode| make_days_ahead(connection, mode, now))
     }
 
     fn write<'a>(&'a self, batch: &'a [ExchangeRows]) -> StoreFuture<'a, ()> {
         let batch = Batch::new(batch);
-        self.change(move |writer| write::write(&mut writer.session, &mut writer.memory, &batch))
+        self.write_with(move |writer| write::write(writer, &batch))
     }
 
     fn reject<'a>(&'a self, exchange: &'a ExchangeRows, reason: &'a str) -> StoreFuture<'a, ()> {
         let rejected = RejectedExchange::new(exchange, reason);
-        self.change(move |writer| write::reject(&mut writer.session, &rejected))
+        self.change(move |connection, _| write::reject(connection, &rejected))
     }
 
     fn maintain(&self, now: UnixMillis) -> StoreFuture<'_, ()> {
         let connections = Arc::clone(&self.connections);
+        let retention = self.retention;
         Box::pin(blocking(move || {
-            connections.write(|writer| make_days_ahead(writer, now))?;
-            // The writer is free between two days, so that batches go on meanwhile.
-            for day in connections.read(|connection, _| close::due(connection, now))? {
-                connections.write(|writer| {
-                    let session = &mut writer.session;
-                    close::close(&mut session.connection, session.mode, day, now)
-                })?;
-            }
-            Ok(())
+            connections.change(|connection, mode| make_days_ahead(connection, mode, now))?;
+            let closed = close_due(&connections, now);
+            retention.apply(&connections, now).and(closed)
         }))
+    }
+
+    fn secret(&self) -> StoreFuture<'_, [u8; 32]> {
+        self.read(|connection, _| meta::secret(connection))
+    }
+
+    fn recall<'a>(&'a self, wanted: &'a Recall) -> StoreFuture<'a, Recalled> {
+        let wanted = wanted.clone();
+        self.read(move |connection, mode| recall::recall(connection, mode, &wanted))
     }
 
     fn conversations_named<'a>(
@@ -154,12 +185,13 @@ impl Store for SqliteStore {
         offset: usize,
         limit: usize,
     ) -> StoreFuture<'a, Page<Conversation>> {
-        if after.is_some() {
-            return unsupported("cursors");
-        }
         let (tenant, user) = (tenant.to_owned(), user_identifier.to_owned());
         self.read(move |connection, mode| {
-            list::of_user(connection, mode, &tenant, &user, limit, offset)
+            let owner = Owner {
+                tenant: &tenant,
+                user: &user,
+            };
+            list::of_user(connection, mode, owner, after, offset, limit)
         })
     }
 
@@ -169,10 +201,9 @@ impl Store for SqliteStore {
         before: Option<Id>,
         limit: usize,
     ) -> StoreFuture<'_, Page<StoredMessage>> {
-        if before.is_some() {
-            return unsupported("cursors");
-        }
-        self.read(move |connection, mode| read::messages(connection, mode, conversation, limit))
+        self.read(move |connection, mode| {
+            read::messages(connection, mode, conversation, before, limit)
+        })
     }
 
     fn errors(
@@ -181,10 +212,27 @@ impl Store for SqliteStore {
         before: Option<Id>,
         limit: usize,
     ) -> StoreFuture<'_, Page<StoredError>> {
-        if before.is_some() {
-            return unsupported("cursors");
-        }
-        self.read(move |connection, mode| read::errors(connection, mode, conversation, limit))
+        self.read(move |connection, mode| {
+            read::errors(connection, mode, conversation, before, limit)
+        })
+    }
+
+    fn stats<'a>(
+        &'a self,
+        tenant: &'a str,
+        user_identifier: &'a str,
+        from: UnixMillis,
+        to: UnixMillis,
+    ) -> StoreFuture<'a, Stats> {
+        let (tenant, user) = (tenant.to_owned(), user_identifier.to_owned());
+        let (first, last) = (Day::from_unix_ms(from), Day::from_unix_ms(to));
+        self.read(move |connection, mode| {
+            let owner = Owner {
+                tenant: &tenant,
+                user: &user,
+            };
+            stats::stats(connection, mode, owner, first, last)
+        })
     }
 
     fn conversation_history_table_name(&self, at: UnixMillis) -> StoreFuture<'_, String> {
@@ -192,6 +240,29 @@ impl Store for SqliteStore {
     }
 
     fn partitions(&self) -> StoreFuture<'_, Vec<Partition>> {
-        self.read(days::partitions)
+        self.read(tables::partitions)
+    }
+
+    fn create_table_if_not_exists(&self, at: UnixMillis) -> StoreFuture<'_, bool> {
+        let day = Day::from_unix_ms(at);
+        self.change(move |connection, mode| days::make(connection, mode, &[day]))
+    }
+
+    fn existing_partition_tables<'a>(&'a self, prefix: &'a str) -> StoreFuture<'a, Vec<String>> {
+        let prefix = prefix.to_owned();
+        self.read(move |connection, mode| tables::names(connection, mode, &prefix))
+    }
+
+    fn drop_partitions(&self, before: UnixMillis) -> StoreFuture<'_, Vec<Partition>> {
+        let connections = Arc::clone(&self.connections);
+        let oldest = Day::from_unix_ms(before);
+        Box::pin(blocking(move || {
+            retention::drop_before(&connections, oldest, true)
+        }))
+    }
+
+    fn set_daily_partition(&self, daily: bool) -> StoreFuture<'_, ()> {
+        let wanted = Mode::of(daily);
+        self.change(move |connection, mode| switch::switch(connection, mode, wanted))
     }
 }

@@ -11,6 +11,7 @@ use diesel::{
 use super::{
     days::{self, Mode, NumberRow, TextRow},
     decode::{ConversationRow, ErrorRow, MessageRow},
+    tables,
 };
 use crate::{
     id::Id,
@@ -23,9 +24,10 @@ pub(super) fn messages(
     connection: &mut SqliteConnection,
     mode: Mode,
     conversation: Id,
+    before: Option<Id>,
     limit: usize,
 ) -> QueryResult<Page<StoredMessage>> {
-    let page = latest::<MessageRow>(connection, mode, conversation, limit, MESSAGES)?;
+    let page = latest::<MessageRow>(connection, mode, MESSAGES, conversation, before, limit)?;
     Ok(Page {
         data: page.data.into_iter().map(|row| row.0).collect(),
         has_more: page.has_more,
@@ -37,9 +39,10 @@ pub(super) fn errors(
     connection: &mut SqliteConnection,
     mode: Mode,
     conversation: Id,
+    before: Option<Id>,
     limit: usize,
 ) -> QueryResult<Page<StoredError>> {
-    let page = latest::<ErrorRow>(connection, mode, conversation, limit, ERRORS)?;
+    let page = latest::<ErrorRow>(connection, mode, ERRORS, conversation, before, limit)?;
     Ok(Page {
         data: page.data.into_iter().map(|row| row.0).collect(),
         has_more: page.has_more,
@@ -49,28 +52,44 @@ pub(super) fn errors(
 fn latest<T: QueryableByName<Sqlite> + 'static>(
     connection: &mut SqliteConnection,
     mode: Mode,
-    conversation: Id,
-    limit: usize,
     prefix: &str,
+    conversation: Id,
+    before: Option<Id>,
+    limit: usize,
 ) -> QueryResult<Page<T>> {
     let columns = match prefix {
         ERRORS => columns::ERROR,
         _ => columns::MESSAGE,
     };
+    // An id begins with its row's time, and the rows of one time are in the order of their ids.
+    let end = before.map(|id| (id.unix_ms(), id));
+    let bound = match end {
+        Some(_) => " AND (created_at, id) < (?, ?)",
+        None => "",
+    };
     let mut rows: Vec<T> = Vec::new();
-    if let Some(found) = find(connection, conversation)? {
-        for table in tables(connection, mode, &found, prefix)? {
+    if let Some(mut found) = find(connection, conversation)? {
+        if let Some((time, _)) = end {
+            let last_day = &mut found.conversation.last_day;
+            *last_day = Day::from_unix_ms(time).min(*last_day);
+        }
+        for table in tables_of(connection, mode, &found, prefix)? {
             let missing = limit.saturating_add(1).saturating_sub(rows.len());
             if missing == 0 {
                 break;
             }
-            let query = sql_query(format!(
-                "SELECT {columns} FROM {table} WHERE conversation_id = ? \
+            let mut query = sql_query(format!(
+                "SELECT {columns} FROM {table} WHERE conversation_id = ?{bound} \
                  ORDER BY created_at DESC, id DESC LIMIT ?"
             ))
-            .bind::<Binary, _>(conversation.as_bytes().as_slice())
-            .bind::<BigInt, _>(as_limit(missing));
-            let day = query.load(connection);
+            .into_boxed()
+            .bind::<Binary, _>(conversation.as_bytes().as_slice());
+            if let Some((time, id)) = &end {
+                query = query
+                    .bind::<BigInt, _>(*time)
+                    .bind::<Binary, _>(id.as_bytes().as_slice());
+            }
+            let day = query.bind::<BigInt, _>(as_limit(missing)).load(connection);
             rows.extend(unless_dropped(connection, &table, day)?.unwrap_or_default());
         }
     }
@@ -156,7 +175,7 @@ pub(super) fn unless_dropped<T>(
 ) -> QueryResult<Option<T>> {
     match result {
         Ok(rows) => Ok(Some(rows)),
-        Err(error) if days::exists(connection, table)? => Err(error),
+        Err(error) if tables::exists(connection, table)? => Err(error),
         Err(_) => Ok(None),
     }
 }
@@ -187,13 +206,13 @@ fn count_day(
 }
 
 /// The time of the newest row of either kind.
-fn newest_row(
+pub(super) fn newest_row(
     connection: &mut SqliteConnection,
     mode: Mode,
     row: &ConversationRow,
 ) -> QueryResult<Option<i64>> {
-    let messages = tables(connection, mode, row, MESSAGES)?;
-    let errors = tables(connection, mode, row, ERRORS)?;
+    let messages = tables_of(connection, mode, row, MESSAGES)?;
+    let errors = tables_of(connection, mode, row, ERRORS)?;
     for day in messages.into_iter().zip(errors) {
         let mut newest = None;
         for table in [day.0, day.1] {
@@ -213,7 +232,7 @@ fn newest_row(
 }
 
 /// The tables that may hold rows of this conversation, newest day first.
-fn tables(
+fn tables_of(
     connection: &mut SqliteConnection,
     mode: Mode,
     row: &ConversationRow,

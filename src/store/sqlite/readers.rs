@@ -2,10 +2,7 @@
 
 use std::sync::{Condvar, Mutex, PoisonError};
 
-use super::{
-    days::Mode,
-    session::{Session, lock},
-};
+use super::session::{Session, lock};
 use crate::store::StoreOptions;
 
 /// Reads are short and SQLite scans on the reader's thread; more would only take cores from the gateway.
@@ -22,7 +19,7 @@ pub(super) struct Readers {
 struct Places {
     idle: Vec<Session>,
     open: u32,
-    mode: Option<Mode>,
+    prepared: bool,
 }
 
 impl Readers {
@@ -40,7 +37,7 @@ impl Readers {
             places: Mutex::new(Places {
                 idle: Vec::new(),
                 open: 0,
-                mode: None,
+                prepared: false,
             }),
             returned: Condvar::new(),
         }
@@ -51,13 +48,13 @@ impl Readers {
         self.max_open > 0
     }
 
-    /// The mode of the database, once the writer has prepared it.
-    pub(super) fn mode(&self) -> Option<Mode> {
-        lock(&self.places).mode
+    /// Whether the writer has made a database of the file.
+    pub(super) fn prepared(&self) -> bool {
+        lock(&self.places).prepared
     }
 
-    pub(super) fn set_mode(&self, mode: Mode) {
-        lock(&self.places).mode = Some(mode);
+    pub(super) fn set_prepared(&self) {
+        lock(&self.places).prepared = true;
     }
 
     /// Waits for a place, with an idle connection where there is one.

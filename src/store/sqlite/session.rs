@@ -7,24 +7,35 @@ use std::{
 
 use diesel::{connection::Connection, prelude::QueryResult, sqlite::SqliteConnection};
 
-use super::days::Mode;
+use super::{days::Mode, meta};
 
 /// A connection to a database whose schema is up to date.
 pub(super) struct Session {
     pub(super) connection: SqliteConnection,
-    pub(super) mode: Mode,
     pub(super) opened: Instant,
 }
 
 impl Session {
     /// Runs this in one transaction, so that all it sees is of one moment.
-    pub(super) fn transaction<T>(
+    pub(super) fn reading<T>(
         &mut self,
         work: impl FnOnce(&mut SqliteConnection, Mode) -> QueryResult<T>,
     ) -> QueryResult<T> {
-        let mode = self.mode;
-        self.connection
-            .transaction(|connection| work(connection, mode))
+        self.connection.transaction(|connection| {
+            let mode = meta::mode(connection)?;
+            work(connection, mode)
+        })
+    }
+
+    /// Runs this in one transaction that nobody else writes during.
+    pub(super) fn writing<T>(
+        &mut self,
+        work: impl FnOnce(&mut SqliteConnection, Mode) -> QueryResult<T>,
+    ) -> QueryResult<T> {
+        self.connection.immediate_transaction(|connection| {
+            let mode = meta::mode(connection)?;
+            work(connection, mode)
+        })
     }
 }
 

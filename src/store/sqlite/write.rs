@@ -9,16 +9,16 @@ use diesel::{
 };
 
 use super::{
+    connection::Writer,
     days::{self, Mode},
     insert::{Target, insert},
-    session::Session,
+    meta,
 };
 use crate::{
     id::Id,
     partition::{Day, ERRORS, MESSAGES},
     store::{
         ExchangeRows, columns,
-        memory::Memory,
         pack::{Batch, Cell, ConversationCells, DayCells},
     },
 };
@@ -36,19 +36,28 @@ const WIDEN: &str = " ON CONFLICT (id) DO UPDATE SET \
      OR sends_history < excluded.sends_history";
 
 /// Writes the batch in one transaction.
-pub(super) fn write(session: &mut Session, memory: &mut Memory, batch: &Batch) -> QueryResult<()> {
-    let mode = session.mode;
-    let connection = &mut session.connection;
+pub(super) fn write(writer: &mut Writer, batch: &Batch) -> QueryResult<()> {
+    let Writer {
+        session,
+        memory,
+        epoch,
+    } = writer;
     if memory.has_too_many_days(batch.days.keys()) {
+        let connection = &mut session.connection;
         connection.set_prepared_statement_cache_size(CacheSize::Disabled);
         connection.set_prepared_statement_cache_size(CacheSize::Unbounded);
     }
-    let fresh: Vec<&ConversationCells> = batch
-        .conversations
-        .iter()
-        .filter(|conversation| !memory.covers(conversation))
-        .collect();
-    connection.immediate_transaction(|connection| {
+    let fresh = session.writing(|connection, mode| {
+        let current = meta::epoch(connection)?;
+        if current != *epoch {
+            memory.forget_conversations();
+            *epoch = current;
+        }
+        let fresh: Vec<&ConversationCells> = batch
+            .conversations
+            .iter()
+            .filter(|conversation| !memory.covers(conversation))
+            .collect();
         write_conversations(connection, &batch.text, &fresh)?;
         for (day, cells) in &batch.days {
             if let Err(error) = write_day(connection, mode, *day, &batch.text, cells) {
@@ -60,7 +69,7 @@ pub(super) fn write(session: &mut Session, memory: &mut Memory, batch: &Batch) -
             }
             days::mark_late(connection, *day)?;
         }
-        QueryResult::Ok(())
+        Ok(fresh)
     })?;
     for conversation in fresh {
         memory.learn(conversation);
@@ -110,7 +119,10 @@ fn write_day(
 }
 
 /// Keeps an exchange that cannot be written.
-pub(super) fn reject(session: &mut Session, exchange: &RejectedExchange) -> QueryResult<()> {
+pub(super) fn reject(
+    connection: &mut SqliteConnection,
+    exchange: &RejectedExchange,
+) -> QueryResult<()> {
     sql_query(
         "INSERT INTO recording_rejects (exchange_id, conversation_id, created_at, reason, payload) \
          VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
@@ -120,7 +132,7 @@ pub(super) fn reject(session: &mut Session, exchange: &RejectedExchange) -> Quer
     .bind::<BigInt, _>(exchange.created_at)
     .bind::<Text, _>(&exchange.reason)
     .bind::<Text, _>(&exchange.payload)
-    .execute(&mut session.connection)
+    .execute(connection)
     .map(drop)
 }
 

@@ -80,9 +80,9 @@ async fn answers(mut server: OwnedReadHalf, mut client: OwnedWriteHalf, cutting:
 }
 
 async fn cut_at_commit(cut: Cut, rows_behind_the_cut: i64) {
-    let place = Place::new().await;
-    place.store().prepare(NOON).await.unwrap();
-    let dsn = place.dsn();
+    let database = Database::new().await;
+    database.store().prepare(NOON).await.unwrap();
+    let dsn = database.dsn();
     let (login, rest) = dsn.split_once('@').unwrap();
     let (address, name) = rest.split_once('/').unwrap();
     let proxy = cutting_proxy(address.to_owned(), cut).await;
@@ -95,13 +95,15 @@ async fn cut_at_commit(cut: Cut, rows_behind_the_cut: i64) {
     let error = store.write(&batch).await.unwrap_err();
     assert!(error.is_transient(), "{error}");
     let rows = "SELECT count(*) FROM conversation_histories";
-    assert_eq!(place.number(rows).await, rows_behind_the_cut);
+    assert_eq!(database.number(rows).await, rows_behind_the_cut);
     store.write(&batch).await.unwrap();
-    assert_eq!(place.number(rows).await, 100);
+    assert_eq!(database.number(rows).await, 100);
     store.maintain(NOON + DAY).await.unwrap();
     assert_eq!(count_of(&store, "s").await, 100);
     assert_eq!(
-        place.number("SELECT sum(messages) FROM usage_daily").await,
+        database
+            .number("SELECT sum(messages) FROM usage_daily")
+            .await,
         100
     );
 }

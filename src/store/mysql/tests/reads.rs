@@ -6,27 +6,10 @@ use tokio::sync::oneshot;
 use super::*;
 use crate::store::mysql::connection::Work;
 
-#[tokio::test]
-async fn what_was_never_written_is_not_found() {
-    let file = Place::new().await;
-    let store = file.store();
-    let id = exchange("s", NOON).conversation.id;
-    assert_eq!(store.conversation(id).await.unwrap(), None);
-    assert!(store.messages(id, None, 5).await.unwrap().data.is_empty());
-    assert!(
-        store
-            .errors(id, None, usize::MAX)
-            .await
-            .unwrap()
-            .data
-            .is_empty()
-    );
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn readers_do_not_wait_for_the_writer() {
-    let place = Place::new().await;
-    let store = Arc::new(place.store());
+    let database = Database::new().await;
+    let store = Arc::new(database.store());
     let rows = exchange("s", NOON);
     store.write(std::slice::from_ref(&rows)).await.unwrap();
     let (begin, begun) = oneshot::channel::<()>();
@@ -60,8 +43,8 @@ async fn readers_do_not_wait_for_the_writer() {
 
 #[tokio::test]
 async fn a_panic_is_an_answer_and_the_next_call_works() {
-    let place = Place::new().await;
-    let store = place.store();
+    let database = Database::new().await;
+    let store = database.store();
     store.prepare(NOON).await.unwrap();
     let panicked = store
         .change(|_, _| -> Work<'_, ()> { panic!("in the store") })
@@ -73,22 +56,4 @@ async fn a_panic_is_an_answer_and_the_next_call_works() {
     assert!(!panicked.unwrap_err().is_transient());
     store.write(&[exchange("s", NOON)]).await.unwrap();
     assert_eq!(count_of(&store, "s").await, 2);
-}
-
-#[test]
-fn one_store_serves_several_runtimes_that_come_and_go() {
-    let runtime = || {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .unwrap()
-    };
-    let place = runtime().block_on(Place::new());
-    let store = place.store();
-    for number in 0..3 {
-        runtime()
-            .block_on(store.write(&[exchange("s", NOON + number)]))
-            .unwrap();
-        assert_eq!(runtime().block_on(count_of(&store, "s")), 2 * (number + 1));
-    }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::*;
-use crate::store::StoreError;
+use crate::{outcome::Truncated, store::StoreError};
 
 #[tokio::test]
 async fn the_server_s_own_sql_mode_changes_nothing() {
@@ -16,9 +16,9 @@ async fn the_server_s_own_sql_mode_changes_nothing() {
             "--transaction-isolation=SERIALIZABLE",
         ];
         let server = Server::start(&options);
-        let place = Place::on(&server).await;
-        let store = place.store();
-        writes::assert_round_trip(&store).await;
+        let database = Database::on(&server.dsn()).await;
+        let store = database.store();
+        assert_round_trip(&store).await;
         store.maintain(NOON + 3 * DAY).await.unwrap();
         assert_eq!(count_of(&store, "plain").await, 2);
         let mut long = exchange("long", NOON);
@@ -41,11 +41,11 @@ async fn unavailable(dsn: &str) -> String {
 
 #[tokio::test]
 async fn who_is_not_let_in_is_told_why_and_no_secret() {
-    let place = Place::new().await;
-    let dsn = place.dsn();
+    let database = Database::new().await;
+    let dsn = database.dsn();
     let (server, name) = dsn.rsplit_once('/').unwrap();
     let (_, host) = server.rsplit_once('@').unwrap();
-    place
+    database
         .execute(&format!(
             "CREATE USER IF NOT EXISTS '{name}'@'%' IDENTIFIED BY 'right'"
         ))
@@ -61,7 +61,7 @@ async fn who_is_not_let_in_is_told_why_and_no_secret() {
     assert!(text.contains("does not exist (error 1049)"), "{text}");
     let text = unavailable(server).await;
     assert!(text.contains("names no database"), "{text}");
-    place
+    database
         .execute(&format!("GRANT SELECT, INSERT ON {name}.* TO '{name}'@'%'"))
         .await;
     let text = unavailable(&format!("mysql://{name}:right@{host}/{name}")).await;
@@ -69,43 +69,43 @@ async fn who_is_not_let_in_is_told_why_and_no_secret() {
         text.contains("lacks the right CREATE (error 1142)"),
         "{text}"
     );
-    place.execute(&format!("DROP USER '{name}'@'%'")).await;
+    database.execute(&format!("DROP USER '{name}'@'%'")).await;
     let text = unavailable("mysql://root:hunter2@127.0.0.1:1/d").await;
     assert!(text.contains("cannot be reached"), "{text}");
 }
 
 #[tokio::test]
 async fn the_rights_of_the_documentation_suffice() {
-    let place = Place::new().await;
-    let dsn = place.dsn();
+    let database = Database::new().await;
+    let dsn = database.dsn();
     let (server, name) = dsn.rsplit_once('/').unwrap();
     let (_, host) = server.rsplit_once('@').unwrap();
     let grant = format!(
         "GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP, INDEX, CREATE VIEW, \
          CREATE TEMPORARY TABLES ON {name}.* TO '{name}'@'%' IDENTIFIED BY 'p@ss:w/rd'"
     );
-    place.execute(&grant).await;
+    database.execute(&grant).await;
     let go =
         format!("{name}:p@ss:w/rd@tcp({host})/{name}?charset=utf8mb4&parseTime=True&loc=Local");
     let store = store(&go, &StoreOptions::default());
-    writes::assert_round_trip(&store).await;
+    assert_round_trip(&store).await;
     store.maintain(NOON + 3 * DAY).await.unwrap();
     assert_eq!(count_of(&store, "plain").await, 2);
     assert_eq!(
-        place
+        database
             .number("SELECT count(*) FROM conversation_messages")
             .await,
         4
     );
-    place.execute(&format!("DROP USER '{name}'@'%'")).await;
+    database.execute(&format!("DROP USER '{name}'@'%'")).await;
 }
 
 #[tokio::test]
 async fn a_read_only_server_holds_writes_back_and_answers_reads() {
     let server = Server::start(&[]);
-    let place = Place::on(&server).await;
+    let database = Database::on(&server.dsn()).await;
     let rows = exchange("s", NOON);
-    place
+    database
         .store()
         .write(std::slice::from_ref(&rows))
         .await
@@ -116,9 +116,9 @@ async fn a_read_only_server_holds_writes_back_and_answers_reads() {
         "REVOKE READ_ONLY ADMIN, SUPER ON *.* FROM recorder@'%'",
         "SET GLOBAL read_only = ON",
     ] {
-        place.execute(sql).await;
+        database.execute(sql).await;
     }
-    let dsn = place.dsn().replace("root@", "recorder:hunter2@");
+    let dsn = database.dsn().replace("root@", "recorder:hunter2@");
     let store = store(&dsn, &StoreOptions::default());
     let error = store.write(&[exchange("t", NOON)]).await.unwrap_err();
     assert!(error.is_transient(), "{error}");
@@ -135,15 +135,15 @@ async fn a_read_only_server_holds_writes_back_and_answers_reads() {
             .len(),
         2
     );
-    place.execute("SET GLOBAL read_only = OFF").await;
+    database.execute("SET GLOBAL read_only = OFF").await;
     store.write(&[exchange("t", NOON)]).await.unwrap();
 }
 
 #[tokio::test]
 async fn a_server_that_crashes_and_returns_is_written_to_again() {
     let mut server = Server::start(&["--innodb-flush-log-at-trx-commit=1"]);
-    let place = Place::on(&server).await;
-    let store = place.store();
+    let database = Database::on(&server.dsn()).await;
+    let store = database.store();
     store.write(&[exchange("s", NOON)]).await.unwrap();
     server.kill();
     let error = store.write(&[exchange("s", NOON + 1)]).await.unwrap_err();
@@ -160,8 +160,8 @@ async fn a_server_that_crashes_and_returns_is_written_to_again() {
 #[tokio::test]
 async fn what_the_server_s_packets_cannot_hold_is_split_or_cut() {
     let server = Server::start(&["--max-allowed-packet=65536"]);
-    let place = Place::on(&server).await;
-    let store = place.store();
+    let database = Database::on(&server.dsn()).await;
+    let store = database.store();
     let mut batch: Vec<ExchangeRows> = (0..300).map(|at| exchange("s", NOON + at)).collect();
     batch[7].messages[0].content = "四".repeat(100_000);
     store.write(&batch).await.unwrap();
@@ -189,15 +189,15 @@ async fn what_the_server_s_packets_cannot_hold_is_split_or_cut() {
 #[tokio::test]
 async fn few_connections_serve_writer_and_readers() {
     for (max_open_conns, max_idle_conns) in [(1, 0), (1, 1), (2, 1), (3, 50)] {
-        let place = Place::new().await;
+        let database = Database::new().await;
         let options = StoreOptions {
             max_open_conns,
             max_idle_conns,
             max_lifetime: Some(std::time::Duration::ZERO),
             ..StoreOptions::default()
         };
-        let store = store(&place.dsn(), &options);
-        writes::assert_round_trip(&store).await;
+        let store = store(&database.dsn(), &options);
+        assert_round_trip(&store).await;
         store.maintain(NOON + 3 * DAY).await.unwrap();
     }
 }
@@ -240,11 +240,11 @@ fn open_to_all(folder: &tempfile::TempDir, names: &[&str]) {
 }
 
 /// How many of this server's connections are encrypted once a store has written through this DSN.
-async fn encrypted(place: &Place, dsn: &str) -> Result<bool, StoreError> {
-    let before = place.number(FINISHED).await;
+async fn encrypted(database: &Database, dsn: &str) -> Result<bool, StoreError> {
+    let before = database.number(FINISHED).await;
     let store = store(dsn, &StoreOptions::default());
     store.write(&[exchange("s", NOON)]).await?;
-    Ok(place.number(FINISHED).await > before)
+    Ok(database.number(FINISHED).await > before)
 }
 
 const FINISHED: &str = "SELECT variable_value FROM information_schema.global_status \
@@ -253,8 +253,8 @@ const FINISHED: &str = "SELECT variable_value FROM information_schema.global_sta
 #[tokio::test]
 async fn every_mode_of_encryption_does_what_it_says() {
     let (server, _folder, ca) = server_with_certificate();
-    let place = Place::on(&server).await;
-    let by_address = place.dsn();
+    let database = Database::on(&server.dsn()).await;
+    let by_address = database.dsn();
     let by_name = by_address.replace("127.0.0.1", "localhost");
     let go = by_name
         .replace("mysql://root@", "root@tcp(")
@@ -290,7 +290,7 @@ async fn every_mode_of_encryption_does_what_it_says() {
         (format!("{go}?tls=skip-verify"), Some(true)),
         (format!("{go}?tls=true"), None),
     ] {
-        let result = encrypted(&place, &dsn).await;
+        let result = encrypted(&database, &dsn).await;
         match (&result, expected) {
             (Ok(found), Some(expected)) => assert_eq!(*found, expected, "{dsn}"),
             (Err(error), None) => assert!(error.is_transient(), "{dsn}: {error}"),
@@ -302,10 +302,10 @@ async fn every_mode_of_encryption_does_what_it_says() {
 #[tokio::test]
 async fn a_server_without_encryption_is_talked_to_only_where_that_is_allowed() {
     let server = Server::start(&["--skip-ssl"]);
-    let place = Place::on(&server).await;
-    let dsn = place.dsn();
+    let database = Database::on(&server.dsn()).await;
+    let dsn = database.dsn();
     for mode in ["", "?ssl-mode=PREFERRED", "?sslmode=disable"] {
-        assert!(!encrypted(&place, &format!("{dsn}{mode}")).await.unwrap());
+        assert!(!encrypted(&database, &format!("{dsn}{mode}")).await.unwrap());
     }
     for mode in [
         "ssl-mode=REQUIRED",

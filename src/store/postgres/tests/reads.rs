@@ -1,25 +1,6 @@
 use super::*;
 
 #[tokio::test]
-async fn what_was_never_written_is_not_found() {
-    let database = Database::new().await;
-    let store = database.store();
-    let id = exchange("s", NOON).conversation.id;
-    assert_eq!(store.conversation(id).await.unwrap(), None);
-    assert!(store.messages(id, None, 5).await.unwrap().data.is_empty());
-    assert!(
-        store
-            .errors(id, None, usize::MAX)
-            .await
-            .unwrap()
-            .data
-            .is_empty()
-    );
-    let nobody = store.conversations_of_user("", "alice", None, usize::MAX, usize::MAX);
-    assert!(nobody.await.unwrap().data.is_empty());
-}
-
-#[tokio::test]
 async fn readers_do_not_wait_for_a_writer() {
     let database = Database::new().await;
     let store = database.store();

@@ -2,27 +2,10 @@ use std::sync::{Arc, mpsc};
 
 use super::*;
 
-#[tokio::test]
-async fn what_was_never_written_is_not_found() {
-    let file = File::new();
-    let store = file.store();
-    let id = exchange("s", NOON).conversation.id;
-    assert_eq!(store.conversation(id).await.unwrap(), None);
-    assert!(store.messages(id, None, 5).await.unwrap().data.is_empty());
-    assert!(
-        store
-            .errors(id, None, usize::MAX)
-            .await
-            .unwrap()
-            .data
-            .is_empty()
-    );
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn readers_do_not_wait_for_the_writer() {
-    let file = File::new();
-    let store = Arc::new(file.store());
+    let database = Database::open().await;
+    let store = Arc::new(database.store());
     let rows = exchange("s", NOON);
     store.write(std::slice::from_ref(&rows)).await.unwrap();
     let (release, released) = mpsc::channel::<()>();
@@ -30,13 +13,10 @@ async fn readers_do_not_wait_for_the_writer() {
     let writer = Arc::clone(&store);
     let held = tokio::spawn(async move {
         writer
-            .change(move |writer| {
-                let connection = &mut writer.session.connection;
-                connection.immediate_transaction(|_| {
-                    let _ = begin.send(());
-                    let _ = released.recv();
-                    diesel::QueryResult::Ok(())
-                })
+            .change(move |_, _| {
+                let _ = begin.send(());
+                let _ = released.recv();
+                Ok(())
             })
             .await
     });
@@ -54,11 +34,11 @@ async fn readers_do_not_wait_for_the_writer() {
 
 #[tokio::test]
 async fn a_panic_is_an_answer_and_the_next_call_works() {
-    let file = File::new();
-    let store = file.store();
+    let database = Database::open().await;
+    let store = database.store();
     store.prepare(NOON).await.unwrap();
     let panicked = store
-        .change(|_| -> diesel::QueryResult<()> { panic!("in the store") })
+        .change(|_, _| -> diesel::QueryResult<()> { panic!("in the store") })
         .await;
     assert!(!panicked.unwrap_err().is_transient());
     let panicked = store

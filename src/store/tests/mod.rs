@@ -1,0 +1,188 @@
+//! What every database does the same: each fact is written once and tested on all of them.
+//!
+//! A test is a function over a [`Database`], named in the list below; what only one database does
+//! is tested beside its store.
+
+pub(super) mod databases;
+mod days;
+mod lists;
+mod mode;
+mod reads;
+mod recall;
+mod retention;
+pub(super) mod rows;
+mod stats;
+mod tables;
+mod together;
+mod truth;
+pub(super) mod writes;
+
+/// What a test needs of a database: a fresh one, stores over it, and what another program sees.
+pub(super) trait Database: Sized + Send + Sync + 'static {
+    type Store: super::Store;
+
+    /// A number that changes when a table, a view or an index comes or goes.
+    const SCHEMA: &str;
+    /// Whether a row of `recording_rejects` holds JSON.
+    const HOLDS_JSON: &str;
+    /// Whether a row of `conversation_messages` says that it is of a noon of January 2025.
+    const AT_NOON: &str;
+    /// The table that those of days are made from.
+    const TEMPLATE: &str;
+    /// Makes the messages of 2025-01-15 refuse the text `hunter2`.
+    const REFUSE_HUNTER2: &str;
+    /// Days that the view `conversation_histories` shows; `None`: all.
+    const VIEWED_DAYS: Option<i64>;
+
+    /// The numbers of columns and of indexes of this table, as SQL.
+    fn columns_and_indexes(table: &str) -> [String; 2];
+
+    /// An empty database of the test's own.
+    async fn open() -> Self;
+
+    /// A store over it, as another process would have one.
+    fn store_with(&self, options: &super::StoreOptions) -> Self::Store;
+
+    fn store(&self) -> Self::Store {
+        self.store_with(&super::StoreOptions::default())
+    }
+
+    fn single_table_store(&self) -> Self::Store {
+        self.store_with(&super::StoreOptions {
+            daily_partition: false,
+            ..super::StoreOptions::default()
+        })
+    }
+
+    fn store_in(&self, daily: bool) -> Self::Store {
+        if daily {
+            self.store()
+        } else {
+            self.single_table_store()
+        }
+    }
+
+    /// Adds a row to `response_ids`, seen at this time.
+    async fn add_response_id(&self, seen_at: super::UnixMillis);
+
+    /// The one number that this query answers with.
+    async fn number(&self, sql: &str) -> i64;
+
+    async fn execute(&self, sql: &str);
+}
+
+/// Makes a test of each of these for a database. Which runtime a group runs on stands behind its name.
+macro_rules! on {
+    ($database:ident: $($group:ident $flavor:literal { $($test:ident,)* })*) => {
+        $(mod $group {
+            use crate::store::tests::{databases::$database::Database, $group as facts};
+            $(
+                #[tokio::test(flavor = $flavor)]
+                async fn $test() {
+                    facts::$test::<Database>().await;
+                }
+            )*
+        })*
+    };
+}
+
+macro_rules! suite {
+    ($($facts:tt)*) => {
+        #[cfg(feature = "sqlite")]
+        mod sqlite {
+            on! { sqlite: $($facts)* }
+        }
+        #[cfg(feature = "postgres")]
+        mod postgres {
+            on! { postgres: $($facts)* }
+        }
+        #[cfg(feature = "mysql")]
+        mod mysql {
+            on! { mysql: $($facts)* }
+        }
+    };
+}
+
+suite! {
+    writes "current_thread" {
+        every_column_comes_back_as_it_was_written,
+        every_column_comes_back_from_a_single_table,
+        one_connection_serves_writer_and_readers,
+        the_same_batch_twice_stands_there_once,
+        a_batch_across_midnight_lies_in_two_days,
+        a_missing_day_is_made_when_its_first_row_comes,
+        a_title_is_kept_once_it_is_known,
+        an_earlier_row_widens_a_conversation_to_its_day,
+        a_rejected_exchange_is_kept_aside_within_bounds,
+        a_row_that_the_schema_refuses_is_no_transient_error,
+        text_compares_bytes_and_keeps_its_spaces,
+        names_of_255_bytes_and_texts_of_a_megabyte_fit_everywhere,
+    }
+    reads "current_thread" {
+        what_was_never_written_is_not_found,
+        one_store_serves_several_runtimes_that_come_and_go,
+        pages_before_an_id_make_the_whole_conversation,
+    }
+    lists "multi_thread" {
+        a_user_sees_what_was_last_active_first,
+        a_user_sees_the_same_from_a_single_table,
+        a_name_finds_every_user_who_uses_it,
+        pages_by_place_make_the_whole_list,
+        a_place_stays_where_its_conversation_stood,
+    }
+    days "multi_thread" {
+        preparing_makes_today_and_three_days_and_nothing_the_second_time,
+        the_database_keeps_the_mode_it_was_begun_in,
+        views_follow_the_days,
+        views_show_the_newest_days,
+        closing_is_idempotent_and_a_late_row_is_counted_by_the_next,
+        closing_a_single_table_counts_the_same,
+        a_call_closes_a_week_at_most_and_the_next_goes_on,
+        a_dropped_day_stops_neither_closing_nor_reading,
+        a_new_day_follows_a_later_migration,
+    }
+    stats "current_thread" {
+        stats_are_what_the_rows_say,
+        stats_of_a_range_that_ends_before_it_begins_are_empty,
+        sums_stop_at_the_largest_number,
+    }
+    recall "current_thread" {
+        hashes_are_found_in_every_conversation_newest_day_first,
+        many_hashes_may_be_asked_for_at_once,
+        a_head_is_the_newest_message_with_a_hash,
+        once_a_client_sends_its_history_it_stays_so,
+        the_secret_is_the_same_in_every_process,
+    }
+    tables "multi_thread" {
+        of_several_who_make_a_day_at_once_one_does,
+        a_made_day_takes_rows_and_is_seen_by_views,
+        only_tables_of_rows_are_listed,
+        dropping_says_what_went_and_with_how_many_rows,
+        what_is_left_after_dropping_is_counted_right,
+        what_comes_after_its_day_was_dropped_adds_to_its_usage,
+        a_writer_makes_a_conversation_again_that_was_dropped,
+    }
+    retention "multi_thread" {
+        so_many_days_are_kept_and_the_rest_goes,
+        without_retention_all_is_kept,
+        usage_has_a_cutoff_of_its_own,
+        rejects_and_response_ids_go_with_their_days,
+        a_day_of_many_rows_leaves_a_single_table,
+        several_processes_drop_while_others_write,
+    }
+    mode "multi_thread" {
+        every_row_is_found_in_both_modes,
+        setting_the_mode_that_is_changes_nothing,
+        a_new_database_may_change_its_mode,
+        the_same_schema_comes_back,
+        retention_goes_on_in_the_other_mode,
+        writers_follow_without_a_row_lost_or_twice,
+    }
+    together "multi_thread" {
+        four_processes_may_start_at_once,
+        two_stores_write_one_database_at_once,
+        stores_that_send_the_same_rows_meet_without_a_deadlock,
+        four_stores_make_the_same_day_at_once,
+        closing_while_late_rows_come_loses_none,
+    }
+}

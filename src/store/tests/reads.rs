@@ -1,0 +1,81 @@
+//! Reading what is there and what is not.
+
+use super::{Database, rows::*};
+use crate::{
+    id::Id,
+    store::{ExchangeRows, Store, StoredMessage},
+};
+
+pub(super) async fn what_was_never_written_is_not_found<D: Database>() {
+    let database = D::open().await;
+    let store = database.store();
+    let id = id_of("s");
+    assert_eq!(store.conversation(id).await.unwrap(), None);
+    assert!(store.messages(id, None, 5).await.unwrap().data.is_empty());
+    let errors = store.errors(id, None, usize::MAX).await.unwrap();
+    assert!(errors.data.is_empty());
+    let nobody = store.conversations_of_user("", "alice", None, usize::MAX, usize::MAX);
+    assert!(nobody.await.unwrap().data.is_empty());
+}
+
+pub(super) async fn one_store_serves_several_runtimes_that_come_and_go<D: Database>() {
+    let database = D::open().await;
+    let store = database.store();
+    let runtimes = move || {
+        let runtime = || {
+            tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()
+                .unwrap()
+        };
+        for number in 0..3 {
+            let written = runtime().block_on(store.write(&[exchange("s", NOON + number)]));
+            written.unwrap();
+            assert_eq!(runtime().block_on(count_of(&store, "s")), 2 * (number + 1));
+        }
+    };
+    tokio::task::spawn_blocking(runtimes).await.unwrap();
+}
+
+pub(super) async fn pages_before_an_id_make_the_whole_conversation<D: Database>() {
+    for daily in [true, false] {
+        let database = D::open().await;
+        let store = database.store_in(daily);
+        let mut batch: Vec<ExchangeRows> = (0..20)
+            .map(|number| exchange("s", NOON - number % 5 * 2 * DAY + number % 3))
+            .collect();
+        batch.extend((0..9).map(|number| failed("s", NOON - number % 4 * DAY)));
+        batch.push(exchange("t", NOON));
+        store.write(&batch).await.unwrap();
+        let id = id_of("s");
+        let all = store.messages(id, None, 1000).await.unwrap().data;
+        assert_eq!(all.len(), 40);
+        let ids: Vec<Id> = all.iter().map(|row| row.message.id).collect();
+        for limit in [1, 3, 39, 40, 41] {
+            let mut found: Vec<StoredMessage> = Vec::new();
+            let mut more = true;
+            while more {
+                let before = found.first().map(|row| row.message.id);
+                let page = store.messages(id, before, limit).await.unwrap();
+                assert!(page.data.len() == limit || !page.has_more, "{limit}");
+                more = page.has_more;
+                found.splice(0..0, page.data);
+            }
+            assert_eq!(found, all, "{limit}");
+        }
+        let between = store.messages(id, Some(ids[7]), 4).await.unwrap();
+        assert_eq!(between.data, all[3..7]);
+        let none = store.messages(id, Some(ids[0]), 4).await.unwrap();
+        assert!(none.data.is_empty() && !none.has_more);
+        let nothing = store.messages(id, None, 0).await.unwrap();
+        assert!(nothing.data.is_empty() && nothing.has_more);
+
+        let all = store.errors(id, None, 1000).await.unwrap().data;
+        assert_eq!(all.len(), 9);
+        for end in 0..9 {
+            let page = store.errors(id, Some(all[end].error.id), 2).await.unwrap();
+            assert_eq!(page.data, all[end.saturating_sub(2)..end]);
+            assert_eq!(page.has_more, end > 2);
+        }
+    }
+}
