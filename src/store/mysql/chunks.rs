@@ -6,7 +6,7 @@ use diesel::{
 };
 use diesel_async::{AsyncMysqlConnection, RunQueryDsl};
 
-use super::{days::Mode, error::Answer};
+use super::{error::Answer, layout::Mode};
 use crate::{
     partition::{Day, ERRORS},
     store::columns::COUNTED,
@@ -109,6 +109,13 @@ impl Rows {
         )
     }
 
+    fn copy(&self, table: &str, range: &str) -> String {
+        let Self {
+            from, condition, ..
+        } = self;
+        format!("INSERT INTO {table} SELECT h.* FROM {from} WHERE {condition} AND {range}")
+    }
+
     fn touched(&self, range: &str) -> String {
         let Self {
             from, condition, ..
@@ -130,8 +137,34 @@ struct IdRow {
 
 /// Adds these rows to the session's tables of usage and of touched conversations.
 pub(super) async fn gather(connection: &mut AsyncMysqlConnection, rows: &Rows) -> Answer<()> {
+    each(connection, rows, |range| {
+        let mut statements = vec![rows.usage(range)];
+        if !rows.are_errors {
+            statements.push(rows.touched(range));
+        }
+        statements
+    })
+    .await?;
+    Ok(())
+}
+
+/// Copies these rows to a table, each chunk in a transaction of its own, and says how many they are.
+pub(super) async fn copy(
+    connection: &mut AsyncMysqlConnection,
+    rows: &Rows,
+    table: &str,
+) -> Answer<usize> {
+    each(connection, rows, |range| vec![rows.copy(table, range)]).await
+}
+
+async fn each(
+    connection: &mut AsyncMysqlConnection,
+    rows: &Rows,
+    statements: impl Fn(&str) -> Vec<String>,
+) -> Answer<usize> {
     let id = rows.id;
     let mut after: Vec<u8> = Vec::new();
+    let mut changed = 0;
     loop {
         let last = last_of_chunk(connection, rows, &after).await?;
         // The one bind that the last chunk has no use for is always true.
@@ -139,12 +172,8 @@ pub(super) async fn gather(connection: &mut AsyncMysqlConnection, rows: &Rows) -
             Some(last) => (format!("{id} > ? AND {id} <= ?"), last.clone()),
             None => (format!("{id} > ? AND ? IS NOT NULL"), Vec::new()),
         };
-        let mut statements = vec![rows.usage(&range)];
-        if !rows.are_errors {
-            statements.push(rows.touched(&range));
-        }
-        for statement in statements {
-            sql_query(statement)
+        for statement in statements(&range) {
+            changed += sql_query(statement)
                 .bind::<Binary, _>(&after)
                 .bind::<Binary, _>(&end)
                 .execute(connection)
@@ -152,7 +181,7 @@ pub(super) async fn gather(connection: &mut AsyncMysqlConnection, rows: &Rows) -
         }
         match last {
             Some(last) => after = last,
-            None => return Ok(()),
+            None => return Ok(changed),
         }
     }
 }

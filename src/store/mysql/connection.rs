@@ -9,12 +9,12 @@ use std::{
     time::Duration,
 };
 
-use diesel_async::{AsyncMysqlConnection, SimpleAsyncConnection};
+use diesel_async::SimpleAsyncConnection;
 use tokio::{sync::Semaphore, time::timeout};
 
 use super::{
-    days::Mode,
-    error::{Answer, Fault, TABLE_CHANGED, asked},
+    error::{Answer, Fault, NO_SUCH_TABLE, TABLE_CHANGED, asked},
+    layout::{Layout, Mode},
     login::Login,
     migrate::migrate,
     session::Session,
@@ -27,7 +27,7 @@ const MAX_WRITERS: u32 = 4;
 const MAX_READERS: u32 = 8;
 /// A server that has not answered a batch or a read by then will not: the connection is given up.
 const WORK_TIMEOUT: Duration = Duration::from_secs(60);
-/// A moment for reading may be lost to a table that was just made.
+/// A moment for reading may be lost to a table that was just made, or to rows that were just moved.
 const READ_ATTEMPTS: usize = 3;
 
 /// Opens a moment in which all reads see the same.
@@ -44,11 +44,11 @@ pub(super) struct Connections {
     max_lifetime: Option<Duration>,
     max_idle: usize,
     warned: AtomicBool,
-    mode: tokio::sync::Mutex<Option<Mode>>,
+    layout: Arc<tokio::sync::Mutex<Option<Layout>>>,
     idle: Mutex<usize>,
     writers: Arc<Lane>,
-    /// Closing a day takes long; where one connection more is allowed, batches do not wait for it.
-    closer: Arc<Lane>,
+    /// Upkeep takes long; where one connection more is allowed, batches do not wait for it.
+    keeper: Arc<Lane>,
     readers: Arc<Lane>,
 }
 
@@ -83,7 +83,7 @@ impl Connections {
         };
         let writing = (most.saturating_sub(1) / 2).clamp(1, MAX_WRITERS);
         let writers = Lane::new(writing);
-        let closer = match most {
+        let keeper = match most {
             1 | 2 => Arc::clone(&writers),
             _ => Lane::new(1),
         };
@@ -102,10 +102,10 @@ impl Connections {
             max_lifetime: *max_lifetime,
             max_idle: *max_idle_conns as usize,
             warned: AtomicBool::new(false),
-            mode: tokio::sync::Mutex::new(None),
+            layout: Arc::default(),
             idle: Mutex::new(0),
             writers,
-            closer,
+            keeper,
             readers,
         }
     }
@@ -113,47 +113,68 @@ impl Connections {
     /// Runs this on a connection that writes, for as long as a batch may take.
     pub(super) async fn write<T: 'static>(
         &self,
-        work: impl for<'s> FnOnce(&'s mut Session, Mode) -> Work<'s, T>,
+        work: impl for<'s> FnOnce(&'s mut Session) -> Work<'s, T>,
     ) -> Result<T, StoreError> {
-        self.run(&self.writers, move |session, mode| {
-            let work = work(session, mode);
+        self.run(&self.writers, move |session, _| {
+            let work = work(session);
             Box::pin(async move { timeout(WORK_TIMEOUT, work).await.unwrap_or_else(|_| late()) })
         })
         .await
     }
 
-    /// Runs this on the connection that closes days, for as long as it takes.
-    pub(super) async fn close<T>(
+    /// Runs this on the connection of the upkeep, for as long as it takes.
+    pub(super) async fn keep<T>(
         &self,
-        work: impl for<'s> FnOnce(&'s mut Session, Mode) -> Work<'s, T>,
+        work: impl for<'s> FnOnce(&'s mut Session) -> Work<'s, T>,
     ) -> Result<T, StoreError> {
-        self.run(&self.closer, work).await
+        self.run(&self.keeper, move |session, _| work(session))
+            .await
     }
 
     /// Runs this on a connection that reads, so that all it sees is of one moment.
     pub(super) async fn read<T: Send + 'static>(
         &self,
-        mut work: impl for<'s> FnMut(&'s mut AsyncMysqlConnection, Mode) -> Work<'s, T> + Send + 'static,
+        work: impl for<'s> FnMut(&'s mut Session, Mode) -> Work<'s, T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.run(&self.readers, move |session, mode| {
+        self.read_on(&self.readers, work).await
+    }
+
+    /// The same for whoever is about to write, and is not to wait for readers.
+    pub(super) async fn look_up<T: Send + 'static>(
+        &self,
+        work: impl for<'s> FnMut(&'s mut Session, Mode) -> Work<'s, T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        self.read_on(&self.writers, work).await
+    }
+
+    async fn read_on<T: Send + 'static>(
+        &self,
+        lane: &Lane,
+        mut work: impl for<'s> FnMut(&'s mut Session, Mode) -> Work<'s, T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let known = Arc::clone(&self.layout);
+        self.run(lane, move |session, mut layout| {
             Box::pin(async move {
-                let connection = &mut session.connection;
                 let mut attempt = 1;
                 loop {
-                    connection.batch_execute(BEGIN_READING).await?;
-                    let read = timeout(WORK_TIMEOUT, work(connection, mode)).await;
-                    let read = asked(connection, read.unwrap_or_else(|_| late())).await;
-                    match read {
-                        Err(fault) if fault.is(TABLE_CHANGED) && attempt < READ_ATTEMPTS => {
-                            connection.batch_execute("ROLLBACK").await?;
-                            attempt += 1;
-                        }
-                        Err(fault) => return Err(fault),
-                        Ok(value) => {
-                            connection.batch_execute("COMMIT").await?;
-                            return Ok(value);
-                        }
+                    let read = read_once(session, layout.mode, &mut work).await;
+                    if let Err(fault) = &read
+                        && !fault.is(TABLE_CHANGED)
+                        && !fault.is(NO_SUCH_TABLE)
+                    {
+                        return read;
                     }
+                    // Rows may have been moved out of the tables that were read.
+                    let now = Layout::read(&mut session.connection).await?;
+                    let is_current = now.has_tables_of(layout);
+                    match read {
+                        Ok(_) if is_current => return read,
+                        Err(_) if attempt == READ_ATTEMPTS => return read,
+                        Ok(_) if attempt == READ_ATTEMPTS => return Err(Fault::Moving),
+                        _ => attempt += 1,
+                    }
+                    *known.lock().await = Some(now);
+                    layout = now;
                 }
             })
         })
@@ -163,16 +184,17 @@ impl Connections {
     async fn run<T>(
         &self,
         lane: &Lane,
-        work: impl for<'s> FnOnce(&'s mut Session, Mode) -> Work<'s, T>,
+        work: impl for<'s> FnOnce(&'s mut Session, Layout) -> Work<'s, T>,
     ) -> Result<T, StoreError> {
         let place = lane.places.acquire().await;
         let _place =
             place.map_err(|_| StoreError::Unavailable("the store is closed".to_owned()))?;
         let result = match self.session(lane).await {
-            Ok((mut session, mode)) => {
-                let result = work(&mut session, mode).await;
+            Ok((mut session, layout)) => {
+                let result = work(&mut session, layout).await;
                 let result = asked(&mut session.connection, result).await;
-                let lost = matches!(result, Err(Fault::Away(_)));
+                // A right that is granted now counts on the connections that are made from now on.
+                let lost = matches!(result, Err(Fault::Away(_) | Fault::Server(_, Some(_))));
                 if !lost {
                     self.put_back(lane, session, result.is_err()).await;
                 }
@@ -187,14 +209,19 @@ impl Connections {
         match result.map_err(Fault::into_store_error) {
             Err(error) if error.is_transient() => {
                 // Another server, or an empty database, may answer next time.
-                *self.mode.lock().await = None;
+                self.forget_layout().await;
                 Err(error)
             }
             result => result,
         }
     }
 
-    async fn session(&self, lane: &Lane) -> Answer<(Session, Mode)> {
+    /// Has the next call look again how the tables are laid out.
+    pub(super) async fn forget_layout(&self) {
+        *self.layout.lock().await = None;
+    }
+
+    async fn session(&self, lane: &Lane) -> Answer<(Session, Layout)> {
         let mut session = loop {
             let Some(mut kept) = self.take_idle(lane) else {
                 break Session::open(&self.login).await?;
@@ -203,18 +230,18 @@ impl Connections {
                 break kept;
             }
         };
-        let mut mode = self.mode.lock().await;
-        if let Some(mode) = *mode {
-            return Ok((session, mode));
+        let mut layout = self.layout.lock().await;
+        if let Some(layout) = *layout {
+            return Ok((session, layout));
         }
         let settled = migrate(&mut session.connection, self.wanted).await;
         let settled = asked(&mut session.connection, settled).await?;
-        *mode = Some(settled);
-        if settled != self.wanted && !self.warned.swap(true, Ordering::Relaxed) {
+        *layout = Some(settled);
+        if settled.mode != self.wanted && !self.warned.swap(true, Ordering::Relaxed) {
             tracing::warn!(
-                database = settled.as_str(),
+                database = settled.mode.as_str(),
                 configured = self.wanted.as_str(),
-                "the database was begun with other partitions; they are kept"
+                "the database's partitions are others than configured; they are kept"
             );
         }
         Ok((session, settled))
@@ -240,6 +267,21 @@ impl Connections {
             lock(&lane.idle).push(session);
         }
     }
+}
+
+async fn read_once<T>(
+    session: &mut Session,
+    mode: Mode,
+    work: &mut impl for<'s> FnMut(&'s mut Session, Mode) -> Work<'s, T>,
+) -> Answer<T> {
+    session.connection.batch_execute(BEGIN_READING).await?;
+    let read = timeout(WORK_TIMEOUT, work(session, mode)).await;
+    let connection = &mut session.connection;
+    let read = asked(connection, read.unwrap_or_else(|_| late())).await;
+    if !matches!(read, Err(Fault::Away(_))) {
+        connection.batch_execute("COMMIT").await?;
+    }
+    read
 }
 
 fn late<T>() -> Answer<T> {

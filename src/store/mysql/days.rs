@@ -7,39 +7,12 @@ use diesel::{
 use diesel_async::{AsyncMysqlConnection, RunQueryDsl, SimpleAsyncConnection};
 
 use super::{
-    error::{Answer, asked},
-    lock::Lock,
+    error::{Answer, Fault, asked},
+    layout::{Layout, Mode, Unfinished},
+    lock::{Lock, PATIENCE},
     views,
 };
-use crate::{
-    partition::{Day, ERRORS, MESSAGES},
-    store::Partition,
-};
-
-/// Whether a day has tables of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mode {
-    Daily,
-    Single,
-}
-
-impl Mode {
-    /// The word in `recording_meta`.
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Daily => "daily",
-            Self::Single => "single",
-        }
-    }
-
-    /// The table that holds this day's rows of one kind.
-    pub(super) fn table(self, prefix: &str, day: Day) -> String {
-        match self {
-            Self::Daily => day.table_name(prefix),
-            Self::Single => prefix.to_owned(),
-        }
-    }
-}
+use crate::partition::{Day, ERRORS, MESSAGES};
 
 /// One column of text.
 #[derive(QueryableByName)]
@@ -57,43 +30,67 @@ pub(super) struct NumberRow {
 
 /// Makes the missing tables of these days, and says whether any was missing. MySQL commits around
 /// every such statement, so this is never part of a transaction.
-pub(super) async fn make(
-    connection: &mut AsyncMysqlConnection,
-    mode: Mode,
-    days: &[Day],
-) -> Answer<bool> {
+pub(super) async fn make(connection: &mut AsyncMysqlConnection, days: &[Day]) -> Answer<bool> {
+    let mode = settled_mode(connection).await?;
     if missing(connection, mode, days).await?.is_empty() {
         return Ok(false);
     }
-    Lock::Tables.take(connection).await?;
-    let made = make_missing(connection, mode, days).await;
+    Lock::Tables.take(connection, PATIENCE).await?;
+    let made = make_alone(connection, days).await;
     let made = asked(connection, made).await;
     Lock::Tables.release(connection).await?;
-    made.map(|()| true)
+    made
 }
 
-/// The same for whoever holds the lock.
-pub(super) async fn make_missing(
-    connection: &mut AsyncMysqlConnection,
-    mode: Mode,
-    days: &[Day],
-) -> Answer<()> {
-    let missing = missing(connection, mode, days).await?;
-    let mut changed = false;
-    for (day, tables) in &missing {
+/// The mode, where no rows are being moved. It stays the same as long as whoever asks holds the
+/// lock of the tables.
+async fn settled_mode(connection: &mut AsyncMysqlConnection) -> Answer<Mode> {
+    let layout = Layout::read(connection).await?;
+    match layout.unfinished {
+        Some(Unfinished::Copying) => Err(Fault::Moving),
+        _ => Ok(layout.mode),
+    }
+}
+
+async fn make_alone(connection: &mut AsyncMysqlConnection, days: &[Day]) -> Answer<bool> {
+    let mode = settled_mode(connection).await?;
+    let mut made = false;
+    for (day, tables) in missing(connection, mode, days).await? {
         for (prefix, table) in tables {
-            let sql = format!("CREATE TABLE IF NOT EXISTS {table} LIKE {prefix}_template");
-            connection.batch_execute(&sql).await?;
-            changed = true;
+            create(connection, prefix, &table).await?;
+            made = true;
         }
-        if mode == Mode::Daily {
-            note(connection, *day).await?;
-        }
+        note(connection, day).await?;
     }
-    if changed {
-        views::replace(connection, mode).await;
+    if made {
+        views::replace(connection, mode, Day::MIN).await;
     }
+    Ok(made)
+}
+
+/// Makes the two tables of a database whose days have none of their own, for whoever holds the lock.
+pub(super) async fn make_single(connection: &mut AsyncMysqlConnection) -> Answer<()> {
+    for prefix in [MESSAGES, ERRORS] {
+        create(connection, prefix, prefix).await?;
+    }
+    views::replace(connection, Mode::Single, Day::MIN).await;
     Ok(())
+}
+
+/// Makes a table for rows of this kind.
+pub(super) async fn create(
+    connection: &mut AsyncMysqlConnection,
+    prefix: &str,
+    table: &str,
+) -> Answer<()> {
+    let sql = format!("CREATE TABLE IF NOT EXISTS {table} LIKE {prefix}_template");
+    Ok(connection.batch_execute(&sql).await?)
+}
+
+/// Fails where tables may not be dropped, before anything is changed for the sake of dropping some.
+pub(super) async fn show_right_to_drop(connection: &mut AsyncMysqlConnection) -> Answer<()> {
+    let nothing = "DROP TABLE IF EXISTS conversation_histories_copied";
+    Ok(connection.batch_execute(nothing).await?)
 }
 
 /// Notes that a day may have rows.
@@ -132,9 +129,7 @@ async fn missing(
         (*day, tables.collect::<Vec<_>>())
     });
     Ok(lacking
-        .filter(|(day, tables)| {
-            !tables.is_empty() || (mode == Mode::Daily && !is_there(&day.to_string()))
-        })
+        .filter(|(day, tables)| !tables.is_empty() || !is_there(&day.to_string()))
         .collect())
 }
 
@@ -181,44 +176,14 @@ pub(super) async fn existing(
     Ok(days)
 }
 
-/// The tables that hold rows, with their size, oldest day first.
-pub(super) async fn partitions(
-    connection: &mut AsyncMysqlConnection,
-    mode: Mode,
-) -> Answer<Vec<Partition>> {
-    let mut partitions = Vec::new();
-    for prefix in [MESSAGES, ERRORS] {
-        let tables: Vec<(String, Option<Day>)> = match mode {
-            Mode::Daily => existing(connection, prefix)
-                .await?
-                .into_iter()
-                .map(|day| (day.table_name(prefix), Some(day)))
-                .collect(),
-            Mode::Single => vec![(prefix.to_owned(), None)],
-        };
-        for (table, day) in tables {
-            // The server's own number of rows is a guess.
-            let rows: NumberRow = sql_query(format!("SELECT COUNT(*) AS value FROM {table}"))
-                .get_result(connection)
-                .await?;
-            partitions.push(Partition {
-                bytes: bytes(connection, &table).await?,
-                day: day.map(|day| day.to_string()),
-                table,
-                rows: rows.value.unwrap_or(0),
-            });
-        }
-    }
-    Ok(partitions)
-}
-
-async fn bytes(connection: &mut AsyncMysqlConnection, table: &str) -> Answer<Option<i64>> {
+/// Whether there is such a table.
+pub(super) async fn exists(connection: &mut AsyncMysqlConnection, table: &str) -> Answer<bool> {
     let row: NumberRow = sql_query(
-        "SELECT CAST(MAX(data_length + index_length) AS SIGNED) AS value \
-         FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = ?",
+        "SELECT COUNT(*) AS value FROM information_schema.tables \
+         WHERE table_schema = DATABASE() AND table_type = 'BASE TABLE' AND table_name = ?",
     )
     .bind::<Text, _>(table)
     .get_result(connection)
     .await?;
-    Ok(row.value)
+    Ok(row.value != Some(0))
 }

@@ -21,6 +21,8 @@ const DIAGNOSE: &str = "GET DIAGNOSTICS @recording_last = NUMBER; \
 const DIAGNOSIS: &str = "SELECT CAST(@recording_error AS SIGNED) AS number, \
      CAST(@recording_text AS CHAR) AS text";
 
+/// A right that the database as a whole would have to give.
+pub(super) const NO_ACCESS: u16 = 1044;
 /// A table that is not there.
 pub(super) const NO_SUCH_TABLE: u16 = 1146;
 /// Two transactions waited for each other, and this one was rolled back.
@@ -39,6 +41,8 @@ pub(super) enum Fault {
     Away(String),
     /// The rows cannot be stored, in our own words.
     Unfit(&'static str),
+    /// Rows are being moved between tables, and nobody may write.
+    Moving,
 }
 
 pub(super) type Answer<T> = Result<T, Fault>;
@@ -59,6 +63,9 @@ impl Fault {
         match self {
             Self::Away(text) => StoreError::Unavailable(text),
             Self::Unfit(text) => StoreError::Refused(text.to_owned()),
+            Self::Moving => {
+                StoreError::Unavailable("rows are being moved to other tables".to_owned())
+            }
             Self::Unasked(Error::SerializationError(_)) => {
                 StoreError::Refused("a value is not one that MySQL can hold".to_owned())
             }
@@ -138,7 +145,7 @@ fn meaning(number: u16) -> Option<&'static str> {
     Some(match number {
         1020 | 1205 | DEADLOCK | 1614 | 3101 | 3572 => "another transaction was in the way",
         1040 | 1203 | 1226 => "the server takes no more connections",
-        1044 | 1142 | 1143 | 1227 | 1370 | 3118 => "the database user lacks a right",
+        NO_ACCESS | 1142 | 1143 | 1227 | 1370 | 3118 => "the database user lacks a right",
         1045 | 1698 | 1862 | 3955 => "the server refused the user or the password",
         1046 => "the DSN names no database",
         1049 => "the database does not exist",

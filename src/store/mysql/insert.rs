@@ -61,12 +61,18 @@ pub(super) static CONVERSATION: LazyLock<Columns> =
 fn kind(column: &str) -> Kind {
     match column {
         "created_at" | "updated_at" => Kind::Time,
-        "id" | "conversation_id" | "exchange_id" | "parent_id" | "chain_hash" | "prompt_hash" => {
-            Kind::Bytes
-        }
+        "id"
+        | "conversation_id"
+        | "exchange_id"
+        | "parent_id"
+        | "parent_conversation_id"
+        | "chain_hash"
+        | "prompt_hash" => Kind::Bytes,
         "status" | "is_stream" | "first_token_ms" | "latency_ms" | "choice_index"
         | "token_count" | "error_code" | "prompt_tokens" | "completion_tokens" | "total_tokens"
-        | "cached_tokens" | "cache_write_tokens" | "reasoning_tokens" => Kind::Number,
+        | "cached_tokens" | "cache_write_tokens" | "reasoning_tokens" | "sends_history" => {
+            Kind::Number
+        }
         _ => Kind::Text,
     }
 }

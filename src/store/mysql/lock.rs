@@ -13,23 +13,23 @@ use super::{
     error::{Answer, Fault},
 };
 
-/// How long one process waits for another's migration or new tables.
+/// How long one process waits for another's migration, new tables or moving of rows.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What only one process does at a time. MySQL's locks belong to the server, so the name holds the database's.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Lock {
-    /// Tables and views are made.
+    /// Tables and views are made or dropped.
     Tables,
-    /// Days are closed.
-    Closing,
+    /// Days are closed or dropped, or rows are moved. Whoever needs both takes this one first.
+    Upkeep,
 }
 
 impl Lock {
     fn purpose(self) -> &'static str {
         match self {
             Self::Tables => "tables",
-            Self::Closing => "closing",
+            Self::Upkeep => "upkeep",
         }
     }
 
@@ -52,14 +52,27 @@ impl Lock {
     }
 
     /// Takes the lock, waiting for it.
-    pub(super) async fn take(self, connection: &mut AsyncMysqlConnection) -> Answer<()> {
-        if self.try_take(connection, PATIENCE).await? {
+    pub(super) async fn take(
+        self,
+        connection: &mut AsyncMysqlConnection,
+        patience: Duration,
+    ) -> Answer<()> {
+        if self.try_take(connection, patience).await? {
             Ok(())
         } else {
-            Err(Fault::Away(
-                "another process is making tables for long".to_owned(),
-            ))
+            Err(self.is_held())
         }
+    }
+
+    /// That another process holds it.
+    pub(super) fn is_held(self) -> Fault {
+        Fault::Away(
+            match self {
+                Self::Tables => "another process is making or dropping tables for long",
+                Self::Upkeep => "another process is closing, dropping or moving days for long",
+            }
+            .to_owned(),
+        )
     }
 
     /// Gives the lock back.

@@ -1,18 +1,18 @@
 //! The schema, and the mode that the database was begun in.
 
 use diesel::{
-    sql_query,
+    QueryableByName, sql_query,
     sql_types::{Binary, Text},
 };
 use diesel_async::{AsyncMysqlConnection, RunQueryDsl, SimpleAsyncConnection};
 use rustls::crypto::ring::default_provider;
 
 use super::{
-    days::{self, Mode, NumberRow, TextRow},
+    days::{self, NumberRow, TextRow},
     error::{Answer, Fault, asked},
-    lock::Lock,
+    layout::{Layout, Mode},
+    lock::{Lock, PATIENCE},
 };
-use crate::partition::Day;
 
 /// The migrations by version, oldest first. diesel's own harness blocks and takes no lock, so they
 /// are run here, and noted where diesel's command line tool looks.
@@ -32,19 +32,19 @@ const SECRET_BYTES: usize = 32;
 
 /// Brings the schema up to date and settles the mode. Any number of processes may do so at once; a
 /// database that is up to date is only read.
-pub(super) async fn migrate(connection: &mut AsyncMysqlConnection, wanted: Mode) -> Answer<Mode> {
-    if let Some(mode) = settled(connection).await? {
-        return Ok(mode);
+pub(super) async fn migrate(connection: &mut AsyncMysqlConnection, wanted: Mode) -> Answer<Layout> {
+    if let Some(layout) = settled(connection).await? {
+        return Ok(layout);
     }
-    Lock::Tables.take(connection).await?;
-    let mode = migrate_alone(connection, wanted).await;
-    let mode = asked(connection, mode).await;
+    Lock::Tables.take(connection, PATIENCE).await?;
+    let layout = migrate_alone(connection, wanted).await;
+    let layout = asked(connection, layout).await;
     Lock::Tables.release(connection).await?;
-    mode
+    layout
 }
 
-/// The mode, where nothing is left to do.
-async fn settled(connection: &mut AsyncMysqlConnection) -> Answer<Option<Mode>> {
+/// How the tables are laid out, where nothing is left to do.
+async fn settled(connection: &mut AsyncMysqlConnection) -> Answer<Option<Layout>> {
     let tables: NumberRow = sql_query(
         "SELECT COUNT(*) AS value FROM information_schema.tables \
          WHERE table_schema = DATABASE() \
@@ -55,10 +55,10 @@ async fn settled(connection: &mut AsyncMysqlConnection) -> Answer<Option<Mode>> 
     if tables.value != Some(2) || !pending(connection).await?.is_empty() {
         return Ok(None);
     }
-    stored_mode(connection).await
+    Layout::find(connection).await
 }
 
-async fn migrate_alone(connection: &mut AsyncMysqlConnection, wanted: Mode) -> Answer<Mode> {
+async fn migrate_alone(connection: &mut AsyncMysqlConnection, wanted: Mode) -> Answer<Layout> {
     connection.batch_execute(NOTED).await?;
     let collation = collation(connection).await?;
     for (version, sql) in pending(connection).await? {
@@ -70,12 +70,12 @@ async fn migrate_alone(connection: &mut AsyncMysqlConnection, wanted: Mode) -> A
             .await?;
     }
     keep(connection, "schema_version", b"1").await?;
-    keep(connection, "secret", &secret()?).await?;
-    if wanted == Mode::Single && stored_mode(connection).await?.is_none() {
-        days::make_missing(connection, wanted, &[Day::MIN]).await?;
+    keep(connection, "secret", &chance()?).await?;
+    if wanted == Mode::Single && Layout::find(connection).await?.is_none() {
+        days::make_single(connection).await?;
     }
     keep(connection, "partition", wanted.as_str().as_bytes()).await?;
-    Ok(stored_mode(connection).await?.unwrap_or(wanted))
+    Layout::read(connection).await
 }
 
 async fn pending(
@@ -91,19 +91,27 @@ async fn pending(
         .collect())
 }
 
-async fn stored_mode(connection: &mut AsyncMysqlConnection) -> Answer<Option<Mode>> {
-    let stored: Vec<TextRow> = sql_query(
-        "SELECT CAST(value AS CHAR) AS value FROM recording_meta WHERE `key` = 'partition'",
-    )
-    .load(connection)
-    .await?;
-    Ok(stored
+/// The key of the hashes, which whoever migrated first has made.
+pub(super) async fn secret(connection: &mut AsyncMysqlConnection) -> Answer<[u8; SECRET_BYTES]> {
+    let rows: Vec<SecretRow> = sql_query("SELECT value FROM recording_meta WHERE `key` = 'secret'")
+        .load(connection)
+        .await?;
+    let secret = rows
         .as_slice()
         .first()
-        .map(|row| match row.value.as_str() {
-            "single" => Mode::Single,
-            _ => Mode::Daily,
-        }))
+        .map(|row| row.value.as_slice().try_into());
+    match secret {
+        Some(Ok(secret)) => Ok(secret),
+        _ => Err(Fault::Away(
+            "recording_meta holds no secret of 32 bytes".to_owned(),
+        )),
+    }
+}
+
+#[derive(QueryableByName)]
+struct SecretRow {
+    #[diesel(sql_type = Binary)]
+    value: Vec<u8>,
 }
 
 /// Writes a value that no later process changes.
@@ -129,7 +137,7 @@ async fn collation(connection: &mut AsyncMysqlConnection) -> Answer<&'static str
     })
 }
 
-fn secret() -> Answer<[u8; SECRET_BYTES]> {
+fn chance() -> Answer<[u8; SECRET_BYTES]> {
     let mut secret = [0; SECRET_BYTES];
     match default_provider().secure_random.fill(&mut secret) {
         Ok(()) => Ok(secret),

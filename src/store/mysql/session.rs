@@ -1,6 +1,9 @@
 //! A connection that is ready for work.
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 
 use diesel::sql_query;
 use diesel_async::{AsyncMysqlConnection, RunQueryDsl, SimpleAsyncConnection};
@@ -11,7 +14,7 @@ use super::{
     error::{Answer, Fault, asked},
     login::Login,
 };
-use crate::store::memory::Memory;
+use crate::{partition::Day, store::memory::Memory};
 
 /// How the session is, whatever the server's own settings are: text that does not fit is refused and
 /// not cut; times are UTC; nobody waits for ever for a lock. The last setting lets the server tell
@@ -22,6 +25,9 @@ const SETTINGS: &str = "SET NAMES utf8mb4 COLLATE utf8mb4_bin; \
      innodb_lock_wait_timeout = 10, max_error_count = 64; \
      SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
 
+/// How long a table is waited for, in seconds, as in the settings.
+const TABLE_PATIENCE_SECONDS: u32 = 10;
+
 /// A connection that nobody used for so long is asked whether it still is one.
 const QUIET: Duration = Duration::from_secs(5);
 /// How long the server may take for a statement that costs it nothing.
@@ -31,6 +37,10 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) struct Session {
     pub(super) connection: AsyncMysqlConnection,
     pub(super) memory: Memory,
+    /// The number of removals of conversations that the memory is of.
+    pub(super) removals: i64,
+    /// The days whose statements of recalling are prepared.
+    pub(super) recalled: HashSet<Day>,
     /// The largest packet that the server takes, in bytes.
     pub(super) max_packet: usize,
     /// Set where the connection is not to be used again.
@@ -58,6 +68,8 @@ impl Session {
         Ok(Self {
             connection,
             memory: Memory::default(),
+            removals: 0,
+            recalled: HashSet::new(),
             max_packet,
             worn: false,
             opened: now,
@@ -86,6 +98,17 @@ impl Session {
     pub(super) fn rest(&mut self) {
         self.used = Instant::now();
     }
+}
+
+/// Waits no longer than this for a table from now on.
+pub(super) async fn hurry(connection: &mut AsyncMysqlConnection, seconds: u32) -> Answer<()> {
+    let sql = format!("SET SESSION lock_wait_timeout = {seconds}");
+    Ok(connection.batch_execute(&sql).await?)
+}
+
+/// Waits for a table as long as ever.
+pub(super) async fn relax(connection: &mut AsyncMysqlConnection) -> Answer<()> {
+    hurry(connection, TABLE_PATIENCE_SECONDS).await
 }
 
 async fn settle(connection: &mut AsyncMysqlConnection) -> Answer<usize> {

@@ -75,3 +75,43 @@ impl QueryFragment<Mysql> for Statement<'_> {
         Ok(())
     }
 }
+
+/// A statement whose text does not come again, so that the server is not to keep it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Once<'a>(pub(super) Statement<'a>);
+
+impl QueryId for Once<'_> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl Query for Once<'_> {
+    type SqlType = Untyped;
+}
+
+impl QueryFragment<Mysql> for Once<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Mysql>) -> QueryResult<()> {
+        out.unsafe_to_cache_prepared();
+        self.0.walk_ast(out)
+    }
+}
+
+/// Lengths of lists, so that few statements are prepared.
+const LIST_LENGTHS: [usize; 3] = [8, 64, LONGEST_LIST];
+/// Values that one statement looks for at the most.
+pub(super) const LONGEST_LIST: usize = 512;
+
+/// The values of a list, filled up with the last one to a length of which there are few.
+pub(super) fn filled(mut values: Vec<Value<'_>>) -> Vec<Value<'_>> {
+    if let Some(last) = values.last().copied() {
+        let fits = |length: &&usize| **length >= values.len();
+        let length = LIST_LENGTHS.iter().find(fits).copied();
+        values.resize(length.unwrap_or(values.len()), last);
+    }
+    values
+}
+
+/// A `?` for each of so many values.
+pub(super) fn marks(values: usize) -> String {
+    vec!["?"; values].join(",")
+}

@@ -1,14 +1,14 @@
 //! The views over the days, for people's own SQL. The store itself never reads them.
 
-use std::fmt::Write as _;
-
 use diesel_async::{AsyncMysqlConnection, SimpleAsyncConnection};
 
 use super::{
-    days::{self, Mode},
+    days,
     error::{Answer, asked},
+    layout::Mode,
+    session::{hurry, relax},
 };
-use crate::partition::{ERRORS, MESSAGES};
+use crate::partition::{Day, ERRORS, MESSAGES};
 
 /// The newest days that a view shows. MySQL's limit of 61 tables is one of a join, not of a union;
 /// MariaDB takes 400 without complaint.
@@ -26,39 +26,40 @@ const CONVERSATION_MESSAGES: &str = "CREATE OR REPLACE VIEW conversation_message
      h.user_id, h.exchange_id, h.message_id, h.prompt_tokens, h.completion_tokens, \
      h.total_tokens, h.created_at FROM conversation_histories h";
 
-/// Replaces the views; whoever calls this holds the lock of the tables. A failure is logged and no more.
-pub(super) async fn replace(connection: &mut AsyncMysqlConnection, mode: Mode) {
-    let patience = "SET @recording_patience = @@SESSION.lock_wait_timeout";
-    let hurry = format!("SET SESSION lock_wait_timeout = {VIEW_PATIENCE_SECONDS}");
-    let relax = "SET SESSION lock_wait_timeout = @recording_patience";
-    let result = match connection
-        .batch_execute(&format!("{patience}; {hurry}"))
-        .await
-    {
-        Ok(()) => replace_all(connection, mode).await,
-        Err(error) => Err(error.into()),
+/// Replaces the views, from this day on; whoever calls this holds the lock of the tables. A failure
+/// is logged and no more.
+pub(super) async fn replace(connection: &mut AsyncMysqlConnection, mode: Mode, from: Day) {
+    let replaced = match hurry(connection, VIEW_PATIENCE_SECONDS).await {
+        Ok(()) => replace_all(connection, mode, from).await,
+        Err(fault) => Err(fault),
     };
-    let result = asked(connection, result).await;
-    let relaxed = connection.batch_execute(relax).await;
-    if let Err(fault) = result.and(relaxed.map_err(Into::into)) {
+    let replaced = asked(connection, replaced).await;
+    if let Err(fault) = replaced.and(relax(connection).await) {
         let error = fault.into_store_error();
         tracing::warn!(%error, "the views over the days could not be replaced");
     }
 }
 
-async fn replace_all(connection: &mut AsyncMysqlConnection, mode: Mode) -> Answer<()> {
+async fn replace_all(connection: &mut AsyncMysqlConnection, mode: Mode, from: Day) -> Answer<()> {
     if mode == Mode::Daily {
         for prefix in [MESSAGES, ERRORS] {
             let days = days::existing(connection, prefix).await?;
-            let mut view = format!("CREATE OR REPLACE VIEW {prefix} AS ");
-            let mut separator = "";
-            for day in days.iter().rev().take(VIEWED_DAYS) {
-                let table = day.table_name(prefix);
-                // Writing to a String cannot fail.
-                let _ = write!(view, "{separator}SELECT * FROM {table}");
-                separator = " UNION ALL ";
+            let shown = days.iter().rev().take_while(|day| **day >= from);
+            let mut tables: Vec<String> = shown
+                .take(VIEWED_DAYS)
+                .map(|day| day.table_name(prefix))
+                .collect();
+            if tables.is_empty() {
+                tables.push(format!("{prefix}_template"));
             }
-            connection.batch_execute(&view).await?;
+            let selects: Vec<String> = tables
+                .iter()
+                .map(|table| format!("SELECT * FROM {table}"))
+                .collect();
+            let view = selects.join(" UNION ALL ");
+            connection
+                .batch_execute(&format!("CREATE OR REPLACE VIEW {prefix} AS {view}"))
+                .await?;
         }
     }
     connection.batch_execute(CONVERSATION_MESSAGES).await?;

@@ -8,17 +8,19 @@ use diesel_async::{AsyncMysqlConnection, RunQueryDsl, SimpleAsyncConnection};
 
 use super::{
     datetime::Millis,
-    days::{self, Mode},
     error::{Answer, DEADLOCK, Fault, NO_SUCH_TABLE, asked},
     insert::{self, Target, insert},
+    layout::{Layout, Mode, Unfinished},
     session::Session,
     statement::{Statement, Value},
+    turn,
 };
 use crate::{
     id::Id,
     partition::{Day, ERRORS, MESSAGES},
     store::{
         ExchangeRows, columns,
+        memory::Memory,
         pack::{Batch, Cell, ConversationCells, DayCells},
     },
 };
@@ -35,6 +37,9 @@ const WIDEN: &str = " ON DUPLICATE KEY UPDATE first_day = LEAST(first_day, VALUE
 const LOCK_DAY: &str = "SELECT CAST(closed_at IS NOT NULL OR dirty <> 0 AS SIGNED) AS closed, \
      CAST(dirty = 1 AS SIGNED) AS dirty FROM recording_days WHERE day = ? LOCK IN SHARE MODE";
 
+/// Days may be dropped or moved again right after they were made.
+const MAX_MISSES: usize = 3;
+
 /// Deadlocks in a row that are bad luck. Rows go in the order of their keys, so one is rare.
 const MAX_DEADLOCKS: usize = 10;
 
@@ -44,58 +49,83 @@ const CREATED_AT: usize = 1;
 const ID: usize = 19;
 
 /// Writes the batch in one transaction.
-pub(super) async fn write(session: &mut Session, mode: Mode, batch: &Batch) -> Answer<()> {
+pub(super) async fn write(session: &mut Session, batch: &Batch) -> Answer<()> {
     // Statements of dropped days would fill the server's memory; they go with the connection.
     session.worn |= session.memory.has_too_many_days(batch.days.keys());
-    let mut fresh: Vec<&ConversationCells> = batch
-        .conversations
-        .iter()
-        .filter(|conversation| !session.memory.covers(conversation))
-        .collect();
-    fresh.sort_unstable_by_key(|conversation| conversation.id);
     let mut deadlocks = 0;
-    let mut made = false;
+    let mut misses = 0;
     loop {
-        let result = transaction(session, mode, batch, &fresh).await;
+        let result = transaction(session, batch).await;
         let connection = &mut session.connection;
-        match asked(connection, result).await {
-            Ok(()) => break,
+        let fault = match asked(connection, result).await {
+            Ok(fresh) => {
+                for conversation in fresh {
+                    session.memory.learn(conversation);
+                }
+                return Ok(());
+            }
+            Err(fault) => fault,
+        };
+        match fault {
             // The server has rolled back by itself.
-            Err(fault) if fault.is(DEADLOCK) && deadlocks < MAX_DEADLOCKS => {
+            fault if fault.is(DEADLOCK) && deadlocks < MAX_DEADLOCKS => {
                 connection.batch_execute("ROLLBACK").await?;
                 deadlocks += 1;
             }
-            Err(fault) if fault.is(NO_SUCH_TABLE) && !made => {
+            Fault::Moving => {
+                connection.batch_execute("ROLLBACK").await?;
+                turn::follow(connection).await?;
+            }
+            fault if fault.is(NO_SUCH_TABLE) && misses < MAX_MISSES => {
                 connection.batch_execute("ROLLBACK").await?;
                 let days: Vec<Day> = batch.days.keys().copied().collect();
-                days::make(connection, mode, &days).await?;
-                made = true;
+                turn::make(connection, &days).await?;
+                misses += 1;
             }
-            Err(fault) => return Err(fault),
+            fault => return Err(fault),
         }
     }
-    for conversation in fresh {
-        session.memory.learn(conversation);
-    }
-    Ok(())
 }
 
-async fn transaction(
+/// Writes the batch, and says which of its conversations were written.
+async fn transaction<'b>(
     session: &mut Session,
-    mode: Mode,
-    batch: &Batch,
-    fresh: &[&ConversationCells],
-) -> Answer<()> {
+    batch: &'b Batch,
+) -> Answer<Vec<&'b ConversationCells>> {
     let Session {
         connection,
+        memory,
+        removals,
         max_packet,
         ..
     } = session;
     connection.batch_execute("START TRANSACTION").await?;
-    for (day, cells) in &batch.days {
-        enter(connection, mode, *day).await?;
-        write_day(connection, mode, *day, &batch.text, cells, *max_packet).await?;
+    let layout = Layout::share(connection).await?;
+    if layout.unfinished == Some(Unfinished::Copying) {
+        return Err(Fault::Moving);
     }
+    if layout.removals != *removals {
+        *memory = Memory::default();
+        *removals = layout.removals;
+    }
+    for (day, cells) in &batch.days {
+        enter(connection, *day).await?;
+        write_day(
+            connection,
+            layout.mode,
+            *day,
+            &batch.text,
+            cells,
+            *max_packet,
+        )
+        .await?;
+    }
+    let mut fresh: Vec<&ConversationCells> = batch
+        .conversations
+        .iter()
+        .filter(|conversation| !memory.covers(conversation))
+        .collect();
+    fresh.sort_unstable_by_key(|conversation| conversation.id);
     // Last, because others wait for these locks.
     let conversations: Vec<&[Cell]> = fresh
         .iter()
@@ -108,7 +138,7 @@ async fn transaction(
     };
     insert(connection, target, &batch.text, &conversations, *max_packet).await?;
     connection.batch_execute("COMMIT").await?;
-    Ok(())
+    Ok(fresh)
 }
 
 #[derive(QueryableByName)]
@@ -120,7 +150,7 @@ struct DayState {
 }
 
 /// Keeps the day from being closed until the transaction ends, and marks it where it already is.
-async fn enter(connection: &mut AsyncMysqlConnection, mode: Mode, day: Day) -> Answer<()> {
+async fn enter(connection: &mut AsyncMysqlConnection, day: Day) -> Answer<()> {
     let date = day.to_string();
     let values = [Value::Text(&date)];
     let lock = Statement {
@@ -128,9 +158,9 @@ async fn enter(connection: &mut AsyncMysqlConnection, mode: Mode, day: Day) -> A
         values: &values,
     };
     let state: Vec<DayState> = lock.load(connection).await?;
-    match (state.as_slice().first(), mode) {
-        (Some(state), _) if state.closed == 0 || state.dirty != 0 => Ok(()),
-        (Some(_), _) => {
+    match state.as_slice().first() {
+        Some(state) if state.closed == 0 || state.dirty != 0 => Ok(()),
+        Some(_) => {
             let mark = Statement {
                 sql: "UPDATE recording_days SET dirty = 1 WHERE day = ?",
                 values: &values,
@@ -138,9 +168,8 @@ async fn enter(connection: &mut AsyncMysqlConnection, mode: Mode, day: Day) -> A
             mark.execute(connection).await?;
             Ok(())
         }
-        // A day without a table of its own needs nothing else to begin.
-        (None, Mode::Single) => days::note(connection, day).await,
-        (None, Mode::Daily) => Err(Fault::Server(NO_SUCH_TABLE, None)),
+        // It is begun like a day whose table is missing.
+        None => Err(Fault::Server(NO_SUCH_TABLE, None)),
     }
 }
 

@@ -17,7 +17,7 @@ async fn readers_do_not_wait_for_the_writer() {
     let writer = Arc::clone(&store);
     let held = tokio::spawn(async move {
         writer
-            .change(move |session, _| {
+            .change(move |session| {
                 Box::pin(async move {
                     let connection = &mut session.connection;
                     let hold = "START TRANSACTION; UPDATE conversations SET title = 'held'; \
@@ -47,7 +47,7 @@ async fn a_panic_is_an_answer_and_the_next_call_works() {
     let store = database.store();
     store.prepare(NOON).await.unwrap();
     let panicked = store
-        .change(|_, _| -> Work<'_, ()> { panic!("in the store") })
+        .change(|_| -> Work<'_, ()> { panic!("in the store") })
         .await;
     assert!(!panicked.unwrap_err().is_transient());
     let panicked = store
