@@ -193,25 +193,27 @@ impl Connections {
             Ok((mut session, layout)) => {
                 let result = work(&mut session, layout).await;
                 let result = asked(&mut session.connection, result).await;
-                let result = result.map_err(Fault::into_store_error);
-                // A right that is granted meanwhile is one of new sessions only.
-                if !result.as_ref().is_err_and(StoreError::is_transient) {
+                // A right that is granted now counts on the connections that are made from now on.
+                let lost = matches!(result, Err(Fault::Away(_) | Fault::Server(_, Some(_))));
+                if !lost {
                     self.put_back(lane, session, result.is_err()).await;
                 }
                 result
             }
             // Nothing about connecting is the fault of any row.
             Err(fault) => Err(match fault.into_store_error() {
-                StoreError::Refused(text) => StoreError::Unavailable(text),
-                StoreError::Unsupported(what) => StoreError::Unavailable(what.to_owned()),
-                error => error,
+                StoreError::Refused(text) | StoreError::Unavailable(text) => Fault::Away(text),
+                StoreError::Unsupported(what) => Fault::Away(what.to_owned()),
             }),
         };
-        if result.as_ref().is_err_and(StoreError::is_transient) {
-            // Another server, or an empty database, may answer next time.
-            self.forget_layout().await;
+        match result.map_err(Fault::into_store_error) {
+            Err(error) if error.is_transient() => {
+                // Another server, or an empty database, may answer next time.
+                self.forget_layout().await;
+                Err(error)
+            }
+            result => result,
         }
-        result
     }
 
     /// Has the next call look again how the tables are laid out.

@@ -14,7 +14,7 @@ pub(super) mod rows;
 mod stats;
 mod tables;
 mod together;
-mod truth;
+pub(super) mod truth;
 pub(super) mod writes;
 
 /// What a test needs of a database: a fresh one, stores over it, and what another program sees.

@@ -206,9 +206,9 @@ impl Server {
                 "--innodb-buffer-pool-size=256M",
                 "--innodb-log-file-size=64M",
                 "--innodb-flush-log-at-trx-commit=2",
-                // The machine does not crash with the test.
-                "--innodb-flush-method=nosync",
-                "--sync-frm=OFF",
+                // A killed server's files are whole without: no test pulls the plug.
+                "--debug-no-sync",
+                "--skip-sync-frm",
             ])
             .args(as_mysql())
             .args(options)
