@@ -12,8 +12,7 @@ use tokio::{sync::Mutex as Turn, time::timeout};
 
 use super::{
     address::Address,
-    close, days, delete,
-    drop::{self, Who},
+    close, days,
     error::Doing,
     migrate,
     mode::Mode,
@@ -24,8 +23,8 @@ use super::{
     write,
 };
 use crate::{
-    partition::{Day, ERRORS},
-    store::{Partition, StoreError, StoreOptions, UnixMillis, pack::Batch},
+    partition::Day,
+    store::{StoreError, StoreOptions, UnixMillis, pack::Batch},
 };
 
 /// Each recorder thread writes one batch at a time; there are rarely more of them than cores.
@@ -35,11 +34,10 @@ const MAX_READERS: u32 = 8;
 /// Longer than the server's own timeout for a statement: a server that is cut off says nothing.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A statement sees rows as of the first one's begin, but tables as of its own: the lock, without
-/// which rows could move to another table between the two, is taken before that begin.
+/// A statement sees rows as of the first one's begin, but tables as of its own. Rows move to other
+/// tables under the other side of this lock, which is taken before that begin.
 const BEGIN_READING: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
-     LOCK TABLE ONLY conversation_histories, ONLY error_conversation_histories \
-     IN ACCESS SHARE MODE";
+     LOCK TABLE recording_meta IN ACCESS SHARE MODE";
 
 /// What is read, later.
 pub(super) type Reading<'a, T> = Pin<Box<dyn Future<Output = QueryResult<T>> + Send + 'a>>;
@@ -47,9 +45,9 @@ pub(super) type Reading<'a, T> = Pin<Box<dyn Future<Output = QueryResult<T>> + S
 /// Every connection of a store.
 pub(super) struct Connections {
     wanted: Mode,
-    retention_days: Option<u32>,
-    usage_retention_days: Option<u32>,
-    writers: Pool,
+    pub(super) retention_days: Option<u32>,
+    pub(super) usage_retention_days: Option<u32>,
+    pub(super) writers: Pool,
     /// `None`: so few connections are allowed that the writers' serve.
     readers: Option<Pool>,
     /// Whether the schema is known to be up to date.
@@ -88,7 +86,7 @@ impl Connections {
     }
 
     /// Brings the schema up to date, unless it is known to be.
-    async fn make_ready(&self) -> Result<(), StoreError> {
+    pub(super) async fn make_ready(&self) -> Result<(), StoreError> {
         if *lock(&self.ready) {
             return Ok(());
         }
@@ -168,45 +166,6 @@ impl Connections {
         self.settle(lease, closed, Doing::Closing)
     }
 
-    /// Drops what is no longer kept, unless another process is at it. What is in use goes later.
-    pub(super) async fn drop_expired(&self, now: UnixMillis) -> Result<(), StoreError> {
-        if let Some(days) = self.retention_days {
-            let before = Day::oldest_kept(now, days);
-            self.drop_before(before, Who::Retention).await?;
-        }
-        if let Some(days) = self.usage_retention_days {
-            let mut lease = self.writers.lease().await?;
-            let deleted = delete::usage(&mut lease.session, Day::oldest_kept(now, days)).await;
-            self.settle(lease, deleted, Doing::Dropping)?;
-        }
-        Ok(())
-    }
-
-    /// Drops the days before this one, and says which they were.
-    pub(super) async fn drop_before(
-        &self,
-        before: Day,
-        who: Who,
-    ) -> Result<Vec<Partition>, StoreError> {
-        self.make_ready().await?;
-        let mut lease = self.writers.lease().await?;
-        let mut dropped = Vec::new();
-        let result = drop::drop_before(&mut lease.session, before, who, &mut dropped).await;
-        let in_use = lease.session.state().is_some_and(SqlState::is_in_the_way);
-        let result = self.settle(lease, result, Doing::Dropping);
-        if let Some(newest) = dropped.last() {
-            tracing::info!(tables = dropped.len(), newest = %newest.table, "days were dropped");
-        }
-        match result {
-            Err(error) if in_use && who == Who::Retention => {
-                tracing::debug!(%error, "a day is in use and is dropped later");
-            }
-            result => result?,
-        }
-        dropped.sort_by_key(|table| table.table.starts_with(ERRORS));
-        Ok(dropped)
-    }
-
     /// Changes whether days have tables of their own.
     pub(super) async fn repartition(&self, mode: Mode) -> Result<(), StoreError> {
         self.make_ready().await?;
@@ -232,7 +191,8 @@ impl Connections {
         self.settle(lease, read, Doing::Reading)
     }
 
-    fn settle<T>(
+    /// Ends a loan, and begins the database again where it turned out to be another one.
+    pub(super) fn settle<T>(
         &self,
         lease: Lease<'_>,
         result: QueryResult<T>,

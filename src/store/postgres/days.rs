@@ -140,20 +140,23 @@ pub(super) async fn partitions(connection: &mut AsyncPgConnection) -> QueryResul
     let mut partitions = Vec::new();
     for prefix in [MESSAGES, ERRORS] {
         for (table, day) in tables(connection, prefix).await? {
-            partitions.push(partition(connection, table, day).await?);
+            partitions.push(partition(connection, prefix, table, day).await?);
         }
     }
     Ok(partitions)
 }
 
-/// A table, with its size.
+/// A table, with its size. A partition is counted through its parent, on which rights are given.
 pub(super) async fn partition(
     connection: &mut AsyncPgConnection,
+    prefix: &str,
     table: String,
     day: Option<Day>,
 ) -> QueryResult<Partition> {
+    let within = day.map_or_else(|| "TRUE".to_owned(), |day| within(&[day]));
     let size: Size = sql_query(format!(
-        "SELECT count(*) AS rows, pg_total_relation_size('{table}') AS bytes FROM {table}"
+        "SELECT count(*) AS rows, pg_total_relation_size('{table}') AS bytes \
+         FROM {prefix} AS h WHERE {within}"
     ))
     .get_result(connection)
     .await?;

@@ -182,8 +182,22 @@ async fn delete(
     Ok(deleted)
 }
 
+/// Deletes what is left of the days before this one: conversations, if there were such days, and
+/// what is no row of either kind.
+pub(super) async fn rest(
+    session: &mut Session,
+    before: Day,
+    who: Who,
+    had_days: bool,
+) -> QueryResult<()> {
+    if had_days {
+        conversations(session, before, who).await?;
+    }
+    others(session, before, who).await
+}
+
 /// Deletes the conversations whose last day was dropped in another way.
-pub(super) async fn conversations(session: &mut Session, before: Day, who: Who) -> QueryResult<()> {
+async fn conversations(session: &mut Session, before: Day, who: Who) -> QueryResult<()> {
     const LEFT: &str = "last_day < $1::date AND NOT EXISTS \
          (SELECT FROM recording_days AS d WHERE d.day = conversations.last_day)";
     loop {
@@ -233,8 +247,7 @@ pub(super) async fn conversations(session: &mut Session, before: Day, who: Who) 
     }
 }
 
-/// Deletes what else is older than this day.
-pub(super) async fn others(session: &mut Session, before: Day, who: Who) -> QueryResult<()> {
+async fn others(session: &mut Session, before: Day, who: Who) -> QueryResult<()> {
     let deleted = match begin(session, who).await {
         Ok(Some(_)) => delete_others(&mut session.connection, before).await,
         Ok(None) => Ok(()),

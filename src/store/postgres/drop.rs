@@ -51,38 +51,8 @@ pub(super) enum Who {
     Operator,
 }
 
-/// Drops the days before this one, oldest first, and adds them to `dropped` as they go.
-pub(super) async fn drop_before(
-    session: &mut Session,
-    before: Day,
-    who: Who,
-    dropped: &mut Vec<Partition>,
-) -> QueryResult<()> {
-    let days = due(session, before).await?;
-    for day in &days {
-        match drop_surely(session, *day, who).await? {
-            Some(tables) => add(dropped, tables),
-            None => return Ok(()),
-        }
-    }
-    if !days.is_empty() {
-        delete::conversations(session, before, who).await?;
-    }
-    delete::others(session, before, who).await
-}
-
-/// The rows of a single table are told in one number.
-fn add(dropped: &mut Vec<Partition>, tables: Vec<Partition>) {
-    for table in tables {
-        match dropped.iter_mut().find(|known| known.table == table.table) {
-            Some(known) => known.rows += table.rows,
-            None => dropped.push(table),
-        }
-    }
-}
-
-/// The days that may have rows.
-async fn due(session: &mut Session, before: Day) -> QueryResult<Vec<Day>> {
+/// The days before this one that may have rows, oldest first.
+pub(super) async fn due(session: &mut Session, before: Day) -> QueryResult<Vec<Day>> {
     session.begin("BEGIN READ ONLY").await?;
     let due = due_days(&mut session.connection, before).await;
     session.end(due).await
@@ -105,8 +75,10 @@ async fn due_days(connection: &mut AsyncPgConnection, before: Day) -> QueryResul
     Ok(due)
 }
 
+/// Drops a day and says what went; `None` where somebody else is at it.
+///
 /// Batches lock conversations in an order of their own, so that one of both may have to begin again.
-async fn drop_surely(
+pub(super) async fn drop_surely(
     session: &mut Session,
     day: Day,
     who: Who,
@@ -146,31 +118,20 @@ pub(super) async fn begin(session: &mut Session, who: Who) -> QueryResult<Option
     Mode::of(connection).await.map(Some)
 }
 
-async fn table_names(connection: &mut AsyncPgConnection, day: Day) -> QueryResult<Vec<String>> {
-    let mut names = Vec::new();
-    for prefix in [MESSAGES, ERRORS] {
-        if days::existing(connection, prefix).await?.contains(&day) {
-            names.push(day.table_name(prefix));
-        }
-    }
-    Ok(names)
-}
-
 /// What comes for the day meanwhile goes with it.
 async fn drop_day(session: &mut Session, day: Day) -> QueryResult<Vec<Partition>> {
     let connection = &mut session.connection;
-    let names = table_names(connection, day).await?;
-    if !names.is_empty() {
-        let lock = format!("{LOCK_SOON}; LOCK TABLE {} IN SHARE MODE", names.join(", "));
-        connection.batch_execute(&lock).await?;
-        connection
-            .batch_execute("ROLLBACK TO SAVEPOINT soon")
-            .await?;
-    }
     let mut tables = Vec::new();
-    for table in &names {
-        let table = days::partition(connection, table.clone(), Some(day)).await?;
-        tables.push(table);
+    for prefix in [MESSAGES, ERRORS] {
+        if days::existing(connection, prefix).await?.contains(&day) {
+            let table = day.table_name(prefix);
+            let lock = format!("{LOCK_SOON}; LOCK TABLE {table} IN SHARE MODE");
+            connection.batch_execute(&lock).await?;
+            connection
+                .batch_execute("ROLLBACK TO SAVEPOINT soon")
+                .await?;
+            tables.push(days::partition(connection, prefix, table, Some(day)).await?);
+        }
     }
     count(connection, day).await?;
     let of_day = within(&[day]);
@@ -182,7 +143,8 @@ async fn drop_day(session: &mut Session, day: Day) -> QueryResult<Vec<Partition>
     connection
         .batch_execute(&format!("DELETE FROM recording_days WHERE day = '{day}'"))
         .await?;
-    if !names.is_empty() {
+    if !tables.is_empty() {
+        let names: Vec<&str> = tables.iter().map(|table| table.table.as_str()).collect();
         drop_tables(session, &names.join(", ")).await?;
     }
     Ok(tables)

@@ -33,6 +33,7 @@ mod derive;
 mod close;
 mod drop;
 mod delete;
+mod retention;
 mod repartition;
 mod error;
 #[cfg(test)]
@@ -48,7 +49,6 @@ use diesel_async::AsyncPgConnection;
 use self::{
     address::Address,
     connections::{Connections, Reading},
-    drop::Who,
     engine::Engine,
     mode::Mode,
     pool::lock,
@@ -265,9 +265,7 @@ impl Store for PostgresStore {
 
     fn drop_partitions(&self, before: UnixMillis) -> StoreFuture<'_, Vec<Partition>> {
         let before = Day::from_unix_ms(before);
-        self.run(
-            move |connections| async move { connections.drop_before(before, Who::Operator).await },
-        )
+        self.run(move |connections| async move { connections.drop_days(before).await })
     }
 
     fn set_daily_partition(&self, daily: bool) -> StoreFuture<'_, ()> {

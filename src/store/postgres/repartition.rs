@@ -76,6 +76,10 @@ async fn repartition_alone(connection: &mut AsyncPgConnection, mode: Mode) -> Qu
     for prefix in [MESSAGES, ERRORS] {
         fill(connection, prefix, mode, &days).await?;
     }
+    // Each read holds the first of these from its begin, so none is between two tables.
+    connection
+        .batch_execute("LOCK TABLE recording_meta IN ACCESS EXCLUSIVE MODE")
+        .await?;
     lock_tables(connection, "ACCESS EXCLUSIVE").await?;
     let views = commands(connection, VIEWS, MESSAGES).await?;
     for prefix in [MESSAGES, ERRORS] {

@@ -76,6 +76,14 @@ async fn a_missing_right_is_named() {
     let error = limited.write(&[exchange("s", NOON + 90 * DAY)]).await;
     let text = error.unwrap_err().to_string();
     assert!(text.contains("42501") && text.contains("CREATE"), "{text}");
+    assert_eq!(limited.partitions().await.unwrap()[0].rows, 2);
+    let error = limited.drop_partitions(NOON + DAY).await.map(drop);
+    for error in [error, limited.set_daily_partition(false).await] {
+        let text = error.unwrap_err().to_string();
+        assert!(text.contains("42501") && text.contains("own"), "{text}");
+        assert!(text.contains("conversation_histories"), "{text}");
+    }
+    assert_eq!(count_of(&limited, "s").await, 2);
     database
         .execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"))
         .await;
