@@ -231,8 +231,9 @@ impl Pieces {
         }
         let done = self.piece(&kind, data);
         if !done && cut && !event.ended {
-            let closed = repair::close(data);
-            closed.is_some_and(|closed| self.piece(&kind, &closed));
+            if let Some(closed) = repair::close(data) {
+                self.piece(&kind, &closed);
+            }
         }
     }
 
