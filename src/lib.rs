@@ -36,6 +36,10 @@ mod id;
 mod escape;
 
 // Where the rows are kept.
+#[cfg_attr(
+    not(any(feature = "sqlite", feature = "postgres", feature = "mysql")),
+    expect(dead_code, reason = "without a database there are days, but no tables")
+)]
 mod partition;
 pub mod store;
 
@@ -50,6 +54,7 @@ pub use self::{
     escape::unescape,
     future::ResponseFuture,
     id::{Id, ParseIdError},
+    identity::{DEFAULT_SESSION_HEADERS, DEFAULT_USER_HEADERS},
     layer::RecordingLayer,
     metrics::Metrics,
     outcome::{Outcome, Truncated},

@@ -4,55 +4,31 @@ use std::mem;
 
 use serde_json::{Value, json};
 
-use super::{Policy, Read, Unread, estimate, failure, limits::MAX_TOOL_CALLS};
+use super::{Read, Unread, estimate, failure, limits::MAX_TOOL_CALLS, tally::Tally};
 use crate::{
     conversation::{Choice, Message, ProviderError, Reply, Role, ToolCall},
-    escape,
     outcome::Truncated,
 };
-
-/// How much of the first piece that is not known is kept.
-const MAX_UNPARSED_CHARS: usize = 1000;
 
 /// What was answered so far.
 pub(super) struct Answer {
     pub(super) reply: Reply,
     pub(super) message: Message,
     pub(super) finish_reason: Option<String>,
-    /// What the answer takes in memory so far, as [`estimate`] has it.
-    pub(super) held: usize,
+    pub(super) tally: Tally,
     is_known: bool,
-    is_cut: bool,
-    unparsed: usize,
-    first_unparsed: String,
-    refused: usize,
-    refused_bytes: u64,
 }
 
 impl Answer {
-    pub(super) fn new() -> Self {
+    /// With so much room for what is parsed.
+    pub(super) fn new(room: usize) -> Self {
         Self {
             reply: Reply::default(),
             message: Message::new(Role::Assistant, ""),
             finish_reason: None,
-            held: 0,
+            tally: Tally::new(room),
             is_known: false,
-            is_cut: false,
-            unparsed: 0,
-            first_unparsed: String::new(),
-            refused: 0,
-            refused_bytes: 0,
         }
-    }
-
-    /// Whether there is room to read this piece; one for which there is none is counted.
-    pub(super) fn has_room(&mut self, piece: &str, policy: &Policy) -> bool {
-        let fits = estimate::fits(piece, policy.max_parsed_bytes.saturating_sub(self.held));
-        if !fits {
-            self.refused += 1;
-            self.refused_bytes += piece.len() as u64;
-        }
-        fits
     }
 
     /// Says that a piece was one of the dialect.
@@ -60,16 +36,11 @@ impl Answer {
         self.is_known = true;
     }
 
-    /// Counts a piece that is none.
-    pub(super) fn pass_over(&mut self, piece: &str) {
-        if self.unparsed == 0 {
-            self.first_unparsed = escape::first_chars(piece, MAX_UNPARSED_CHARS).to_owned();
-        }
-        self.unparsed += 1;
-    }
-
+    /// Says whether something was one too many.
     pub(super) fn cut(&mut self, is_cut: bool) {
-        self.is_cut |= is_cut;
+        if is_cut {
+            self.tally.truncated = Truncated::Cap;
+        }
     }
 
     /// The first error stands.
@@ -79,13 +50,13 @@ impl Answer {
     }
 
     pub(super) fn say(&mut self, text: &str) {
-        self.held += estimate::text(text);
+        self.tally.held += estimate::text(text);
         self.message.content.push_str(text);
     }
 
     pub(super) fn think(&mut self, text: &str) {
         if !text.is_empty() {
-            self.held += estimate::text(text);
+            self.tally.held += estimate::text(text);
             let reasoning = self.message.reasoning.get_or_insert_default();
             reasoning.push_str(text);
         }
@@ -93,19 +64,18 @@ impl Answer {
 
     /// Adds a call; false where it is one too many.
     pub(super) fn call(&mut self, call: ToolCall) -> bool {
-        let calls = &mut self.message.tool_calls;
-        if calls.len() >= MAX_TOOL_CALLS {
-            self.is_cut = true;
+        if self.message.tool_calls.len() >= MAX_TOOL_CALLS {
+            self.cut(true);
             return false;
         }
-        self.held += estimate::OBJECT_BYTES + estimate::text(&call.arguments);
-        calls.push(call);
+        self.tally.held += estimate::OBJECT_BYTES + estimate::text(&call.arguments);
+        self.message.tool_calls.push(call);
         true
     }
 
     /// Appends to a list of the provider's own.
     pub(super) fn append(&mut self, name: &str, value: Value) {
-        self.held += estimate::value(&value);
+        self.tally.held += estimate::value(&value);
         let list = self.message.other.entry(name).or_insert_with(|| json!([]));
         if let Value::Array(list) = list {
             match value {
@@ -150,7 +120,7 @@ impl Answer {
                     self.append(&name, value);
                 }
                 _ => {
-                    self.held += estimate::value(&value);
+                    self.tally.held += estimate::value(&value);
                     self.message.other.insert(name, value);
                 }
             }
@@ -169,17 +139,11 @@ impl Answer {
     /// The reply; what failed before anything was answered has no answer.
     pub(super) fn finish(mut self) -> Result<Read<Reply>, Unread> {
         if !self.is_known && self.reply.error.is_none() {
-            if self.refused > 0 {
-                return Err(Unread::TooLarge);
+            match self.tally.why_unread() {
+                Some(why) => return Err(why),
+                None if !self.reply.streamed => return Err(Unread::Unknown),
+                None => {}
             }
-            if self.unparsed > 0 || !self.reply.streamed {
-                return Err(Unread::Unknown);
-            }
-        }
-        if self.unparsed > 0 {
-            let unparsed = json!({"count": self.unparsed, "first": self.first_unparsed});
-            let other = &mut self.message.other;
-            other.insert("unparsed_events".to_owned(), unparsed);
         }
         let is_failure = self.reply.error.is_some() && self.is_silent();
         if self.is_known && !is_failure {
@@ -189,15 +153,7 @@ impl Answer {
                 finish_reason: self.finish_reason,
             });
         }
-        let truncated = match (self.refused > 0, self.is_cut) {
-            (true, _) => Truncated::Budget,
-            (false, true) => Truncated::Cap,
-            (false, false) => Truncated::No,
-        };
-        Ok(Read {
-            shed_bytes: self.refused_bytes,
-            ..Read::new(self.reply, truncated)
-        })
+        Ok(self.tally.finish(self.reply))
     }
 }
 

@@ -29,6 +29,7 @@ impl<'a> Body<'a> {
         let Payload {
             content_type,
             content_encoding,
+            error_type: _,
             segments,
             truncated: cut,
         } = payload;
@@ -86,23 +87,32 @@ impl<'a> Body<'a> {
     }
 
     pub(super) fn is_event_stream(&self) -> bool {
-        self.essence().eq_ignore_ascii_case("text/event-stream")
+        self.is_of_type("text/event-stream")
+    }
+
+    pub(super) fn is_amazon_stream(&self) -> bool {
+        self.is_of_type("application/vnd.amazon.eventstream")
     }
 
     /// Whether it is a stream of documents, one a line.
     pub(super) fn is_line_stream(&self) -> bool {
-        let types = [
+        [
             "application/x-ndjson",
             "application/stream+json",
             "application/jsonl",
             "application/ndjson",
-        ];
-        let is_one = |known: &str| self.essence().eq_ignore_ascii_case(known);
-        types.into_iter().any(is_one)
+        ]
+        .into_iter()
+        .any(|media_type| self.is_of_type(media_type))
     }
 
-    fn essence(&self) -> &str {
-        let essence = self.content_type.split(';').next();
-        essence.unwrap_or_default().trim()
+    fn is_of_type(&self, media_type: &str) -> bool {
+        let essence = self
+            .content_type
+            .split(';')
+            .next()
+            .unwrap_or_default()
+            .trim();
+        essence.eq_ignore_ascii_case(media_type)
     }
 }

@@ -48,7 +48,7 @@ pub(super) fn reply(
         return Err(Unread::TooLarge);
     }
     super::repaired(source, cut, |source| {
-        let mut answer = Answer::new();
+        let mut answer = Answer::new(policy.max_parsed_bytes);
         let generations = whole(&mut answer, source, policy)?;
         let mut read = answer.finish().ok()?;
         if !generations.is_empty() {

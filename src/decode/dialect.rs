@@ -5,10 +5,10 @@ use std::borrow::Cow;
 use percent_encoding::percent_decode;
 
 use super::{
-    Policy, Read, Unread, anthropic, body::Body, cohere, embeddings, gemini, ollama, openai_chat,
-    openai_completions, openai_responses, path, repaired,
+    Policy, Read, Unread, amazon_events, anthropic, bedrock, body::Body, cohere, embeddings,
+    gemini, ollama, openai_chat, openai_completions, openai_responses, path, repaired,
 };
-use crate::conversation::{Prompt, Reply};
+use crate::conversation::{Prompt, ProviderError, Reply};
 
 /// The wire formats that can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub(crate) enum Dialect {
     OllamaEmbeddings,
     Anthropic,
     Gemini,
+    Converse,
+    InvokeModel,
 }
 
 impl Dialect {
@@ -58,6 +60,10 @@ impl Dialect {
                 _ => None,
             },
             b"messages" | b"complete" if before.ends_with(b"/v1") => Some(Self::Anthropic),
+            b"converse" | b"converse-stream" if path::is_of_model(before) => Some(Self::Converse),
+            b"invoke" | b"invoke-with-response-stream" if path::is_of_model(before) => {
+                Some(Self::InvokeModel)
+            }
             _ => {
                 let (model, method) = path::split_method(last)?;
                 match method {
@@ -85,6 +91,7 @@ impl Dialect {
             Self::Ollama | Self::OllamaEmbeddings => "ollama",
             Self::Anthropic => "anthropic",
             Self::Gemini => "google",
+            Self::Converse | Self::InvokeModel => "bedrock",
         }
     }
 
@@ -94,6 +101,18 @@ impl Dialect {
             prompt.model = path::model(path);
         }
         prompt.stream |= path::asks_for_stream(path);
+    }
+
+    /// Amazon names an error in a header; where it does not, its SDKs take the status for a name.
+    pub(super) fn name_error(self, error: &mut ProviderError, status: u16, error_type: &str) {
+        if !matches!(self, Self::Converse | Self::InvokeModel) || error.code.is_some() {
+            return;
+        }
+        let name = error_type.split(':').next().unwrap_or_default();
+        error.code = Some(match name {
+            "" => status.to_string(),
+            name => name.to_owned(),
+        });
     }
 
     pub(super) fn prompt(self, body: &Body<'_>, policy: &Policy) -> Result<Read<Prompt>, Unread> {
@@ -109,12 +128,22 @@ impl Dialect {
             Self::Ollama => ollama::prompt(source, policy.keep_media),
             Self::Anthropic => anthropic::prompt(source, policy.keep_media),
             Self::Gemini => gemini::prompt(source, policy.keep_media),
+            Self::Converse => bedrock::prompt(source, policy.keep_media),
+            Self::InvokeModel => bedrock::invoked_prompt(source, policy.keep_media),
         });
         let read = read.ok_or(Unread::Unknown)?;
         Ok(Read { held, ..read })
     }
 
     pub(super) fn reply(self, body: &Body<'_>, policy: &Policy) -> Result<Read<Reply>, Unread> {
+        if matches!(self, Self::Converse | Self::InvokeModel)
+            && amazon_events::sniff(&body.bytes).unwrap_or(body.is_amazon_stream())
+        {
+            return match self {
+                Self::Converse => bedrock::streamed_reply(body, policy),
+                _ => bedrock::invoked_stream(body, policy),
+            };
+        }
         let source = body.source(policy)?;
         let policy = Policy {
             max_parsed_bytes: source.room,
@@ -141,6 +170,8 @@ impl Dialect {
             Self::Ollama => ollama::reply(&source.text, body.is_line_stream(), cut, &policy),
             Self::Anthropic => anthropic::reply(&source.text, is_event_stream, cut, &policy),
             Self::Gemini => gemini::reply(&source.text, is_event_stream, cut, &policy),
+            Self::Converse => bedrock::reply(&source.text, cut, &policy),
+            Self::InvokeModel => bedrock::invoked_reply(&source.text, cut, &policy),
         }
     }
 }

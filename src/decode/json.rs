@@ -1,5 +1,6 @@
 //! Lenient JSON: what has not the expected type is kept or passed over, and never fails the document.
 
+mod compact;
 mod elements;
 mod text_or_list;
 
@@ -12,6 +13,7 @@ use serde::{
 use serde_json::{Map, Value, value::RawValue};
 
 pub(super) use self::{
+    compact::compact,
     elements::elements,
     text_or_list::{source_text_or_list, text_or_list},
 };

@@ -28,7 +28,7 @@ pub(super) fn reply(
     cut: bool,
     policy: &Policy,
 ) -> Result<Read<Reply>, Unread> {
-    let mut answer = Answer::new();
+    let mut answer = Answer::new(policy.max_parsed_bytes);
     answer.reply.streamed = is_line_stream || lines::sniff(source);
     if answer.reply.streamed {
         for (line, ended) in lines::lines(source) {
@@ -46,13 +46,13 @@ pub(super) fn reply(
 }
 
 fn add_piece(answer: &mut Answer, source: &str, cut: bool, policy: &Policy) {
-    if !answer.has_room(source, policy) {
+    if !answer.tally.admits(source) {
         return;
     }
     let done = add(answer, source, policy)
         || (cut && repair::close(source).is_some_and(|source| add(answer, &source, policy)));
     if !done {
-        answer.pass_over(source);
+        answer.tally.unread(source);
     }
 }
 
@@ -110,7 +110,7 @@ fn add(answer: &mut Answer, source: &str, policy: &Policy) -> bool {
     }
     for (key, source) in piece.rest {
         let value = json::value(source.get());
-        answer.held += super::estimate::member(&key, source.get());
+        answer.tally.held += super::estimate::member(&key, source.get());
         answer.message.other.insert(key.into_owned(), value);
     }
     true

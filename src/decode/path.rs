@@ -23,6 +23,11 @@ pub(super) fn split_method(segment: &[u8]) -> Option<(&[u8], &[u8])> {
     Some((model, method.get(1..).unwrap_or_default()))
 }
 
+/// Whether a path ends in a model of Amazon's: `…/model/<model>`.
+pub(super) fn is_of_model(path: &[u8]) -> bool {
+    split_last(path).0.ends_with(b"/model")
+}
+
 /// The model that a path names: `…/models/<model>:<method>` or `…/model/<model>/<method>`.
 pub(super) fn model(path: &str) -> Option<String> {
     let path = path.trim_end_matches('/');

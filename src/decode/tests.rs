@@ -285,7 +285,7 @@ proptest! {
         size in 1..9_usize,
     ) {
         let read = |request: &[&[u8]], response: &[&[u8]]| {
-            let payload = Payload { content_type: "text/event-stream", content_encoding, segments: response, truncated };
+            let payload = Payload { content_type: "text/event-stream", content_encoding, error_type: "", segments: response, truncated };
             exchange(CHAT, Payload { segments: request, ..payload }, Some((status, payload)), &POLICY)
         };
         let whole = read(&[&request], &[&response]);

@@ -171,7 +171,9 @@ fn call(block: Block<'_>) -> ToolCall {
         kind: "tool_use".to_owned(),
         name: block.name.text().map(Cow::into_owned).unwrap_or_default(),
         arguments: match block.input {
-            Some(input) => json::read(input.get()).unwrap_or_else(|| input.get().to_owned()),
+            Some(input) => {
+                json::read(input.get()).unwrap_or_else(|| json::compact(input.get()).into_owned())
+            }
             None => "{}".to_owned(),
         },
     }

@@ -28,7 +28,7 @@ pub(super) fn read<'a>(
     policy: &Policy,
 ) -> Result<Read<Reply>, Unread> {
     let mut stream = Stream {
-        answer: Answer::new(),
+        answer: Answer::new(policy.max_parsed_bytes),
         calls: HashMap::new(),
         plan: String::new(),
         ended: None,
@@ -37,13 +37,13 @@ pub(super) fn read<'a>(
     stream.answer.reply.streamed = true;
     for (event, ended) in events {
         let data = event.trim_ascii();
-        if data.is_empty() || data == "[DONE]" || !stream.answer.has_room(data, policy) {
+        if data.is_empty() || data == "[DONE]" || !stream.answer.tally.admits(data) {
             continue;
         }
         let done = stream.event(data)
             || (cut && !ended && repair::close(data).is_some_and(|closed| stream.event(&closed)));
         if !done {
-            stream.answer.pass_over(data);
+            stream.answer.tally.unread(data);
         }
     }
     stream.finish()
@@ -110,9 +110,9 @@ impl Stream<'_> {
             self.delta(delta, event.index);
         }
         if let Some(response) = event.response {
-            let mut whole_answer = Answer::new();
+            let mut whole_answer = Answer::new(self.policy.max_parsed_bytes);
             let choices = whole(&mut whole_answer, response.get(), self.policy);
-            self.answer.held += estimate::document(response.get(), 0);
+            self.answer.tally.held += estimate::document(response.get(), 0);
             self.ended = choices.map(|choices| (whole_answer, choices));
         }
         true
@@ -149,7 +149,7 @@ impl Stream<'_> {
             }
         }
         if let Field::Text(plan) = piece.tool_plan {
-            answer.held += estimate::text(&plan);
+            answer.tally.held += estimate::text(&plan);
             self.plan.push_str(&plan);
         }
         if let Some(citation) = piece.citation {
@@ -185,7 +185,7 @@ impl Stream<'_> {
             self.calls.insert(index, at);
         }
         if let Some(call) = self.answer.message.tool_calls.get_mut(at) {
-            self.answer.held += function.append_arguments(&mut call.arguments);
+            self.answer.tally.held += function.append_arguments(&mut call.arguments);
         }
     }
 
@@ -214,7 +214,7 @@ impl Stream<'_> {
             (&mut call.arguments, delta.parameters),
         ] {
             if let Field::Text(text) = field {
-                self.answer.held += estimate::text(&text);
+                self.answer.tally.held += estimate::text(&text);
                 place.push_str(&text);
             }
         }

@@ -122,7 +122,7 @@ fn said(source: &str) -> Cow<'_, str> {
         {
             Cow::Owned(text)
         }
-        _ => Cow::Borrowed(source),
+        _ => json::compact(source),
     }
 }
 
@@ -144,7 +144,7 @@ pub(super) fn add(
             id: call.id.text().map(Cow::into_owned),
             kind: "function_call".to_owned(),
             name: call.name.text().map(Cow::into_owned).unwrap_or_default(),
-            arguments: call.args.map_or("{}", |args| args.get()).to_owned(),
+            arguments: json::compact(call.args.map_or("{}", |args| args.get())).into_owned(),
         };
         return gathered.call(call, more);
     }

@@ -96,9 +96,8 @@ impl<'de> Members<'de> for Candidate<'de> {
             "index" => self.index = map.next_value()?,
             "content" => json::object(map, &mut self.content)?,
             "finishReason" | "finish_reason" => self.finish_reason = map.next_value()?,
-            "avgLogprobs" | "logprobsResult" | "tokenCount" => {
-                drop(map.next_value::<IgnoredAny>()?);
-            }
+            "logprobsResult" => drop(map.next_value::<IgnoredAny>()?),
+            "avgLogprobs" | "tokenCount" => drop(map.next_value::<IgnoredAny>()?),
             _ => self.rest.extend(stated(map)?.map(|value| (key, value))),
         }
         Ok(())

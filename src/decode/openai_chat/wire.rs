@@ -134,7 +134,7 @@ impl<'de> Members<'de> for Choice<'de> {
             "finish_reason" => self.finish_reason = map.next_value()?,
             "error" => self.error = stated(map)?,
             "logprobs" | "log_probs" | "token_ids" | "prompt_token_ids" => {
-                map.next_value::<IgnoredAny>().map(drop)?;
+                map.next_value::<IgnoredAny>()?;
             }
             _ => self.rest.extend(stated(map)?.map(|value| (key, value))),
         }

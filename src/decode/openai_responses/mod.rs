@@ -1,7 +1,9 @@
 //! OpenAI's responses, and what others make of them.
 
+mod event;
 mod growing;
 mod input;
+mod pieces;
 mod stream;
 #[cfg(test)]
 mod tests;

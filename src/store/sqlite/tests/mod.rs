@@ -1,4 +1,5 @@
 mod reads;
+mod retention;
 mod writes;
 
 use super::{Location, SqliteStore};
