@@ -2,7 +2,11 @@
 
 mod oracle;
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    path::{Path, PathBuf},
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -12,6 +16,7 @@ use self::oracle::{align, decoded, expected, items, roles};
 use super::{Payload, Policy, Spoken, exchange};
 use crate::conversation::Choice;
 
+/// Where the corpus is, unless `TEST_CORPUS` names another folder.
 const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/corpus");
 
 /// Dialects of the corpus that are read, and whose they are.
@@ -39,6 +44,16 @@ const POLICY: Policy = Policy {
     max_raw_bytes: 1 << 20,
     keep_media: false,
 };
+
+/// The corpus' folder; `None` where it is missing and nobody named one.
+fn folder() -> Option<PathBuf> {
+    let Some(named) = env::var_os("TEST_CORPUS").filter(|name| !name.is_empty()) else {
+        return Some(PathBuf::from(CORPUS)).filter(|folder| folder.is_dir());
+    };
+    let folder = PathBuf::from(named);
+    assert!(folder.is_dir(), "TEST_CORPUS is no folder");
+    Some(folder)
+}
 
 fn bytes(interaction: &Value, body: &str) -> Vec<u8> {
     let text = interaction[body].as_str().unwrap_or_default();
@@ -155,12 +170,12 @@ struct Count {
 
 #[test]
 fn recorded_chats_read_as_the_sdks_read_them() {
-    if !Path::new(CORPUS).is_dir() {
+    let Some(folder) = folder() else {
         println!("skipped: no corpus at {CORPUS}");
         return;
-    }
+    };
     let (mut counts, mut wrong) = (BTreeMap::<String, Count>::new(), Vec::new());
-    for entry in fs::read_dir(CORPUS)
+    for entry in fs::read_dir(folder)
         .expect("the corpus")
         .map(|entry| entry.expect("an entry").path())
     {
@@ -224,10 +239,11 @@ fn streams_without_their_end_say_the_same() {
         if interaction["provider"] != "openai-responses" || interaction["stream_kind"] != "sse" {
             continue;
         }
-        count += 1;
         let response = String::from_utf8(bytes(&interaction, "response_body")).expect("text");
-        let last = r#""type":"response.completed""#;
-        let at = response.find(last).expect("an end");
+        let Some(at) = response.find(r#""type":"response.completed""#) else {
+            continue;
+        };
+        count += 1;
         let before = response[..at].rfind("\n\n").expect("an event before it");
         let read = |response: &str| {
             let mut spoken = spoken(&interaction, &[], &[response.as_bytes()]);

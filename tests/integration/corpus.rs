@@ -3,8 +3,8 @@
 use std::{
     collections::{BTreeMap, HashMap},
     convert::Infallible,
-    fs,
-    path::Path,
+    env, fs,
+    path::{Path, PathBuf},
     sync::Arc,
 };
 
@@ -22,6 +22,7 @@ use tower_recording::{conversation::Role, store::StoredMessage};
 
 use crate::support::{client, errors, messages, send, serve, sqlite_layer};
 
+/// Where the corpus is, unless `TEST_CORPUS` names another folder.
 const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/corpus");
 /// Dialects of the corpus that are read.
 const READ: &[&str] = &[
@@ -49,15 +50,25 @@ struct Interaction {
 
 type Corpus = Arc<HashMap<String, Interaction>>;
 
-fn read() -> Option<Corpus> {
+/// The corpus' folder; `None` where it is missing and nobody named one.
+fn folder() -> Option<PathBuf> {
+    let Some(named) = env::var_os("TEST_CORPUS").filter(|name| !name.is_empty()) else {
+        return Some(PathBuf::from(CORPUS)).filter(|folder| folder.is_dir());
+    };
+    let folder = PathBuf::from(named);
+    assert!(folder.is_dir(), "TEST_CORPUS is no folder");
+    Some(folder)
+}
+
+fn read(folder: &Path) -> Corpus {
     let mut corpus = HashMap::new();
-    for entry in fs::read_dir(CORPUS).ok()?.flatten() {
+    for entry in fs::read_dir(folder).expect("a folder").flatten() {
         let file = entry.file_name().to_string_lossy().into_owned();
         let Some(name) = file.strip_suffix(".expected.json") else {
             continue;
         };
         let json = |file: String| -> Value {
-            let text = fs::read(Path::new(CORPUS).join(file)).expect("a readable file");
+            let text = fs::read(folder.join(file)).expect("a readable file");
             serde_json::from_slice(&text).expect("JSON")
         };
         let expected = json(file.clone());
@@ -75,7 +86,8 @@ fn read() -> Option<Corpus> {
             );
         }
     }
-    Some(Arc::new(corpus))
+    assert!(!corpus.is_empty(), "no chat in the corpus");
+    Arc::new(corpus)
 }
 
 fn body(recorded: &Value, name: &str) -> Bytes {
@@ -131,11 +143,12 @@ async fn replay(State(corpus): State<Corpus>, headers: HeaderMap, asked: Bytes) 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn recorded_traffic_passes_unchanged_and_is_stored_as_the_sdk_reads_it() {
-    let Some(corpus) = read() else {
+    let Some(folder) = folder() else {
         println!("skipped: no corpus at {CORPUS}");
         return;
     };
-    let (_folder, layer) = sqlite_layer();
+    let corpus = read(&folder);
+    let (_database, layer) = sqlite_layer();
     let recorder = layer.recorder();
     let app = Router::new()
         .route("/{*path}", post(replay))

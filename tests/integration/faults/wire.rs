@@ -12,6 +12,7 @@ use tokio::{
 
 /// How both protocols write it.
 const COMMIT: &[u8] = b"COMMIT";
+const READ_ONLY: &[u8] = b"READ ONLY";
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// When the wire breaks.
@@ -85,13 +86,18 @@ async fn relay(
 ) {
     let (mut asked, mut answered) = (vec![0; 1 << 16], vec![0; 1 << 16]);
     let mut broken = state.subscribe();
-    let mut commits = false;
+    // What only reads commits too, and nothing is lost with it.
+    let (mut reads, mut commits) = (false, false);
     loop {
         select! {
             read = client.read(&mut asked) => {
                 let bytes = &asked[..read.unwrap_or(0)];
-                commits |= commits_in(bytes)
+                reads |= bytes.windows(READ_ONLY.len()).any(|word| word == READ_ONLY);
+                let ends = commits_in(bytes);
+                commits |= ends
+                    && !reads
                     && became(&state, State::Weak, State::Breaking);
+                reads &= !ends;
                 if commits && cut == Cut::Before {
                     break;
                 }
