@@ -83,26 +83,6 @@ async fn a_file_that_is_removed_while_it_is_written_is_made_again() {
 }
 
 #[tokio::test]
-async fn a_file_that_is_replaced_is_written_and_read_from_then_on() {
-    let database = Database::open().await;
-    let store = database.store();
-    store.write(&[exchange("s", NOON)]).await.unwrap();
-    assert!(last_id(&store).await.is_some());
-
-    let other = Database::open().await;
-    let (path, theirs) = (database.path(), other.path());
-    let mut restored = other.store();
-    restored.write(&[exchange("t", NOON)]).await.unwrap();
-    drop(restored);
-    fs::rename(theirs, &path).unwrap();
-    restored = database.store();
-    let rows =
-        write_until_it_stands_there(&store, async || last_id(&restored).await.is_some()).await;
-    assert_eq!(last_id(&restored).await, Some(rows.exchange.exchange_id));
-    assert_eq!(count_of(&store, "t").await, 2);
-}
-
-#[tokio::test]
 async fn who_only_reads_sees_the_file_that_stands_there() {
     let database = Database::open().await;
     let store = database.store();
