@@ -12,7 +12,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
 
-use self::oracle::{align, decoded, expected, items, roles};
+use self::oracle::{align, decoded, expected, holds_results, items, roles, speakers};
 use super::{Payload, Policy, Spoken, exchange};
 use crate::conversation::Choice;
 
