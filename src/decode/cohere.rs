@@ -88,7 +88,7 @@ fn whole(answer: &mut Answer, source: &str, policy: &Policy) -> Option<Vec<Choic
         let mut truncated = Truncated::No;
         let mut message = reader.read(message, &mut truncated);
         // A plan that there is none of says nothing.
-        message.other.retain(|_, value| *value != Value::from(""));
+        message.other.retain(|_, value| value.as_str() != Some(""));
         answer.cut(truncated != Truncated::No);
         answer.add(message);
     }
