@@ -3,6 +3,7 @@
 mod event;
 mod growing;
 mod input;
+mod part;
 mod pieces;
 mod stream;
 #[cfg(test)]
