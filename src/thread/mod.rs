@@ -12,6 +12,7 @@ pub(crate) mod branch;
 mod canon;
 mod facts;
 mod memory;
+mod reminder;
 mod threader;
 
 #[cfg(feature = "api")]
@@ -19,6 +20,7 @@ pub(crate) use self::append::{Appended, append};
 pub(crate) use self::{
     canon::{digest, prompt as prompt_hash, scope},
     facts::Facts,
+    reminder::{digests, spoken},
     threader::{Asked, Placing, Session, Thread, Threader},
 };
 

@@ -21,7 +21,7 @@ use crate::{
         ChainHash, ErrorColumns, ExchangeColumns, ExchangeRows, KnownMessage, MessageColumns,
         NewConversation,
     },
-    thread::{Asked, Thread, Threader, digest},
+    thread::{Asked, Thread, Threader, digest, spoken},
 };
 
 /// The longest title, in characters.
@@ -112,10 +112,9 @@ fn conversation(
 
 /// The first line of what the user said first.
 fn title(prompt: &Prompt) -> Option<String> {
-    let said =
-        |message: &&Message| message.role == Role::User && !message.content.trim().is_empty();
-    let first = prompt.messages.iter().find(said)?;
-    title_of(&first.content)
+    let messages = prompt.messages.iter();
+    let mut said = messages.filter(|message| message.role == Role::User);
+    said.find_map(|message| title_of(&spoken(&message.content)))
 }
 
 /// The first line of a text, at most 60 characters.

@@ -12,7 +12,7 @@ use super::{Workshop, batch::Batch, hear::Heard, job::caught, rows};
 use crate::{
     id::Id,
     store::{ChainHash, ExchangeRows, Recall, Store, StoreError, UnixMillis},
-    thread::{Asked, Facts, Placing, Session, Threader, digest, prompt_hash, scope},
+    thread::{Asked, Facts, Placing, Session, Threader, digests, prompt_hash, scope},
 };
 
 /// How far back a conversation is looked for what it holds, in milliseconds: 30 days.
@@ -179,7 +179,6 @@ pub(super) fn ask(threader: &Threader, heard: &Heard) -> Asked {
         ..
     } = heard;
     let key = threader.key();
-    let messages = prompt.messages.iter();
     let is_instructed = !prompt.instructions.is_empty() || prompt.tools.is_some();
     Asked {
         scope: scope(
@@ -190,7 +189,7 @@ pub(super) fn ask(threader: &Threader, heard: &Heard) -> Asked {
         ),
         session: identity.session,
         sends_history: identity.sends_history,
-        digests: messages.map(|message| digest(key, message)).collect(),
+        digests: digests(key, &prompt.messages),
         answers: prompt.answers().collect(),
         prompt: is_instructed
             .then(|| prompt_hash(key, &prompt.instructions, prompt.tools.as_deref())),
