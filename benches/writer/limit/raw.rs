@@ -23,9 +23,6 @@ impl Raw {
         connection.busy_timeout(BUSY_TIMEOUT).expect("a timeout");
         let settings = "PRAGMA synchronous = NORMAL; PRAGMA temp_store = MEMORY";
         connection.execute_batch(settings).expect("settings");
-        if let Ok(extra) = std::env::var("EXP_PRAGMA") {
-            connection.execute_batch(&extra).expect("x");
-        }
         let columns = COLUMNS.join(", ");
         let values = vec!["?"; COLUMNS.len()].join(",");
         let sql = format!("INSERT INTO {table} ({columns}) VALUES ({values})");

@@ -193,9 +193,6 @@ fn connect(location: &Location) -> Result<SqliteConnection, StoreError> {
     ] {
         connection.batch_execute(pragma).map_err(opening_error)?;
     }
-    if let Ok(extra) = std::env::var("EXP_PRAGMA") {
-        connection.batch_execute(&extra).map_err(opening_error)?;
-    }
     Ok(connection)
 }
 
