@@ -1,4 +1,3 @@
-mod cut;
 mod days;
 mod drop;
 mod faults;
