@@ -33,7 +33,7 @@ use std::{
 pub use dsn::{Dsn, DsnError, Host, Secret, Server};
 pub use error::StoreError;
 pub use page::{Page, ParsePlaceError, Place};
-pub use recall::{ChainHash, Head, KnownMessage, Recall, Recalled};
+pub use recall::{ChainHash, Head, KnownMessage, KnownResponse, Recall, Recalled};
 pub use rows::{
     Conversation, ErrorColumns, ExchangeColumns, ExchangeRows, MessageColumns, NewConversation,
     StoredError, StoredMessage, UnixMillis,

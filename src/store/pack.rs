@@ -8,7 +8,9 @@ use crate::{
     conversation::Usage,
     id::Id,
     partition::Day,
-    store::{ErrorColumns, ExchangeColumns, ExchangeRows, MessageColumns, NewConversation},
+    store::{
+        ErrorColumns, ExchangeColumns, ExchangeRows, KnownResponse, MessageColumns, NewConversation,
+    },
 };
 
 use super::columns::NEW_CONVERSATION_WIDTH;
@@ -51,6 +53,8 @@ pub(super) struct Batch {
     pub(super) text: String,
     pub(super) conversations: Vec<ConversationCells>,
     pub(super) days: BTreeMap<Day, DayCells>,
+    /// Responses that may be gone on from, cell after cell.
+    pub(super) responses: Vec<Cell>,
 }
 
 impl Batch {
@@ -135,6 +139,19 @@ impl Batch {
         if let Some(error) = &rows.error {
             cells.errors.extend(exchange);
             error_cells(text, &mut cells.errors, error);
+        }
+        if let Some(KnownResponse {
+            hash,
+            conversation_id,
+            message_id,
+        }) = rows.response
+        {
+            self.responses.extend([
+                Cell::Bytes(hash),
+                bytes(conversation_id),
+                bytes(message_id),
+                Cell::Integer(rows.exchange.created_at),
+            ]);
         }
     }
 }

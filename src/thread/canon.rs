@@ -94,6 +94,15 @@ pub(crate) fn prompt(key: &Key, instructions: &[Message], tools: Option<&str>) -
     short(&hasher)
 }
 
+/// The hash of a response to whoever this scope is, by the provider's id of it.
+pub(crate) fn response(key: &Key, scope: &ChainHash, id: &str) -> ChainHash {
+    let mut hasher = Hasher::new_keyed(key);
+    put(&mut hasher, "response");
+    hasher.update(scope);
+    put(&mut hasher, id);
+    short(&hasher)
+}
+
 /// The hash that says that a prompt stands among a conversation's rows of a day.
 pub(crate) fn mark(key: &Key, conversation: &[u8; 16], day: &str, prompt: &ChainHash) -> ChainHash {
     let mut hasher = Hasher::new_keyed(key);

@@ -14,6 +14,7 @@ pub(crate) struct Facts {
     asked_hashes: HashSet<ChainHash>,
     heads: HashMap<Id, Head>,
     messages: HashMap<ChainHash, Vec<KnownMessage>>,
+    responses: HashMap<ChainHash, Option<KnownMessage>>,
 }
 
 impl Facts {
@@ -30,6 +31,16 @@ impl Facts {
                 known.push(message);
             }
         }
+    }
+
+    /// Adds the answer that a response was, once that was looked up.
+    pub(crate) fn add_response(&mut self, response: ChainHash, answer: Option<KnownMessage>) {
+        self.responses.insert(response, answer);
+    }
+
+    /// The answer that this response was, once that was asked: `Some(None)` where it is not stored.
+    pub(super) fn response(&self, response: &ChainHash) -> Option<Option<KnownMessage>> {
+        self.responses.get(response).copied()
     }
 
     /// Where the conversation stands, once that was asked: `Some(None)` where it does not exist.

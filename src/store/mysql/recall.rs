@@ -20,7 +20,7 @@ use super::{
 use crate::{
     id::Id,
     partition::{Day, MESSAGES},
-    store::{ChainHash, Head, KnownMessage, Recall, Recalled},
+    store::{ChainHash, Head, KnownMessage, KnownResponse, Recall, Recalled},
 };
 
 /// Days whose statements stay prepared on a connection, at least one and at most 15 each.
@@ -36,6 +36,7 @@ pub(super) async fn recall(session: &mut Session, mode: Mode, wanted: &Recall) -
         heads: heads(&mut session.connection, &wanted.conversations).await?,
         hashes: wanted.hashes.clone(),
         messages: Vec::new(),
+        responses: responses(&mut session.connection, &wanted.responses).await?,
     };
     search.hashes.sort_unstable();
     search.hashes.dedup();
@@ -127,6 +128,7 @@ struct Search {
     heads: HashMap<Id, Sought>,
     hashes: Vec<ChainHash>,
     messages: Vec<KnownMessage>,
+    responses: Vec<KnownResponse>,
 }
 
 /// A head's message, or a message with one of the hashes.
@@ -264,8 +266,44 @@ impl Search {
         Recalled {
             heads: self.heads.into_values().map(|sought| sought.head).collect(),
             messages,
+            responses: self.responses,
         }
     }
+}
+
+#[derive(QueryableByName)]
+struct ResponseRow {
+    #[diesel(sql_type = Binary)]
+    hash: Vec<u8>,
+    #[diesel(sql_type = Binary)]
+    conversation_id: Vec<u8>,
+    #[diesel(sql_type = Binary)]
+    message_id: Vec<u8>,
+}
+
+/// The responses with these hashes.
+async fn responses(
+    connection: &mut AsyncMysqlConnection,
+    hashes: &[ChainHash],
+) -> Answer<Vec<KnownResponse>> {
+    let mut found = Vec::new();
+    for hashes in hashes.chunks(LONGEST_LIST) {
+        let values = filled(hashes.iter().map(|hash| Value::Bytes(*hash)).collect());
+        let statement = Statement {
+            sql: &format!(
+                "SELECT hash, conversation_id, message_id FROM response_ids WHERE hash IN ({})",
+                marks(values.len())
+            ),
+            values: &values,
+        };
+        let rows: Vec<ResponseRow> = statement.load(connection).await?;
+        found.extend(rows.iter().map(|row| KnownResponse {
+            hash: *id(&row.hash).as_bytes(),
+            conversation_id: id(&row.conversation_id),
+            message_id: id(&row.message_id),
+        }));
+    }
+    Ok(found)
 }
 
 fn id(bytes: &[u8]) -> Id {

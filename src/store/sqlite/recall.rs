@@ -18,7 +18,7 @@ use super::{
 use crate::{
     id::Id,
     partition::{Day, MESSAGES},
-    store::{ChainHash, Head, KnownMessage, Recall, Recalled},
+    store::{ChainHash, Head, KnownMessage, KnownResponse, Recall, Recalled},
 };
 
 /// Values of one `IN`: more make a statement longer to prepare than to run.
@@ -38,7 +38,41 @@ pub(super) fn recall(
     Ok(Recalled {
         heads: heads(connection, mode, &wanted.conversations, since, &days)?,
         messages: messages(connection, mode, &wanted.hashes, since, &days)?,
+        responses: responses(connection, &wanted.responses)?,
     })
+}
+
+struct ResponseRow(KnownResponse);
+
+impl QueryableByName<Sqlite> for ResponseRow {
+    fn build<'a>(row: &impl NamedRow<'a, Sqlite>) -> deserialize::Result<Self> {
+        Ok(Self(KnownResponse {
+            hash: bytes(row, "hash")?,
+            conversation_id: id(row, "conversation_id")?,
+            message_id: id(row, "message_id")?,
+        }))
+    }
+}
+
+/// The responses with these hashes.
+fn responses(
+    connection: &mut SqliteConnection,
+    hashes: &[ChainHash],
+) -> QueryResult<Vec<KnownResponse>> {
+    let mut found = Vec::new();
+    for hashes in hashes.chunks(ASKED_AT_ONCE) {
+        let marks = marks(hashes.len());
+        let mut query = sql_query(format!(
+            "SELECT hash, conversation_id, message_id FROM response_ids WHERE hash IN ({marks})"
+        ))
+        .into_boxed();
+        for hash in hashes {
+            query = query.bind::<Binary, _>(hash.as_slice());
+        }
+        let rows: Vec<ResponseRow> = query.load(connection)?;
+        found.extend(rows.into_iter().map(|row| row.0));
+    }
+    Ok(found)
 }
 
 /// A message that is stored.

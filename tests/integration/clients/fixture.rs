@@ -33,12 +33,20 @@ pub struct Gateway {
     client: HttpClient,
     script: Script,
     recorder: Recorder,
-    folder: TempDir,
+    folder: Arc<TempDir>,
 }
 
 impl Gateway {
     pub async fn start() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+        Self::over(Arc::new(tempfile::tempdir().expect("a folder"))).await
+    }
+
+    /// Another process, on the same database.
+    pub async fn another(&self) -> Self {
+        Self::over(Arc::clone(&self.folder)).await
+    }
+
+    async fn over(folder: Arc<TempDir>) -> Self {
         let layer = RecordingLayer::new(sqlite_dsn(folder.path()));
         let recorder = layer.recorder();
         let keys: StaticKeys = KEYS.parse().expect("keys");
@@ -70,6 +78,11 @@ impl Gateway {
             .expect("a request");
         let (head, body) = send(&self.client, request).await;
         assert_eq!((head.status, body), (StatusCode::OK, expected.into()));
+    }
+
+    /// Waits until what was asked is stored.
+    pub async fn flush(&self) {
+        self.recorder.flush().await;
     }
 
     async fn get(&self, path: &str) -> Value {
