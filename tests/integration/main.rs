@@ -11,6 +11,7 @@ mod ends;
 mod faults;
 mod gateway;
 mod identity;
+mod naming;
 mod proxy;
 mod servers;
 mod shutdown;

@@ -9,7 +9,7 @@ use diesel::{
     result::Error,
     row::NamedRow,
     sql_query,
-    sql_types::{Bool, Bytea, Date, Uuid},
+    sql_types::{Bool, Bytea, Date, Text, Uuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
@@ -31,8 +31,8 @@ const MESSAGES: &str = "SELECT m.conversation_id, m.id, w.hash AS chain_hash \
      WHERE h.chain_hash = w.hash AND h.created_at >= ? AND h.created_at < ? LIMIT 64) AS m \
      ORDER BY m.created_at DESC, m.id DESC";
 
-const CONVERSATIONS: &str = "SELECT id, sends_history, first_day, last_day FROM conversations \
-     WHERE id = ANY(?)";
+const CONVERSATIONS: &str = "SELECT id, session_id, sends_history, first_day, last_day \
+     FROM conversations WHERE id = ANY(?)";
 
 const HEADS: &str = "SELECT m.conversation_id, m.id, m.chain_hash \
      FROM unnest(?) AS w (id) CROSS JOIN LATERAL (\
@@ -135,6 +135,7 @@ async fn heads(
     }
     let head = |row: ConversationRow| Head {
         conversation_id: row.id,
+        session_id: row.session_id,
         sends_history: row.sends_history,
         message: newest.remove(&row.id),
     };
@@ -158,6 +159,7 @@ async fn known(
 
 struct ConversationRow {
     id: Id,
+    session_id: String,
     sends_history: bool,
     first_day: Day,
     last_day: Day,
@@ -168,6 +170,7 @@ impl QueryableByName<Pg> for ConversationRow {
         let PgId(id) = NamedRow::get::<Uuid, _>(row, "id")?;
         Ok(Self {
             id,
+            session_id: NamedRow::get::<Text, _>(row, "session_id")?,
             sends_history: NamedRow::get::<Bool, _>(row, "sends_history")?,
             first_day: day_of(NamedRow::get::<Date, PgDate>(row, "first_day")?),
             last_day: day_of(NamedRow::get::<Date, PgDate>(row, "last_day")?),

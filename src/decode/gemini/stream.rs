@@ -1,0 +1,316 @@
+//! A reply that arrives in pieces, each of which is a response of its own.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use serde_json::{Value, json};
+
+use super::{
+    content::{add, speaker},
+    usage, wire,
+};
+use crate::{
+    conversation::{Choice, Message, Reply, Role},
+    decode::{
+        Read, Unread,
+        blocks::Blocks,
+        estimate, failure,
+        json::{self, Field, List},
+        last::keep_last,
+        limits::MAX_CHOICES,
+        repair,
+    },
+    escape,
+    outcome::Truncated,
+};
+
+/// How much of the first piece that is none of the dialect is kept.
+const MAX_UNPARSED_CHARS: usize = 1000;
+
+/// A reply so far.
+///
+/// Of members that have no place of their own the last value stands, in the message's `other`. A piece that
+/// is none of the dialect is counted in `other["unparsed_events"]` of the first choice, with the text of the
+/// first one. A prompt that was blocked is answered by a message without text, whose `finish_reason` is the
+/// reason of the block and whose `other` has the `promptFeedback`.
+pub(super) struct Stream {
+    room: usize,
+    reply: Reply,
+    candidates: BTreeMap<i64, Growing>,
+    usage: String,
+    feedback: String,
+    is_begun: bool,
+    unparsed: usize,
+    first_unparsed: String,
+    truncated: Truncated,
+    /// What the reply takes in memory so far, as `estimate` has it.
+    held: usize,
+    refused: usize,
+    refused_bytes: u64,
+}
+
+/// One candidate so far.
+#[derive(Default)]
+struct Growing {
+    blocks: Option<Blocks>,
+    /// The text that has grown since the last part of another kind.
+    text: String,
+    thought: String,
+    finish_reason: Option<String>,
+    last: BTreeMap<String, String>,
+}
+
+impl Growing {
+    fn grow(&mut self, content: wire::Content<'_>, held: &mut usize) -> bool {
+        let role = speaker(&content.role, Role::Assistant);
+        if let Field::Text(text) = content.text {
+            *held += estimate::text(&text);
+            self.text.push_str(&text);
+        }
+        let Some(List { items, is_cut }) = content.parts else {
+            return true;
+        };
+        let mut whole = !is_cut;
+        for part in items {
+            let is_plain = part.rest.is_empty() && part.call.is_none() && part.result.is_none();
+            match (&part.text, &part.thought) {
+                (Field::Text(text), Field::Null | Field::Other(Value::Bool(false))) if is_plain => {
+                    self.settle(false);
+                    *held += estimate::text(text);
+                    self.text.push_str(text);
+                }
+                (Field::Text(text), Field::Other(Value::Bool(true))) if is_plain => {
+                    self.settle(true);
+                    *held += estimate::text(text);
+                    self.thought.push_str(text);
+                }
+                _ => {
+                    self.settle(false);
+                    self.settle(true);
+                    let call = part.call.as_ref().and_then(|call| call.args);
+                    let sources = part.rest.iter().map(|(_, source)| *source).chain(call);
+                    let bytes = sources.map(|source| estimate::member("", source.get()));
+                    *held += bytes.sum::<usize>() + estimate::OBJECT_BYTES;
+                    if let Field::Text(text) = &part.text {
+                        *held += estimate::text(text);
+                    }
+                    let blocks = self.blocks.get_or_insert_with(|| Blocks::of(&role));
+                    whole &= add(blocks, part, &role, None);
+                }
+            }
+        }
+        whole
+    }
+
+    /// Makes a block of the text, or of the thoughts, that have come before what is not of their kind.
+    fn settle(&mut self, is_text: bool) {
+        let blocks = &mut self.blocks;
+        if is_text && !self.text.is_empty() {
+            let text = std::mem::take(&mut self.text);
+            blocks
+                .get_or_insert_with(|| Blocks::of(&Role::Assistant))
+                .text(&text, Default::default());
+        }
+        if !is_text && !self.thought.is_empty() {
+            let thought = std::mem::take(&mut self.thought);
+            blocks
+                .get_or_insert_with(|| Blocks::of(&Role::Assistant))
+                .reasoning(&thought, Default::default());
+        }
+    }
+
+    fn finish(mut self, index: i64, keep_media: bool) -> Choice {
+        self.settle(false);
+        self.settle(true);
+        let blocks = self.blocks.unwrap_or_default();
+        let mut message = blocks.finish(Role::Assistant, keep_media);
+        let last = self.last.into_iter();
+        message
+            .other
+            .extend(last.map(|(key, source)| (wire::spelt(&key), json::value(&source))));
+        Choice {
+            index,
+            message,
+            finish_reason: self.finish_reason,
+        }
+    }
+}
+
+impl Stream {
+    pub(super) fn new(room: usize) -> Self {
+        Self {
+            room,
+            reply: Reply::default(),
+            candidates: BTreeMap::new(),
+            usage: String::new(),
+            feedback: String::new(),
+            is_begun: false,
+            unparsed: 0,
+            first_unparsed: String::new(),
+            truncated: Truncated::No,
+            held: 0,
+            refused: 0,
+            refused_bytes: 0,
+        }
+    }
+
+    /// Adds a piece, of which the end may be missing.
+    pub(super) fn piece(&mut self, data: &str, is_cut: bool) {
+        let data = data.trim_ascii();
+        if data.is_empty() || data == "[DONE]" {
+            return;
+        }
+        if !estimate::fits(data, self.room.saturating_sub(self.held)) {
+            self.refused += 1;
+            self.refused_bytes += data.len() as u64;
+            return;
+        }
+        let done = self.add(data)
+            || (is_cut && repair::close(data).is_some_and(|closed| self.add(&closed)));
+        if !done {
+            if self.unparsed == 0 {
+                self.first_unparsed = escape::first_chars(data, MAX_UNPARSED_CHARS).to_owned();
+            }
+            self.unparsed += 1;
+        }
+    }
+
+    fn add(&mut self, data: &str) -> bool {
+        let Some(mut piece) = json::document::<wire::Response<'_>>(data) else {
+            return false;
+        };
+        if let Some(inner) = piece.response.take() {
+            piece = *inner;
+        }
+        let error = piece.error.map(|source| json::value(source.get()));
+        let error = error.as_ref().and_then(failure::object);
+        if piece.candidates.is_none()
+            && piece.usage.is_none()
+            && piece.feedback.is_none()
+            && error.is_none()
+        {
+            return false;
+        }
+        let reply = &mut self.reply;
+        for (slot, field) in [
+            (&mut reply.response_id, piece.id),
+            (&mut reply.model, piece.model),
+        ] {
+            if slot.is_none() {
+                *slot = field.text().map(Cow::into_owned);
+            }
+        }
+        if let Some(error) = error {
+            reply.error.get_or_insert(error);
+        }
+        for (last, source) in [
+            (&mut self.usage, piece.usage),
+            (&mut self.feedback, piece.feedback),
+        ] {
+            if let Some(source) = source.filter(|source| source.get().starts_with('{')) {
+                last.clear();
+                last.push_str(source.get());
+                self.is_begun = true;
+            }
+        }
+        let Some(List { items, is_cut }) = piece.candidates else {
+            return true;
+        };
+        self.is_begun = true;
+        let mut whole = !is_cut;
+        for (position, candidate) in (0..).zip(items) {
+            whole &= self.candidate(position, candidate);
+        }
+        if !whole {
+            self.truncated = Truncated::Cap;
+        }
+        true
+    }
+
+    fn candidate(&mut self, position: i64, candidate: wire::Candidate<'_>) -> bool {
+        let index = match &candidate.index {
+            Field::Other(Value::Number(index)) => index.as_i64().unwrap_or(position),
+            _ => position,
+        };
+        if self.candidates.len() >= MAX_CHOICES && !self.candidates.contains_key(&index) {
+            return false;
+        }
+        let growing = self.candidates.entry(index).or_insert_with(|| {
+            self.held += estimate::OBJECT_BYTES;
+            Growing::default()
+        });
+        match candidate.finish_reason {
+            Field::Text(reason) if !reason.is_empty() => {
+                growing.finish_reason = Some(reason.into_owned());
+            }
+            // `$alt=json;enum-encoding=int`.
+            Field::Other(Value::Number(reason)) => growing.finish_reason = Some(reason.to_string()),
+            _ => {}
+        }
+        for (key, source) in candidate.rest {
+            keep_last(&mut growing.last, key, source.get(), &mut self.held);
+        }
+        match candidate.content {
+            Some(content) => growing.grow(content, &mut self.held),
+            None => true,
+        }
+    }
+
+    /// The whole reply, unless none of the pieces is one, though there are some.
+    pub(super) fn finish(self, is_stream: bool, keep_media: bool) -> Result<Read<Reply>, Unread> {
+        let Self {
+            room: _,
+            mut reply,
+            candidates,
+            usage,
+            feedback,
+            is_begun,
+            unparsed,
+            first_unparsed,
+            mut truncated,
+            held: _,
+            refused,
+            refused_bytes,
+        } = self;
+        if !is_begun && reply.error.is_none() {
+            if refused > 0 {
+                return Err(Unread::TooLarge);
+            }
+            if unparsed > 0 || !is_stream {
+                return Err(Unread::Unknown);
+            }
+        }
+        reply.streamed = is_stream;
+        reply.usage = usage::read(&usage).unwrap_or_default();
+        reply.choices = candidates
+            .into_iter()
+            .map(|(index, growing)| growing.finish(index, keep_media))
+            .collect();
+        if !feedback.is_empty() {
+            let feedback = json::value(&feedback);
+            if reply.choices.is_empty() && reply.error.is_none() {
+                let reason = feedback.get("blockReason").and_then(Value::as_str);
+                reply.choices.push(Choice {
+                    index: 0,
+                    message: Message::new(Role::Assistant, ""),
+                    finish_reason: reason.map(str::to_owned),
+                });
+            }
+            if let Some(first) = reply.choices.first_mut() {
+                let other = &mut first.message.other;
+                other.insert("promptFeedback".to_owned(), feedback);
+            }
+        }
+        if let (Some(first), true) = (reply.choices.first_mut(), unparsed > 0) {
+            let events = json!({ "count": unparsed, "first": first_unparsed });
+            let other = &mut first.message.other;
+            other.insert("unparsed_events".to_owned(), events);
+        }
+        if refused > 0 {
+            truncated = Truncated::Budget;
+        }
+        Ok(Read {
+            shed_bytes: refused_bytes,
+            ..Read::new(reply, truncated)
+        })
+    }
+}
