@@ -90,7 +90,7 @@ async fn relay(
         select! {
             read = client.read(&mut asked) => {
                 let bytes = &asked[..read.unwrap_or(0)];
-                commits |= bytes.windows(COMMIT.len()).any(|word| word == COMMIT)
+                commits |= commits_in(bytes)
                     && became(&state, State::Weak, State::Breaking);
                 if commits && cut == Cut::Before {
                     break;
@@ -127,4 +127,10 @@ fn became(wire: &watch::Sender<State>, from: State, to: State) -> bool {
         }
         is_from
     })
+}
+
+/// Whether a transaction is committed in these bytes: `READ COMMITTED` commits nothing.
+fn commits_in(bytes: &[u8]) -> bool {
+    let mut words = bytes.windows(COMMIT.len()).enumerate();
+    words.any(|(at, word)| word == COMMIT && bytes.get(at + COMMIT.len()) != Some(&b'T'))
 }
