@@ -12,6 +12,8 @@ use tokio::{
 
 /// How both protocols write it.
 const COMMIT: &[u8] = b"COMMIT";
+/// How a transaction begins that only reads.
+const READ_ONLY: &[u8] = b"READ ONLY";
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// When the wire breaks.
@@ -61,7 +63,7 @@ impl Wire {
         wire
     }
 
-    /// Lets the next commit break it, and all connections with the one that commits. Waits for that.
+    /// Lets the next commit of what was written break it, and all connections with the one that commits. Waits for that.
     pub(super) async fn cut(&self) {
         self.state.send_replace(State::Weak);
         let mut broken = self.state.subscribe();
@@ -85,13 +87,16 @@ async fn relay(
 ) {
     let (mut asked, mut answered) = (vec![0; 1 << 16], vec![0; 1 << 16]);
     let mut broken = state.subscribe();
-    let mut commits = false;
+    let (mut reads, mut commits) = (false, false);
     loop {
         select! {
             read = client.read(&mut asked) => {
                 let bytes = &asked[..read.unwrap_or(0)];
-                commits |= commits_in(bytes)
-                    && became(&state, State::Weak, State::Breaking);
+                reads |= has(bytes, READ_ONLY);
+                if commits_in(bytes) {
+                    commits |= !reads && became(&state, State::Weak, State::Breaking);
+                    reads = false;
+                }
                 if commits && cut == Cut::Before {
                     break;
                 }
@@ -127,6 +132,10 @@ fn became(wire: &watch::Sender<State>, from: State, to: State) -> bool {
         }
         is_from
     })
+}
+
+fn has(bytes: &[u8], word: &[u8]) -> bool {
+    bytes.windows(word.len()).any(|bytes| bytes == word)
 }
 
 /// Whether a transaction is committed in these bytes: `READ COMMITTED` commits nothing.
