@@ -72,6 +72,12 @@ impl Channel {
         Arc::strong_count(&self.presence) > 1
     }
 
+    /// Whether there is a ring that takes no more.
+    #[cfg(feature = "api")]
+    pub(crate) fn is_full(&self) -> bool {
+        self.rings.iter().any(|ring| ring.queue.is_full())
+    }
+
     /// An empty exchange for a request.
     pub(crate) fn exchange(&self) -> Box<Exchange> {
         self.idle.pop().unwrap_or_else(|| Box::new(Exchange::new()))

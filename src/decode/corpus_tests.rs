@@ -1,6 +1,6 @@
 //! Recorded traffic of real providers, against what their own SDKs make of it.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, env, fs, path::PathBuf};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::{Payload, Policy, Spoken, exchange};
 use crate::conversation::Choice;
 
+/// Where the corpus is, unless `TEST_CORPUS` names another folder.
 const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/corpus");
 
 /// Dialects of the corpus that are read, and whose they are.
@@ -30,6 +31,16 @@ const POLICY: Policy = Policy {
     max_raw_bytes: 1 << 20,
     keep_media: false,
 };
+
+/// The corpus' folder; `None` where it is missing and nobody named one.
+fn folder() -> Option<PathBuf> {
+    let Some(named) = env::var_os("TEST_CORPUS").filter(|name| !name.is_empty()) else {
+        return Some(PathBuf::from(CORPUS)).filter(|folder| folder.is_dir());
+    };
+    let folder = PathBuf::from(named);
+    assert!(folder.is_dir(), "TEST_CORPUS is no folder");
+    Some(folder)
+}
 
 fn bytes(interaction: &Value, body: &str) -> Vec<u8> {
     let text = interaction[body].as_str().unwrap_or_default();
@@ -367,12 +378,12 @@ struct Count {
 
 #[test]
 fn recorded_chats_read_as_the_sdks_read_them() {
-    if !Path::new(CORPUS).is_dir() {
+    let Some(folder) = folder() else {
         println!("skipped: no corpus at {CORPUS}");
         return;
-    }
+    };
     let (mut counts, mut wrong) = (BTreeMap::<String, Count>::new(), Vec::new());
-    for entry in fs::read_dir(CORPUS)
+    for entry in fs::read_dir(folder)
         .expect("the corpus")
         .map(|entry| entry.expect("an entry").path())
     {

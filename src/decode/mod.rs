@@ -25,6 +25,7 @@ mod path;
 mod raw;
 mod repair;
 mod sse;
+mod tally;
 #[cfg(test)]
 mod tests;
 

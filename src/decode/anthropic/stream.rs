@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, HashMap},
 };
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{growing::Growing, usage, wire};
 use crate::{
@@ -18,22 +18,16 @@ use crate::{
         last::keep_last,
         limits::MAX_PARTS,
         repair,
+        tally::Tally,
     },
-    escape,
     outcome::Truncated,
 };
 
-/// How much of the first event that is none of the dialect is kept.
-const MAX_UNPARSED_CHARS: usize = 1000;
-
 /// A stream so far.
 ///
-/// Of members that have no place of their own the last value stands, in the message's `other`. An event that
-/// is none of the dialect is counted in `other["unparsed_events"]`, with the text of the first one. An event
-/// is parsed and thrown away; where it might take more than the reply so far leaves of the room, it is left
-/// out.
+/// Of members that have no place of their own the last value stands, in the message's `other`.
+#[derive(Default)]
 pub(in crate::decode) struct Stream {
-    room: usize,
     reply: Reply,
     role: Option<Role>,
     blocks: Vec<Growing>,
@@ -44,34 +38,14 @@ pub(in crate::decode) struct Stream {
     last_usage: String,
     last: BTreeMap<String, String>,
     is_begun: bool,
-    unparsed: usize,
-    first_unparsed: String,
-    truncated: Truncated,
-    /// What the reply takes in memory so far, as `estimate` has it.
-    held: usize,
-    refused: usize,
-    refused_bytes: u64,
+    tally: Tally,
 }
 
 impl Stream {
     pub(in crate::decode) fn new(room: usize) -> Self {
         Self {
-            room,
-            reply: Reply::default(),
-            role: None,
-            blocks: Vec::new(),
-            by_index: HashMap::new(),
-            finish_reason: None,
-            first_usage: String::new(),
-            last_usage: String::new(),
-            last: BTreeMap::new(),
-            is_begun: false,
-            unparsed: 0,
-            first_unparsed: String::new(),
-            truncated: Truncated::No,
-            held: 0,
-            refused: 0,
-            refused_bytes: 0,
+            tally: Tally::new(room),
+            ..Self::default()
         }
     }
 
@@ -81,9 +55,7 @@ impl Stream {
         if data.is_empty() || data == "[DONE]" {
             return;
         }
-        if !estimate::fits(data, self.room.saturating_sub(self.held)) {
-            self.refused += 1;
-            self.refused_bytes += data.len() as u64;
+        if !self.tally.admits(data) {
             return;
         }
         let done = self.add(name, data)
@@ -91,10 +63,7 @@ impl Stream {
         if !done && name == "error" {
             self.fail(failure::stored(data));
         } else if !done {
-            if self.unparsed == 0 {
-                self.first_unparsed = escape::first_chars(data, MAX_UNPARSED_CHARS).to_owned();
-            }
-            self.unparsed += 1;
+            self.tally.unread(data);
         }
     }
 
@@ -182,16 +151,16 @@ impl Stream {
     }
 
     fn begin(&mut self, index: Option<i64>, block: wire::Block<'_>) {
-        let block = Growing::begin(block, &mut self.held);
+        let block = Growing::begin(block, &mut self.tally.held);
         self.push(index, block);
     }
 
     fn push(&mut self, index: Option<i64>, block: Growing) {
         if self.blocks.len() >= MAX_PARTS {
-            self.truncated = Truncated::Cap;
+            self.tally.truncated = Truncated::Cap;
             return;
         }
-        self.held += estimate::OBJECT_BYTES;
+        self.tally.held += estimate::OBJECT_BYTES;
         let index = index.unwrap_or(self.blocks.len() as i64);
         self.by_index.insert(index, self.blocks.len());
         self.blocks.push(block);
@@ -207,7 +176,7 @@ impl Stream {
             self.push(index, Growing::default());
         }
         if let Some(block) = at.and_then(|at| self.blocks.get_mut(at)) {
-            block.grow(delta, &mut self.held);
+            block.grow(delta, &mut self.tally.held);
         }
     }
 
@@ -232,14 +201,13 @@ impl Stream {
             if key == "p" {
                 continue;
             }
-            keep_last(&mut self.last, key, source.get(), &mut self.held);
+            keep_last(&mut self.last, key, source.get(), &mut self.tally.held);
         }
     }
 
     /// The whole reply, unless none of the events is one, though there are some.
     pub(in crate::decode) fn finish(self, keep_media: bool) -> Result<Read<Reply>, Unread> {
         let Self {
-            room: _,
             mut reply,
             role,
             blocks,
@@ -249,20 +217,13 @@ impl Stream {
             last_usage,
             last,
             is_begun,
-            unparsed,
-            first_unparsed,
-            mut truncated,
-            held: _,
-            refused,
-            refused_bytes,
+            mut tally,
         } = self;
-        if !is_begun && reply.error.is_none() {
-            if refused > 0 {
-                return Err(Unread::TooLarge);
-            }
-            if unparsed > 0 {
-                return Err(Unread::Unknown);
-            }
+        if !is_begun
+            && reply.error.is_none()
+            && let Some(why) = tally.why_unread()
+        {
+            return Err(why);
         }
         reply.streamed = true;
         reply.usage = usage::read(&first_usage, &last_usage);
@@ -271,7 +232,7 @@ impl Stream {
             let mut gathered = Blocks::of(&role);
             for block in blocks {
                 if !block.finish(&mut gathered) {
-                    truncated = Truncated::Cap;
+                    tally.truncated = Truncated::Cap;
                 }
             }
             let mut message = gathered.finish(role, keep_media);
@@ -280,23 +241,13 @@ impl Stream {
                 last.iter()
                     .map(|(key, source)| (key.clone(), json::value(source))),
             );
-            if unparsed > 0 {
-                let events = json!({ "count": unparsed, "first": first_unparsed });
-                other.insert("unparsed_events".to_owned(), events);
-            }
             reply.choices.push(Choice {
                 index: 0,
                 message,
                 finish_reason,
             });
         }
-        if refused > 0 {
-            truncated = Truncated::Budget;
-        }
-        Ok(Read {
-            shed_bytes: refused_bytes,
-            ..Read::new(reply, truncated)
-        })
+        Ok(tally.finish(reply))
     }
 }
 

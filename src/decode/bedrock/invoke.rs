@@ -6,7 +6,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::de::{IgnoredAny, MapAccess};
 use serde_json::{Value, value::RawValue};
 
-use super::{failed, plain::Plain, stream::Stream};
+use super::{failed, plain::Plain, stored, stream::Stream};
 use crate::{
     conversation::{Message, Prompt, Reply, Role},
     decode::{
@@ -16,9 +16,8 @@ use crate::{
         body::Body,
         estimate,
         json::{self, Field, Members},
-        openai_chat, repair, repaired,
+        openai_chat, repaired,
     },
-    escape,
     outcome::Truncated,
 };
 
@@ -190,7 +189,7 @@ pub(in crate::decode) fn stream(body: &Body<'_>, policy: &Policy) -> Result<Read
     let mut room = policy.max_parsed_bytes;
     let mut refused = 0;
     for message in Messages::new(&body.bytes) {
-        let payload = escape::json(repair::whole_characters(message.payload));
+        let payload = stored(message.payload);
         if let Some(failure) = failed(&message, &payload) {
             error.get_or_insert(failure);
             continue;
@@ -198,7 +197,7 @@ pub(in crate::decode) fn stream(body: &Body<'_>, policy: &Policy) -> Result<Read
         let Some(document) = document(&payload) else {
             continue;
         };
-        let document = escape::json(&document);
+        let document = stored(&document);
         let is_cut = body.cut && !message.ended;
         let inner = inner.get_or_insert_with(|| Inner::of(&document, policy.max_parsed_bytes));
         if let Inner::Chat(_) | Inner::Plain(_) = inner {

@@ -39,7 +39,7 @@ impl Reader<'_> {
                         let said = std::mem::replace(&mut gathered, Blocks::of(&role));
                         self.push(said.finish(role.clone(), self.keep_media));
                     }
-                    let message = self.result(result);
+                    let message = self.result(*result);
                     self.push(message);
                 } else {
                     let whole = add(&mut gathered, block, &role);
@@ -117,7 +117,7 @@ pub(super) fn add(gathered: &mut Blocks, block: Block<'_>, role: &Role) -> bool 
         return gathered.call(call, more);
     }
     if let Some(reasoning) = block.reasoning {
-        add_reasoning(gathered, reasoning);
+        add_reasoning(gathered, *reasoning);
         return true;
     }
     if let Field::Text(text) = &block.text {

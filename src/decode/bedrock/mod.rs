@@ -26,7 +26,7 @@ use super::{
     body::Body,
     estimate, failure,
     json::{self, Field, List},
-    repaired,
+    repair, repaired,
 };
 use crate::{
     conversation::{Choice, Prompt, ProviderError, Reply, Role},
@@ -116,7 +116,7 @@ fn whole_reply(source: &str, keep_media: bool) -> Option<Read<Reply>> {
 pub(super) fn streamed_reply(body: &Body<'_>, policy: &Policy) -> Result<Read<Reply>, Unread> {
     let mut stream = Stream::new(policy.max_parsed_bytes);
     for message in Messages::new(&body.bytes) {
-        let payload = escape::json(super::repair::whole_characters(message.payload));
+        let payload = stored(message.payload);
         match failed(&message, &payload) {
             Some(error) => stream.fail(error),
             None if message.damaged => stream.unread("damaged"),
@@ -125,6 +125,15 @@ pub(super) fn streamed_reply(body: &Body<'_>, policy: &Policy) -> Result<Read<Re
         }
     }
     stream.finish(policy.keep_media)
+}
+
+/// The text of a payload in stored form.
+fn stored(payload: &[u8]) -> Cow<'_, str> {
+    // Most are a few words, and looking for escapes would cost more than reading them.
+    match std::str::from_utf8(payload) {
+        Ok(text) if memchr::memchr3(0, b'\\', 0xE2, payload).is_none() => Cow::Borrowed(text),
+        _ => escape::json(repair::whole_characters(payload)),
+    }
 }
 
 /// The error that a message of a stream is, if it is one.

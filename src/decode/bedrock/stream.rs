@@ -5,7 +5,7 @@ use std::{
     collections::{BTreeMap, HashMap},
 };
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 
 use super::{growing::Growing, message::speaker, usage, wire};
 use crate::{
@@ -18,13 +18,10 @@ use crate::{
         last::keep_last,
         limits::MAX_PARTS,
         repair,
+        tally::Tally,
     },
-    escape,
     outcome::Truncated,
 };
-
-/// How much of the first event that is none of the dialect is kept.
-const MAX_UNPARSED_CHARS: usize = 1000;
 
 /// A stream so far.
 ///
@@ -32,7 +29,6 @@ const MAX_UNPARSED_CHARS: usize = 1000;
 /// is none of the dialect is counted in `other["unparsed_events"]`, with the text of the first one.
 #[derive(Default)]
 pub(super) struct Stream {
-    room: usize,
     error: Option<ProviderError>,
     role: Option<Role>,
     blocks: Vec<Growing>,
@@ -41,28 +37,20 @@ pub(super) struct Stream {
     usage: String,
     last: BTreeMap<String, String>,
     is_begun: bool,
-    unparsed: usize,
-    first_unparsed: String,
-    truncated: Truncated,
-    /// What the reply takes in memory so far, as `estimate` has it.
-    held: usize,
-    refused: usize,
-    refused_bytes: u64,
+    tally: Tally,
 }
 
 impl Stream {
     pub(super) fn new(room: usize) -> Self {
         Self {
-            room,
+            tally: Tally::new(room),
             ..Self::default()
         }
     }
 
     /// Adds an event, of which the end may be missing.
     pub(super) fn event(&mut self, kind: &str, data: &str, is_cut: bool) {
-        if !estimate::fits(data, self.room.saturating_sub(self.held)) {
-            self.refused += 1;
-            self.refused_bytes += data.len() as u64;
+        if !self.tally.admits(data) {
             return;
         }
         let done = self.add(kind, data)
@@ -74,10 +62,7 @@ impl Stream {
 
     /// Counts an event that cannot be read.
     pub(super) fn unread(&mut self, data: &str) {
-        if self.unparsed == 0 {
-            self.first_unparsed = escape::first_chars(data, MAX_UNPARSED_CHARS).to_owned();
-        }
-        self.unparsed += 1;
+        self.tally.unread(data);
     }
 
     pub(super) fn fail(&mut self, error: ProviderError) {
@@ -85,16 +70,11 @@ impl Stream {
     }
 
     fn add(&mut self, kind: &str, data: &str) -> bool {
-        let known = [
-            "contentBlockDelta",
-            "contentBlockStart",
-            "contentBlockStop",
-            "messageStart",
-            "messageStop",
-            "metadata",
-        ];
-        if !known.contains(&kind) {
-            return false;
+        match kind {
+            "contentBlockDelta" | "contentBlockStart" | "messageStart" | "messageStop"
+            | "metadata" => {}
+            "contentBlockStop" => return true,
+            _ => return false,
         }
         let Some(event) = lenient::document::<wire::Response<'_>>(data) else {
             return false;
@@ -106,7 +86,7 @@ impl Stream {
         };
         if let Some(start) = event.start {
             self.push(index);
-            self.grow(index, start);
+            self.grow(index, *start);
         }
         if let Some(delta) = event.delta {
             self.grow(index, delta);
@@ -122,17 +102,17 @@ impl Stream {
             self.usage.push_str(usage.get());
         }
         for (key, source) in event.rest {
-            keep_last(&mut self.last, key, source.get(), &mut self.held);
+            keep_last(&mut self.last, key, source.get(), &mut self.tally.held);
         }
         true
     }
 
     fn push(&mut self, index: Option<i64>) {
         if self.blocks.len() >= MAX_PARTS {
-            self.truncated = Truncated::Cap;
+            self.tally.truncated = Truncated::Cap;
             return;
         }
-        self.held += estimate::OBJECT_BYTES;
+        self.tally.held += estimate::OBJECT_BYTES;
         let index = index.unwrap_or(self.blocks.len() as i64);
         self.by_index.insert(index, self.blocks.len());
         self.blocks.push(Growing::default());
@@ -148,19 +128,15 @@ impl Stream {
             self.push(index);
         }
         if let Some(block) = at.and_then(|at| self.blocks.get_mut(at)) {
-            block.grow(delta, &mut self.held);
+            block.grow(delta, &mut self.tally.held);
         }
     }
 
     /// The whole reply, unless none of the events is one, though there are some.
-    pub(super) fn finish(self, keep_media: bool) -> Result<Read<Reply>, Unread> {
+    pub(super) fn finish(mut self, keep_media: bool) -> Result<Read<Reply>, Unread> {
         if !self.is_begun && self.error.is_none() {
-            return Err(match self.refused {
-                0 => Unread::Unknown,
-                _ => Unread::TooLarge,
-            });
+            return Err(self.tally.why_unread().unwrap_or(Unread::Unknown));
         }
-        let mut truncated = self.truncated;
         let mut reply = Reply {
             usage: usage::read(&self.usage).unwrap_or_default(),
             error: self.error,
@@ -172,7 +148,7 @@ impl Stream {
             let mut gathered = Blocks::of(&role);
             for block in self.blocks {
                 if !block.finish(&mut gathered) {
-                    truncated = Truncated::Cap;
+                    self.tally.truncated = Truncated::Cap;
                 }
             }
             let mut message = gathered.finish(role, keep_media);
@@ -180,23 +156,13 @@ impl Stream {
             message
                 .other
                 .extend(last.map(|(key, source)| (key, lenient::value(&source))));
-            if self.unparsed > 0 {
-                let events = json!({ "count": self.unparsed, "first": self.first_unparsed });
-                message.other.insert("unparsed_events".to_owned(), events);
-            }
             reply.choices.push(Choice {
                 index: 0,
                 message,
                 finish_reason: self.finish_reason,
             });
         }
-        if self.refused > 0 {
-            truncated = Truncated::Budget;
-        }
-        Ok(Read {
-            shed_bytes: self.refused_bytes,
-            ..Read::new(reply, truncated)
-        })
+        Ok(self.tally.finish(reply))
     }
 }
 

@@ -86,9 +86,9 @@ impl<'de> Members<'de> for Message<'de> {
 #[derive(Default)]
 pub(super) struct Block<'a> {
     pub(super) text: Field<'a>,
-    pub(super) tool_use: Option<ToolUse<'a>>,
-    pub(super) tool_result: Option<ToolUse<'a>>,
-    pub(super) reasoning: Option<Reasoning<'a>>,
+    pub(super) tool_use: Option<Box<ToolUse<'a>>>,
+    pub(super) tool_result: Option<Box<ToolUse<'a>>>,
+    pub(super) reasoning: Option<Box<Reasoning<'a>>>,
     pub(super) rest: Rest<'a>,
 }
 
@@ -168,10 +168,10 @@ impl<'de> Members<'de> for Reasoning<'de> {
 /// A whole response, or an event of a stream.
 #[derive(Default)]
 pub(super) struct Response<'a> {
-    pub(super) output: Option<Output<'a>>,
+    pub(super) output: Option<Box<Output<'a>>>,
     pub(super) role: Field<'a>,
     pub(super) index: Field<'a>,
-    pub(super) start: Option<Block<'a>>,
+    pub(super) start: Option<Box<Block<'a>>>,
     pub(super) delta: Option<Block<'a>>,
     pub(super) stop_reason: Field<'a>,
     pub(super) usage: Option<&'a RawValue>,

@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::{
     content::{add, speaker},
@@ -18,34 +18,24 @@ use crate::{
         last::keep_last,
         limits::MAX_CHOICES,
         repair,
+        tally::Tally,
     },
-    escape,
     outcome::Truncated,
 };
 
-/// How much of the first piece that is none of the dialect is kept.
-const MAX_UNPARSED_CHARS: usize = 1000;
-
 /// A reply so far.
 ///
-/// Of members that have no place of their own the last value stands, in the message's `other`. A piece that
-/// is none of the dialect is counted in `other["unparsed_events"]` of the first choice, with the text of the
-/// first one. A prompt that was blocked is answered by a message without text, whose `finish_reason` is the
+/// Of members that have no place of their own the last value stands, in the message's `other`. A prompt that
+/// was blocked is answered by a message without text, whose `finish_reason` is the
 /// reason of the block and whose `other` has the `promptFeedback`.
+#[derive(Default)]
 pub(super) struct Stream {
-    room: usize,
     reply: Reply,
     candidates: BTreeMap<i64, Growing>,
     usage: String,
     feedback: String,
     is_begun: bool,
-    unparsed: usize,
-    first_unparsed: String,
-    truncated: Truncated,
-    /// What the reply takes in memory so far, as `estimate` has it.
-    held: usize,
-    refused: usize,
-    refused_bytes: u64,
+    tally: Tally,
 }
 
 /// One candidate so far.
@@ -138,18 +128,8 @@ impl Growing {
 impl Stream {
     pub(super) fn new(room: usize) -> Self {
         Self {
-            room,
-            reply: Reply::default(),
-            candidates: BTreeMap::new(),
-            usage: String::new(),
-            feedback: String::new(),
-            is_begun: false,
-            unparsed: 0,
-            first_unparsed: String::new(),
-            truncated: Truncated::No,
-            held: 0,
-            refused: 0,
-            refused_bytes: 0,
+            tally: Tally::new(room),
+            ..Self::default()
         }
     }
 
@@ -159,18 +139,13 @@ impl Stream {
         if data.is_empty() || data == "[DONE]" {
             return;
         }
-        if !estimate::fits(data, self.room.saturating_sub(self.held)) {
-            self.refused += 1;
-            self.refused_bytes += data.len() as u64;
+        if !self.tally.admits(data) {
             return;
         }
         let done = self.add(data)
             || (is_cut && repair::close(data).is_some_and(|closed| self.add(&closed)));
         if !done {
-            if self.unparsed == 0 {
-                self.first_unparsed = escape::first_chars(data, MAX_UNPARSED_CHARS).to_owned();
-            }
-            self.unparsed += 1;
+            self.tally.unread(data);
         }
     }
 
@@ -221,7 +196,7 @@ impl Stream {
             whole &= self.candidate(position, candidate);
         }
         if !whole {
-            self.truncated = Truncated::Cap;
+            self.tally.truncated = Truncated::Cap;
         }
         true
     }
@@ -235,7 +210,7 @@ impl Stream {
             return false;
         }
         let growing = self.candidates.entry(index).or_insert_with(|| {
-            self.held += estimate::OBJECT_BYTES;
+            self.tally.held += estimate::OBJECT_BYTES;
             Growing::default()
         });
         match candidate.finish_reason {
@@ -247,10 +222,10 @@ impl Stream {
             _ => {}
         }
         for (key, source) in candidate.rest {
-            keep_last(&mut growing.last, key, source.get(), &mut self.held);
+            keep_last(&mut growing.last, key, source.get(), &mut self.tally.held);
         }
         match candidate.content {
-            Some(content) => growing.grow(content, &mut self.held),
+            Some(content) => growing.grow(content, &mut self.tally.held),
             None => true,
         }
     }
@@ -258,25 +233,17 @@ impl Stream {
     /// The whole reply, unless none of the pieces is one, though there are some.
     pub(super) fn finish(self, is_stream: bool, keep_media: bool) -> Result<Read<Reply>, Unread> {
         let Self {
-            room: _,
             mut reply,
             candidates,
             usage,
             feedback,
             is_begun,
-            unparsed,
-            first_unparsed,
-            mut truncated,
-            held: _,
-            refused,
-            refused_bytes,
+            tally,
         } = self;
         if !is_begun && reply.error.is_none() {
-            if refused > 0 {
-                return Err(Unread::TooLarge);
-            }
-            if unparsed > 0 || !is_stream {
-                return Err(Unread::Unknown);
+            let why = tally.why_unread();
+            if let Some(why) = why.or((!is_stream).then_some(Unread::Unknown)) {
+                return Err(why);
             }
         }
         reply.streamed = is_stream;
@@ -300,17 +267,6 @@ impl Stream {
                 other.insert("promptFeedback".to_owned(), feedback);
             }
         }
-        if let (Some(first), true) = (reply.choices.first_mut(), unparsed > 0) {
-            let events = json!({ "count": unparsed, "first": first_unparsed });
-            let other = &mut first.message.other;
-            other.insert("unparsed_events".to_owned(), events);
-        }
-        if refused > 0 {
-            truncated = Truncated::Budget;
-        }
-        Ok(Read {
-            shed_bytes: refused_bytes,
-            ..Read::new(reply, truncated)
-        })
+        Ok(tally.finish(reply))
     }
 }

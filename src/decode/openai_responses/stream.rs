@@ -230,10 +230,12 @@ impl Pieces {
             return;
         }
         let done = self.piece(&kind, data);
-        if !done && cut && !event.ended {
-            if let Some(closed) = repair::close(data) {
-                self.piece(&kind, &closed);
-            }
+        if !done
+            && cut
+            && !event.ended
+            && let Some(closed) = repair::close(data)
+        {
+            self.piece(&kind, &closed);
         }
     }
 

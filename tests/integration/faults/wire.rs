@@ -12,7 +12,6 @@ use tokio::{
 
 /// How both protocols write it.
 const COMMIT: &[u8] = b"COMMIT";
-/// How a transaction begins that only reads.
 const READ_ONLY: &[u8] = b"READ ONLY";
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
@@ -63,7 +62,7 @@ impl Wire {
         wire
     }
 
-    /// Lets the next commit of what was written break it, and all connections with the one that commits. Waits for that.
+    /// Lets the next commit break it, and all connections with the one that commits. Waits for that.
     pub(super) async fn cut(&self) {
         self.state.send_replace(State::Weak);
         let mut broken = self.state.subscribe();
@@ -87,16 +86,18 @@ async fn relay(
 ) {
     let (mut asked, mut answered) = (vec![0; 1 << 16], vec![0; 1 << 16]);
     let mut broken = state.subscribe();
+    // What only reads commits too, and nothing is lost with it.
     let (mut reads, mut commits) = (false, false);
     loop {
         select! {
             read = client.read(&mut asked) => {
                 let bytes = &asked[..read.unwrap_or(0)];
-                reads |= has(bytes, READ_ONLY);
-                if commits_in(bytes) {
-                    commits |= !reads && became(&state, State::Weak, State::Breaking);
-                    reads = false;
-                }
+                reads |= bytes.windows(READ_ONLY.len()).any(|word| word == READ_ONLY);
+                let ends = commits_in(bytes);
+                commits |= ends
+                    && !reads
+                    && became(&state, State::Weak, State::Breaking);
+                reads &= !ends;
                 if commits && cut == Cut::Before {
                     break;
                 }
@@ -132,10 +133,6 @@ fn became(wire: &watch::Sender<State>, from: State, to: State) -> bool {
         }
         is_from
     })
-}
-
-fn has(bytes: &[u8], word: &[u8]) -> bool {
-    bytes.windows(word.len()).any(|bytes| bytes == word)
 }
 
 /// Whether a transaction is committed in these bytes: `READ COMMITTED` commits nothing.
