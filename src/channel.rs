@@ -3,7 +3,10 @@
 //! A ring a writer, polled by it: nobody is woken on a request's thread, but once when a ring
 //! passes half, since waking a parked thread costs more than all the rest of the recording.
 
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering::SeqCst},
+};
 
 use crossbeam_queue::ArrayQueue;
 use tokio::sync::Notify;
@@ -21,6 +24,8 @@ pub(crate) struct Channel {
     idle: ArrayQueue<Box<Exchange>>,
     pub(crate) vault: Vault,
     pub(crate) counters: Counters,
+    /// Held by every exchange that is under way, and here.
+    presence: Arc<()>,
 }
 
 /// One writer's queue.
@@ -49,11 +54,28 @@ impl Channel {
             idle: ArrayQueue::new(IDLE_EXCHANGES),
             vault: Vault::new(budget_bytes),
             counters: Counters::default(),
+            presence: Arc::default(),
         }
     }
 
     pub(crate) fn rings(&self) -> &[Ring] {
         &self.rings
+    }
+
+    /// What an exchange holds as long as it may be handed over.
+    pub(crate) fn presence(&self) -> Arc<()> {
+        Arc::clone(&self.presence)
+    }
+
+    /// Whether exchanges are under way.
+    pub(crate) fn is_awaited(&self) -> bool {
+        Arc::strong_count(&self.presence) > 1
+    }
+
+    /// Whether there is a ring that takes no more.
+    #[cfg(feature = "api")]
+    pub(crate) fn is_full(&self) -> bool {
+        self.rings.iter().any(|ring| ring.queue.is_full())
     }
 
     /// An empty exchange for a request.
@@ -109,13 +131,13 @@ impl Channel {
             counters.shed_bytes.add(exchange.response.shed_bytes());
         }
         {
-            let mut request = exchange.request.state();
-            if request.capture.truncated() != Truncated::No {
-                counters.shed_bytes.add(request.capture.shed_bytes());
+            let mut request = exchange.request.capture();
+            if request.truncated() != Truncated::No {
+                counters.shed_bytes.add(request.shed_bytes());
             }
-            truncated = truncated.max(request.capture.truncated());
+            truncated = truncated.max(request.truncated());
             // Now, though the request's body may keep the half: it copies nothing more.
-            request.capture.give_back(&self.vault);
+            request.give_back(&self.vault);
         }
         match truncated {
             Truncated::No => {}

@@ -130,10 +130,38 @@ impl Message {
 pub(crate) struct Prompt {
     /// The model that was asked for.
     pub(crate) model: Option<String>,
-    /// Every message of the request, history included.
+    /// What the application tells the model before anybody speaks.
+    pub(crate) instructions: Vec<Message>,
+    /// The tools that the model may call, JSON text as sent.
+    pub(crate) tools: Option<String>,
+    /// Everything that was said, history included.
     pub(crate) messages: Vec<Message>,
     /// Whether a stream was asked for.
     pub(crate) stream: bool,
+}
+
+impl Prompt {
+    /// A prompt of these messages, of which those of the application that stand first instruct the model.
+    pub(crate) fn new(mut messages: Vec<Message>) -> Self {
+        let is_instruction =
+            |message: &Message| matches!(message.role, Role::System | Role::Developer);
+        let said = messages.iter().position(|message| !is_instruction(message));
+        let said = messages.split_off(said.unwrap_or(messages.len()));
+        Self {
+            instructions: messages,
+            messages: said,
+            ..Self::default()
+        }
+    }
+
+    /// How many messages stand up to each answer of the model, itself included. An answer that stands
+    /// last was not given yet: the model is to go on with it.
+    pub(crate) fn answers(&self) -> impl DoubleEndedIterator<Item = usize> {
+        let before_last = self.messages.len().saturating_sub(1);
+        let said = self.messages.iter().take(before_last).enumerate();
+        said.filter(|(_, message)| message.role == Role::Assistant)
+            .map(|(index, _)| index + 1)
+    }
 }
 
 /// One of the answers of a reply.

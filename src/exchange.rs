@@ -2,7 +2,13 @@
 
 use std::{
     net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError, TryLockError,
+        atomic::{
+            AtomicU8,
+            Ordering::{Acquire, Relaxed, Release},
+        },
+    },
     time::Instant,
 };
 
@@ -14,6 +20,8 @@ pub(crate) struct Exchange {
     /// Set where the client was told.
     pub(crate) id: Option<Id>,
     pub(crate) started: Instant,
+    /// The same in nanoseconds since 1970 UTC: a clock that is set later moves nothing.
+    pub(crate) started_unix_nanos: u64,
     /// When the first byte of the response's body came.
     pub(crate) first_byte: Option<Instant>,
     pub(crate) ended: Instant,
@@ -37,6 +45,7 @@ impl Exchange {
         Self {
             id: None,
             started: now,
+            started_unix_nanos: 0,
             first_byte: None,
             ended: now,
             status: None,
@@ -55,6 +64,7 @@ impl Exchange {
         let Self {
             id: _,
             started: _,
+            started_unix_nanos: _,
             first_byte,
             ended: _,
             status,
@@ -81,13 +91,11 @@ impl Exchange {
 
 /// The request's half, which its body and the exchange share.
 #[derive(Debug, Default)]
-pub(crate) struct RequestHalf(Mutex<RequestState>);
-
-/// What is known of the request's body.
-#[derive(Debug, Default)]
-pub(crate) struct RequestState {
-    pub(crate) capture: Capture,
-    pub(crate) end: RequestEnd,
+pub(crate) struct RequestHalf {
+    capture: Mutex<Capture>,
+    /// A [`RequestEnd`], beside the lock: a writer that looks whether there is more to come must not
+    /// be in the way of what comes.
+    end: AtomicU8,
 }
 
 /// How far the inner service read the request's body.
@@ -103,29 +111,62 @@ pub(crate) enum RequestEnd {
 }
 
 impl RequestHalf {
-    /// The state, unless a writer has taken it: a request never waits for the recorder.
-    pub(crate) fn try_state(&self) -> Option<MutexGuard<'_, RequestState>> {
-        match self.0.try_lock() {
-            Ok(state) => Some(state),
+    /// The capture, unless a writer has taken it: a request never waits for the recorder.
+    pub(crate) fn try_capture(&self) -> Option<MutexGuard<'_, Capture>> {
+        match self.capture.try_lock() {
+            Ok(capture) => Some(capture),
             Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
             Err(TryLockError::WouldBlock) => None,
         }
     }
 
-    /// The state, after at most the copy of one frame.
-    pub(crate) fn state(&self) -> MutexGuard<'_, RequestState> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    /// The capture, after at most the copy of one frame. What comes from now on is not copied into
+    /// it, so whoever takes it takes it for good.
+    pub(crate) fn capture(&self) -> MutexGuard<'_, Capture> {
+        self.capture.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The state, where nobody shares it.
-    pub(crate) fn get_mut(&mut self) -> &mut RequestState {
-        self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
+    /// The capture, where nobody shares it.
+    pub(crate) fn get_mut(&mut self) -> &mut Capture {
+        let capture = self.capture.get_mut();
+        capture.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn end(&self) -> RequestEnd {
+        match self.end.load(Acquire) {
+            0 => RequestEnd::Open,
+            1 => RequestEnd::Complete,
+            _ => RequestEnd::Incomplete,
+        }
+    }
+
+    /// Says how it ended. Later ends do not count.
+    pub(crate) fn settle(&self, end: RequestEnd) {
+        let open = RequestEnd::Open as u8;
+        let _ = self.end.compare_exchange(open, end as u8, Release, Relaxed);
     }
 
     /// Makes it as new, its segments returned.
     fn reset(&mut self, vault: &Vault) {
-        let state = self.get_mut();
-        state.capture.give_back(vault);
-        state.end = RequestEnd::Open;
+        self.get_mut().give_back(vault);
+        *self.end.get_mut() = RequestEnd::Open as u8;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_writer_that_looks_at_a_request_is_not_in_the_way_of_its_end() {
+        let half = RequestHalf::default();
+        let capture = half.capture();
+        assert_eq!(half.end(), RequestEnd::Open);
+        half.settle(RequestEnd::Complete);
+        half.settle(RequestEnd::Incomplete);
+        assert_eq!(half.end(), RequestEnd::Complete);
+        drop(capture);
+        // Looking takes no lock, so a frame finds none.
+        assert!(half.try_capture().is_some());
     }
 }

@@ -26,6 +26,11 @@ impl Id {
         &self.0
     }
 
+    /// The id behind this one.
+    pub(crate) fn next(self) -> Self {
+        Self(u128::from_be_bytes(self.0).saturating_add(1).to_be_bytes())
+    }
+
     /// The time that a version 7 id begins with, in milliseconds since 1970 UTC.
     pub fn unix_ms(&self) -> i64 {
         let [a, b, c, d, e, f, ..] = self.0;

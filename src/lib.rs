@@ -29,12 +29,17 @@ mod settings;
 mod writer;
 mod identity;
 mod decode;
+mod thread;
 pub mod conversation;
 mod outcome;
 mod id;
 mod escape;
 
 // Where the rows are kept.
+#[cfg_attr(
+    not(any(feature = "sqlite", feature = "postgres", feature = "mysql")),
+    expect(dead_code, reason = "without a database there are days, but no tables")
+)]
 mod partition;
 pub mod store;
 
@@ -49,15 +54,16 @@ pub use self::{
     escape::unescape,
     future::ResponseFuture,
     id::{Id, ParseIdError},
+    identity::{DEFAULT_SESSION_HEADERS, DEFAULT_USER_HEADERS},
     layer::RecordingLayer,
     metrics::Metrics,
     outcome::{Outcome, Truncated},
     recorder::{Recorder, ShutdownReport},
     service::RecordingService,
     settings::{
-        DEFAULT_BATCH_ROWS, DEFAULT_BUDGET_BYTES, DEFAULT_FLUSH_INTERVAL, DEFAULT_MAX_IDLE_CONNS,
-        DEFAULT_MAX_LIFETIME, DEFAULT_MAX_OPEN_CONNS, DEFAULT_MAX_REQUEST_BYTES,
-        DEFAULT_MAX_RESPONSE_BYTES, DEFAULT_QUEUE_EXCHANGES, DEFAULT_SESSION_HEADER,
-        DEFAULT_TAG_PREFIX, DEFAULT_WRITER_THREADS,
+        DEFAULT_BATCH_ROWS, DEFAULT_BUDGET_BYTES, DEFAULT_FLUSH_INTERVAL, DEFAULT_INFER_WITHIN,
+        DEFAULT_MAX_IDLE_CONNS, DEFAULT_MAX_LIFETIME, DEFAULT_MAX_OPEN_CONNS,
+        DEFAULT_MAX_REQUEST_BYTES, DEFAULT_MAX_RESPONSE_BYTES, DEFAULT_QUEUE_EXCHANGES,
+        DEFAULT_SESSION_HEADER, DEFAULT_TAG_PREFIX, DEFAULT_WRITER_THREADS,
     },
 };

@@ -12,8 +12,8 @@ macro_rules! counters {
 
         /// A snapshot of the recorder's counters, all since it was built.
         ///
-        /// In exchanges: `accepted` = `written` + `rejected` + `discarded` + `dropped_queue_full` +
-        /// `dropped_shutdown` + `dropped_expired` + `unknown` + what is still queued or in a writer's hands ([`Metrics::pending`]).
+        /// In exchanges: `accepted` = `written` + `rejected` + `discarded` + `opted_out` +
+        /// `dropped_queue_full` + `dropped_shutdown` + `dropped_expired` + `unknown` + what is still queued or in a writer's hands ([`Metrics::pending`]).
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         #[non_exhaustive]
         pub struct Metrics {
@@ -39,6 +39,8 @@ counters! {
     rejected,
     /// Exchanges thrown away undecoded, as the DSN `discard:` asks.
     discarded,
+    /// Exchanges that were not recorded because their client opted out.
+    opted_out,
     /// Exchanges dropped because the queue was full.
     dropped_queue_full,
     /// Exchanges dropped because they ended after the shutdown or were left at its deadline.
@@ -52,12 +54,15 @@ counters! {
     accepted,
     /// Requests of which nothing was captured because the budget and its reserve were used up.
     dropped_budget,
-    /// Exchanges of which a body was cut at the cap of its direction.
+    /// Exchanges of which a body was cut at the cap of its direction, or what was read of it at a limit.
     truncated_cap,
     /// Exchanges of which a body was cut because the budget was used up, or not read because its part
     /// for decoding is too small.
     truncated_budget,
-    /// Bytes of bodies that passed and were not kept.
+    /// Exchanges whose request was not read to its end before the response had ended: their rows say
+    /// `"request": "unread"` and have what came until then.
+    unread_requests,
+    /// Bytes of bodies and tags that passed and were not kept.
     shed_bytes,
     /// Exchanges whose decoding panicked; their bodies are kept raw.
     decode_panics,
@@ -91,7 +96,12 @@ impl Metrics {
 
     /// Exchanges that are queued or in a writer's hands.
     pub fn pending(&self) -> u64 {
-        let settled = self.written + self.rejected + self.discarded + self.dropped() + self.unknown;
+        let settled = self.written
+            + self.rejected
+            + self.discarded
+            + self.opted_out
+            + self.dropped()
+            + self.unknown;
         self.accepted.saturating_sub(settled)
     }
 }

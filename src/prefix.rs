@@ -5,10 +5,14 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::identity::{BY_CONVENTION, is_session_by_convention};
+
 /// A header with a longer name or value is as if it had not been sent: cut, two long names that
 /// begin alike would be one. No id or tag that is kept needs more.
 const MAX_VALUE_BYTES: usize = 8 << 10;
-/// hyper takes paths of 64 KiB.
+/// The header to which proxies append.
+pub(crate) const FORWARDED: &str = "x-forwarded-for";
+/// hyper takes paths of 64 KiB. What is called stands at their end.
 const MAX_PATH_BYTES: usize = 2 << 10;
 
 /// Which headers are copied.
@@ -16,6 +20,8 @@ const MAX_PATH_BYTES: usize = 2 << 10;
 pub(crate) struct AllowList {
     names: Vec<String>,
     tag_prefix: String,
+    /// Whether every `x-…-session-id` is on it.
+    by_convention: bool,
     /// Per third letter, which tells names apart that begin with `x-`, the lengths of the names on
     /// the list: most headers end here.
     lengths: [u64; 256],
@@ -28,6 +34,7 @@ impl AllowList {
             .into_iter()
             .map(|name| name.as_str().to_owned())
             .collect();
+        let by_convention = names.iter().any(|name| name == BY_CONVENTION);
         let tag_prefix = tag_prefix.to_ascii_lowercase();
         let mut lengths = [0; 256];
         let mut mark = |name: &str, bits: u64| {
@@ -47,6 +54,7 @@ impl AllowList {
         Self {
             names,
             tag_prefix,
+            by_convention,
             lengths,
         }
     }
@@ -54,8 +62,9 @@ impl AllowList {
     #[inline]
     fn allows(&self, name: &str) -> bool {
         let lengths = self.lengths.get(usize::from(third(name)));
-        lengths.is_some_and(|lengths| lengths & length_bit(name.len()) != 0)
-            && (self.is_tag(name) || self.names.iter().any(|listed| listed == name))
+        let is_listed = lengths.is_some_and(|lengths| lengths & length_bit(name.len()) != 0)
+            && (self.is_tag(name) || self.names.iter().any(|listed| listed == name));
+        is_listed || (self.by_convention && is_session_by_convention(name))
     }
 
     #[inline]
@@ -69,20 +78,25 @@ impl AllowList {
 
     /// Copies the path and what is allowed of the headers. Query strings are never copied.
     pub(crate) fn copy(&self, path: &str, headers: &HeaderMap, into: &mut Vec<u8>) {
-        put(
-            into,
-            path.as_bytes()
-                .get(..MAX_PATH_BYTES)
-                .unwrap_or(path.as_bytes()),
-        );
+        put(into, end(path.as_bytes(), MAX_PATH_BYTES));
         for (name, value) in headers {
             let name = name.as_str();
+            let value = match name {
+                // What stands last was written by the proxy that is nearest.
+                FORWARDED => end(value.as_bytes(), MAX_VALUE_BYTES),
+                _ => value.as_bytes(),
+            };
             if self.allows(name) && name.len().max(value.len()) <= MAX_VALUE_BYTES {
                 put(into, name.as_bytes());
-                put(into, value.as_bytes());
+                put(into, value);
             }
         }
     }
+}
+
+fn end(bytes: &[u8], max_bytes: usize) -> &[u8] {
+    let start = bytes.len().saturating_sub(max_bytes);
+    bytes.get(start..).unwrap_or_default()
 }
 
 #[inline]

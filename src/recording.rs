@@ -3,7 +3,7 @@
 use std::{fmt, net::IpAddr, sync::Arc, time::Instant};
 
 use bytes::Buf;
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use http_body::SizeHint;
 
 use crate::{
@@ -12,8 +12,11 @@ use crate::{
     exchange::{Exchange, RequestEnd, RequestHalf},
     id::Id,
     outcome::Outcome,
-    prefix,
+    prefix, rules,
 };
+
+/// In which Amazon names an error.
+static ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 
 /// What is known of an exchange when it begins.
 #[derive(Debug)]
@@ -56,6 +59,8 @@ impl Asked {
 /// itself as cancelled.
 pub(crate) struct Recording {
     channel: Arc<Channel>,
+    /// So that the writers stay for what is under way.
+    _presence: Arc<()>,
     /// Until it is settled.
     exchange: Option<Box<Exchange>>,
     max_response_bytes: usize,
@@ -79,11 +84,13 @@ impl Recording {
             max_response_bytes,
         } = beginning;
         exchange.started = Instant::now();
+        exchange.started_unix_nanos = rules::now();
         exchange.id = id;
         exchange.peer = peer;
         exchange.request_context = context;
         exchange.shard = shard;
         Self {
+            _presence: channel.presence(),
             channel,
             exchange: Some(exchange),
             max_response_bytes,
@@ -125,6 +132,12 @@ impl Recording {
             |segment| {
                 prefix::put_value(segment, headers.get(header::CONTENT_TYPE));
                 prefix::put_value(segment, headers.get(header::CONTENT_ENCODING));
+                // Where all is well Amazon sends none.
+                let error_type = match status.as_u16() {
+                    400.. => headers.get(&ERROR_TYPE),
+                    _ => None,
+                };
+                prefix::put_value(segment, error_type);
             },
         );
     }
@@ -232,26 +245,20 @@ impl RequestTee {
 
     /// A data frame of the request.
     pub(crate) fn data(&self, data: &impl Buf) {
-        if let Some(mut state) = self.half.try_state() {
-            state.capture.extend(&self.channel.vault, data);
+        if let Some(mut capture) = self.half.try_capture() {
+            capture.extend(&self.channel.vault, data);
         }
     }
 
     /// The request's body has ended.
     pub(crate) fn settle(&self, end: RequestEnd) {
-        if let Some(mut state) = self.half.try_state()
-            && state.end == RequestEnd::Open
-        {
-            state.end = end;
-        }
+        self.half.settle(end);
     }
 
     /// The request's body was dropped.
     pub(crate) fn dropped(&self, at_end: bool) {
-        let all_seen = self
-            .half
-            .try_state()
-            .is_some_and(|state| state.capture.has_seen_all());
+        let capture = self.half.try_capture();
+        let all_seen = capture.is_some_and(|capture| capture.has_seen_all());
         self.settle(if at_end || all_seen {
             RequestEnd::Complete
         } else {

@@ -104,7 +104,7 @@ fn begin_exchange<B: Body>(
 ) -> Option<Box<Exchange>> {
     let mut exchange = channel.exchange();
     let begun = Arc::get_mut(&mut exchange.request).is_some_and(|half| {
-        half.get_mut().capture.begin(
+        half.get_mut().begin(
             &channel.vault,
             rules.max_request_bytes,
             request.body().size_hint().exact(),

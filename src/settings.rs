@@ -23,6 +23,8 @@ pub const DEFAULT_MAX_OPEN_CONNS: u32 = 500;
 pub const DEFAULT_MAX_IDLE_CONNS: u32 = 50;
 /// How long a connection may live: 300 s, as in MES.
 pub const DEFAULT_MAX_LIFETIME: Duration = Duration::from_secs(300);
+/// A conversation without an id is found by its history within this time of its last answer: 7 days.
+pub const DEFAULT_INFER_WITHIN: Duration = Duration::from_secs(7 * 86_400);
 /// The header that names the conversation.
 pub const DEFAULT_SESSION_HEADER: &str = "x-session-id";
 /// Headers that begin like this become tags.
@@ -36,6 +38,8 @@ pub(crate) const MAX_RAW_BYTES: usize = 64 << 10;
 pub(crate) struct WriterSettings {
     pub(crate) batch_rows: usize,
     pub(crate) flush_interval: Duration,
+    /// A conversation whose last answer is older is not found by its history.
+    pub(crate) infer_within: Duration,
     /// Days kept beside today.
     pub(crate) retention_days: Option<u32>,
     pub(crate) keep_media: bool,

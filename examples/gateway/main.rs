@@ -7,9 +7,12 @@
 mod config;
 mod demo;
 mod gate;
+mod log;
+mod path;
 mod proxy;
 mod refusal;
 mod serve;
+mod signals;
 mod tunnel;
 
 use std::{
@@ -19,32 +22,35 @@ use std::{
     time::Duration,
 };
 
-use axum::{Router, middleware::from_fn_with_state, routing::get};
+use axum::middleware::{from_fn, from_fn_with_state};
 use mimalloc::MiMalloc;
-use tokio::{net::TcpListener, signal::unix};
+use tokio::net::TcpListener;
 use tower_recording::{RecordingLayer, api};
-use tracing_subscriber::EnvFilter;
 
-use crate::{config::Config, gate::Gate, proxy::Proxy};
+use crate::{
+    config::Config, gate::Gate, proxy::Proxy, serve::Ending, signals::Signals, tunnel::Tunnels,
+};
 
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-/// How long open requests may go on after a signal.
+/// How long open requests and tunnels may go on after a signal.
 const REQUEST_GRACE: Duration = Duration::from_secs(10);
 
 /// How long the recorder may then take to write what it holds.
 const RECORDER_GRACE: Duration = Duration::from_secs(20);
 
+/// How long it may take after a second signal: enough for what is in memory, if the database answers.
+const HURRIED_GRACE: Duration = Duration::from_secs(1);
+
 fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
     tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_env_filter(log::filter())
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
         .init();
     match run() {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => {
             tracing::error!(error, "the gateway stopped");
             ExitCode::FAILURE
@@ -53,36 +59,40 @@ fn main() -> ExitCode {
 }
 
 #[tokio::main]
-async fn run() -> Result<(), Box<dyn Error>> {
+async fn run() -> Result<ExitCode, Box<dyn Error>> {
     let config = Config::from_env()?;
     let recording = RecordingLayer::from_env()?;
     let recorder = recording.recorder();
 
+    let tunnels = Tunnels::default();
     let model = match &config.upstream {
-        Some(upstream) => Proxy::new(upstream.clone()).into_router(),
+        Some(upstream) => Proxy::new(upstream.clone(), tunnels.clone()).into_router(),
         None => demo::router(),
     };
-    let recorded = model.layer(recording).layer(from_fn_with_state(
-        Gate::new(config.keys.clone()),
-        gate::admit,
-    ));
-    let app = Router::new()
-        .route("/healthz", get(async || "ok"))
-        .merge(api::router(recorder.clone(), config.keys.clone()))
-        .fallback_service(recorded);
+    let gate = Gate::new(config.keys.clone());
+    let recorded = model
+        .layer(recording)
+        .layer(from_fn(path::check))
+        .layer(from_fn_with_state(gate, gate::admit));
+    let app = api::router(recorder.clone(), config.keys.clone()).fallback_service(recorded);
 
-    let mut terminate = unix::signal(unix::SignalKind::terminate())?;
+    let mut signals = Signals::listen()?;
     let listener = TcpListener::bind(config.listen_addr).await?;
     config.announce(listener.local_addr()?);
-    let stop = async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = tokio::signal::ctrl_c() => {}
-        }
-    };
-    serve::until(stop, listener, app, REQUEST_GRACE).await;
+    let ending = serve::until(&mut signals, listener, app, &tunnels, REQUEST_GRACE).await;
 
-    let report = recorder.shutdown(RECORDER_GRACE).await;
+    let grace = match ending {
+        Ending::Calm => RECORDER_GRACE,
+        Ending::Hurried => HURRIED_GRACE,
+    };
+    let report = tokio::select! {
+        report = recorder.shutdown(grace) => report,
+        () = signals.next() => recorder.shutdown(HURRIED_GRACE).await,
+    };
+    if report.left > 0 {
+        tracing::warn!(%report, "the recorder has shut down, and not everything was written");
+        return Ok(ExitCode::FAILURE);
+    }
     tracing::info!(%report, "the recorder has shut down");
-    Ok(())
+    Ok(ExitCode::SUCCESS)
 }

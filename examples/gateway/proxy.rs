@@ -14,8 +14,13 @@ use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
+use tower_recording::{DEFAULT_SESSION_HEADER, DEFAULT_TAG_PREFIX};
 
-use crate::{config::Upstream, refusal::Refusal, tunnel};
+use crate::{
+    config::Upstream,
+    refusal::Refusal,
+    tunnel::{self, Tunnels},
+};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -30,6 +35,9 @@ const HOP_BY_HOP: [HeaderName; 7] = [
     header::UPGRADE,
 ];
 
+/// What clients tell the gateway, beside the session and the tags: nothing of the upstream's.
+const OURS: [HeaderName; 2] = [header::COOKIE, HeaderName::from_static("x-user-id")];
+
 type HttpClient = Client<HttpsConnector<HttpConnector>, Body>;
 
 /// The way to one upstream.
@@ -38,10 +46,11 @@ pub(crate) struct Proxy {
     client: HttpClient,
     /// Protocols are changed in HTTP/1.1 only.
     upgrading: HttpClient,
+    tunnels: Tunnels,
 }
 
 impl Proxy {
-    pub(crate) fn new(upstream: Upstream) -> Self {
+    pub(crate) fn new(upstream: Upstream, tunnels: Tunnels) -> Self {
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
@@ -64,6 +73,7 @@ impl Proxy {
             upstream,
             client,
             upgrading,
+            tunnels,
         }
     }
 
@@ -106,6 +116,7 @@ async fn forward(State(proxy): State<Arc<Proxy>>, mut request: Request) -> Respo
         .get(header::TE)
         .is_some_and(|te| te.as_bytes().eq_ignore_ascii_case(b"trailers"));
     remove_hop_by_hop(headers);
+    remove_ours(headers);
     // This end has answered `Expect` by reading on; the client behind sets `Host` from the target.
     headers.remove(header::EXPECT);
     headers.remove(header::HOST);
@@ -137,7 +148,8 @@ async fn forward(State(proxy): State<Arc<Proxy>>, mut request: Request) -> Respo
                 && let (Some(client_side), Some(protocol)) = (client_side, protocol)
             {
                 tunnel::announce(response.headers_mut(), protocol);
-                tunnel::open(client_side, hyper::upgrade::on(&mut response));
+                let upstream_side = hyper::upgrade::on(&mut response);
+                proxy.tunnels.open(client_side, upstream_side);
             }
             response.map(Body::new)
         }
@@ -155,6 +167,16 @@ fn remove_hop_by_hop(headers: &mut HeaderMap) {
     for name in HOP_BY_HOP.iter().chain(&named) {
         headers.remove(name);
     }
+}
+
+/// Removes what is for the gateway alone. The recorder has read it by now.
+fn remove_ours(headers: &mut HeaderMap) {
+    let is_tag = |name: &&HeaderName| name.as_str().starts_with(DEFAULT_TAG_PREFIX);
+    let tags: Vec<HeaderName> = headers.keys().filter(is_tag).cloned().collect();
+    for name in OURS.iter().chain(&tags) {
+        headers.remove(name);
+    }
+    headers.remove(DEFAULT_SESSION_HEADER);
 }
 
 fn bad_gateway() -> Refusal {

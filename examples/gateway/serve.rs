@@ -20,23 +20,35 @@ use tokio::{
 use tower::ServiceBuilder;
 use tower_recording::PeerAddr;
 
+use crate::{signals::Signals, tunnel::Tunnels};
+
 /// How long to wait where a connection cannot be accepted, for want of file descriptors mostly.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-/// Serves HTTP/1.1 and HTTP/2 until `stop`. Requests that are open then have `grace` to end; what
-/// is left after it is cut off, which the recorder sees as a client that has hung up.
+/// How the serving came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// Everything ended by itself, or its grace was over.
+    Calm,
+    /// A second signal came before that.
+    Hurried,
+}
+
+/// Serves HTTP/1.1 and HTTP/2 until a signal comes. Requests and tunnels that are open then have
+/// `grace` to end, or until the next signal; what is left is cut off, which the recorder sees as a
+/// client that has hung up.
 pub(crate) async fn until(
-    stop: impl Future<Output = ()>,
+    signals: &mut Signals,
     listener: TcpListener,
     app: Router,
+    tunnels: &Tunnels,
     grace: Duration,
-) {
+) -> Ending {
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
-    let mut stop = std::pin::pin!(stop);
     loop {
         tokio::select! {
-            () = &mut stop => break,
+            () = signals.next() => break,
             Some(_) = connections.join_next() => {}
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
@@ -53,11 +65,21 @@ pub(crate) async fn until(
     drop(listener);
     let open = graceful.count();
     tracing::info!(open, "stopping: open connections may finish");
-    if time::timeout(grace, graceful.shutdown()).await.is_err() {
-        let cut = connections.len();
+    let ended = async {
+        graceful.shutdown().await;
+        // A request may still have become one.
+        tunnels.ended().await;
+    };
+    let ending = tokio::select! {
+        _ = time::timeout(grace, ended) => Ending::Calm,
+        () = signals.next() => Ending::Hurried,
+    };
+    let cut = connections.len() + tunnels.cut().await;
+    if cut > 0 {
         tracing::warn!(cut, "connections that did not finish in time are cut off");
     }
     connections.shutdown().await;
+    ending
 }
 
 async fn connection(stream: TcpStream, peer: PeerAddr, app: Router, watcher: Watcher) {

@@ -7,7 +7,7 @@ use axum::{
 };
 use http::request::Parts;
 
-use super::{auth::Principal, error::ApiError, request, state::ApiState};
+use super::{auth::Principal, error::ApiError, request, sent, state::ApiState};
 use crate::{
     id::Id,
     identity,
@@ -24,7 +24,7 @@ const WALK: usize = 500;
 #[derive(Clone, Debug)]
 pub(super) struct Access(Principal);
 
-/// Lets a request with a valid key in, once everything accepted before it can be read.
+/// Lets a request with a valid key in, once everything accepted before it can be read and it has its turn.
 pub(super) async fn authenticate(
     State(state): State<ApiState>,
     request: Request,
@@ -36,7 +36,13 @@ pub(super) async fn authenticate(
     };
     head.extensions.insert(Access(principal));
     state.settle().await;
-    next.run(Request::from_parts(head, body)).await
+    match state.turn().await {
+        Ok(turn) => {
+            let response = next.run(Request::from_parts(head, body)).await;
+            sent::until_sent(response, turn)
+        }
+        Err(busy) => busy.into_response(),
+    }
 }
 
 impl<S: Sync> FromRequestParts<S> for Access {

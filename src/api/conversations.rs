@@ -15,8 +15,9 @@ use super::{
     request::ListQuery,
     state::ApiState,
 };
+use crate::thread::branch;
 
-/// `GET /conversations/{session_id}`
+/// `GET /conversations/{session_id}`: its current branch, or with `tree=true` every branch.
 pub(super) async fn read(
     State(state): State<ApiState>,
     access: Access,
@@ -24,10 +25,17 @@ pub(super) async fn read(
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Json<Transcript>, ApiError> {
     let (Path(name), Query(query)) = (path?, query?);
-    let limit = query.limit()?;
-    let conversation = access.conversation(state.store(), &name).await?;
-    let messages = state.store().messages(conversation.id, None, limit).await?;
-    Ok(Json(Transcript::new(conversation, messages)))
+    let (limit, tree) = (query.limit()?, query.tree()?);
+    let store = state.store();
+    let conversation = access.conversation(store, &name).await?;
+    let (messages, has_more) = if tree {
+        let page = store.messages(conversation.id, None, limit).await?;
+        (page.data, page.has_more)
+    } else {
+        let page = branch::page(store, conversation.id, None, limit).await?;
+        (page.data, page.next.is_some())
+    };
+    Ok(Json(Transcript::new(conversation, messages, has_more)))
 }
 
 /// `GET /conversations/user/{user_identifier}`

@@ -117,6 +117,33 @@ impl ApiError {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, message).at(param)
     }
 
+    /// 503: too many requests are answered at this moment.
+    pub(super) fn busy() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "busy",
+            "too many requests at once: try again",
+        )
+    }
+
+    /// 503: what ends now cannot be recorded.
+    pub(super) fn queue_full() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "queue_full",
+            "the recorder's queue is full",
+        )
+    }
+
+    /// 503: the store does not answer.
+    pub(super) fn store_unavailable() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "store_unavailable",
+            "the store cannot be reached: try again",
+        )
+    }
+
     fn kind(&self) -> &'static str {
         match self.status {
             StatusCode::UNAUTHORIZED => "authentication_error",
@@ -131,11 +158,7 @@ impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
         if error.is_transient() {
             tracing::warn!(%error, "history API: the store is away");
-            Self::new(
-                StatusCode::SERVICE_UNAVAILABLE,
-                "store_unavailable",
-                "the store cannot be reached: try again",
-            )
+            Self::store_unavailable()
         } else {
             tracing::error!(%error, "history API: the store failed");
             Self::new(

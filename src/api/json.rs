@@ -43,11 +43,15 @@ pub(super) struct Transcript {
 }
 
 impl Transcript {
-    pub(super) fn new(conversation: Conversation, page: Page<StoredMessage>) -> Self {
+    pub(super) fn new(
+        conversation: Conversation,
+        messages: Vec<StoredMessage>,
+        has_more: bool,
+    ) -> Self {
         Self {
             conversation: conversation.into(),
-            messages: page.data.into_iter().map(Into::into).collect(),
-            has_more: page.has_more,
+            messages: messages.into_iter().map(Into::into).collect(),
+            has_more,
         }
     }
 }

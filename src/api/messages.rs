@@ -23,13 +23,14 @@ use super::{
     state::ApiState,
 };
 use crate::{
-    conversation::{Role, Usage},
+    conversation::{Message, Role, Usage},
     escape,
     id::Id,
     outcome::{Outcome, Truncated},
     store::{
         Conversation, ExchangeColumns, ExchangeRows, MessageColumns, NewConversation, StoredMessage,
     },
+    thread::{self, Appended},
 };
 
 /// A message as a client sent it.
@@ -51,9 +52,9 @@ pub(super) async fn append(
     let Path(name) = path?;
     let message = NewMessage::read(&body?)?;
     let conversation = access.conversation(state.store(), &name).await?;
-    let tail = state.store().messages(conversation.id, None, 1).await?;
-    let parent = tail.data.last().map(|last| last.message.id);
-    let stored = message.into_row(&conversation, parent);
+    let said = Message::new(message.role.clone(), message.content.as_str());
+    let place = thread::append(state.store(), &conversation, &said).await?;
+    let stored = message.into_row(&conversation, place);
     let rows = ExchangeRows {
         conversation: known(conversation),
         exchange: stored.exchange.clone(),
@@ -91,7 +92,7 @@ impl NewMessage {
     }
 
     /// The row of an exchange of its own, behind the conversation's last message.
-    fn into_row(self, conversation: &Conversation, parent_id: Option<Id>) -> StoredMessage {
+    fn into_row(self, conversation: &Conversation, place: Appended) -> StoredMessage {
         let Self {
             role,
             content,
@@ -122,8 +123,8 @@ impl NewMessage {
         };
         let message = MessageColumns {
             id: exchange_id.row(1),
-            parent_id,
-            chain_hash: None,
+            parent_id: place.parent,
+            chain_hash: Some(place.chain_hash),
             message_id: None,
             role,
             choice_index: 0,

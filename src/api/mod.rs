@@ -1,7 +1,7 @@
 //! The history API: axum routes that read conversations, and add to them.
 //!
-//! [`router`] can be merged into any axum application, or nested under a prefix. Every route needs
-//! `Authorization: Bearer <key>`; whose key that is, an [`Authenticate`] says: [`StaticKeys`] is
+//! [`router`] can be merged into any axum application, or nested under a prefix. Every route but
+//! `/healthz` and `/readyz` needs `Authorization: Bearer <key>`; whose key that is, an [`Authenticate`] says: [`StaticKeys`] is
 //! one for a list in a variable, and a gateway with keys of its own writes its own.
 //!
 //! - A user's key sees that user's conversations. Another user's answer 404, exactly as one that
@@ -10,13 +10,18 @@
 //!   session id it gets 409 with their ids, and may name one by its `id`.
 //! - A request first waits, at most a second, for what this process had accepted before it, so that
 //!   a history asked for right after a chat is there.
+//! - Eight requests are answered at a time, each with at most 16 MiB of text; a further one waits
+//!   5 s at most, and then gets 503 with `Retry-After`.
 //!
 //! Errors have the shape that OpenAI's clients parse, `{"error": {"message", "type", "param", "code"}}`.
 
 mod router;
 mod state;
+mod settling;
+mod health;
 mod auth;
 mod access;
+mod sent;
 mod request;
 mod conversations;
 mod messages;

@@ -42,6 +42,7 @@ impl From<BytesRejection> for ApiError {
 pub(super) struct ListQuery {
     limit: Option<String>,
     offset: Option<String>,
+    tree: Option<String>,
 }
 
 impl ListQuery {
@@ -51,6 +52,19 @@ impl ListQuery {
 
     pub(super) fn offset(&self) -> Result<usize, ApiError> {
         bounded("offset", self.offset.as_deref(), 0, 0, MAX_OFFSET)
+    }
+
+    /// Whether every branch is wanted.
+    pub(super) fn tree(&self) -> Result<bool, ApiError> {
+        match self.tree.as_deref() {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(_) => Err(ApiError::out_of_bounds(
+                "tree",
+                "out_of_bounds",
+                "`tree` is true or false",
+            )),
+        }
     }
 }
 

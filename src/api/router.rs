@@ -10,7 +10,8 @@ use axum::{
 };
 
 use super::{
-    access, auth::Authenticate, conversations, error::ApiError, messages, request, state::ApiState,
+    access, auth::Authenticate, conversations, error::ApiError, health, messages, request,
+    state::ApiState,
 };
 use crate::recorder::Recorder;
 
@@ -27,9 +28,12 @@ const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// | `GET /conversations/{session_id}?limit` | the conversation with its latest messages |
 /// | `GET /conversations/user/{user_identifier}?limit&offset` | a user's conversations, last active first |
 /// | `POST /conversations/{session_id}/messages` | 201 and the message that was appended |
+/// | `GET /healthz` | 200 while the process lives |
+/// | `GET /readyz` | 200 while the store answers and the recorder's queue is not full, else 503 |
 ///
-/// Bodies end at 1 MiB (413), `limit` at 500, `offset` at 10,000 (422). While the store is away
-/// every route answers 503 with `Retry-After`.
+/// Bodies end at 1 MiB (413), `limit` at 500, `offset` at 10,000 (422). A page ends early, with
+/// `has_more`, at 16 MiB of text. While the store is away every route but `/healthz` answers 503
+/// with `Retry-After`.
 ///
 /// # Examples
 /// ```no_run
@@ -45,6 +49,10 @@ const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// ```
 pub fn router(recorder: Recorder, auth: impl Authenticate) -> Router {
     let state = ApiState::new(recorder, Arc::new(auth));
+    let health = Router::new()
+        .route("/healthz", get(health::alive))
+        .route("/readyz", get(health::ready))
+        .method_not_allowed_fallback(async || ApiError::method_not_allowed());
     Router::new()
         .route("/conversations/{session_id}", get(conversations::read))
         .route(
@@ -58,6 +66,7 @@ pub fn router(recorder: Recorder, auth: impl Authenticate) -> Router {
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .route_layer(from_fn_with_state(state.clone(), access::authenticate))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .merge(health)
         .with_state(state)
 }
 

@@ -2,8 +2,8 @@
 
 use std::{env, time::Duration};
 
-use super::{BuildError, RecordingLayerBuilder};
-use crate::layer::RecordingLayer;
+use super::{BuildError, RecordingLayerBuilder, Target};
+use crate::{layer::RecordingLayer, store::Dsn};
 
 /// The DSN where the environment has none.
 const DEFAULT_DSN: &str = "local";
@@ -24,11 +24,16 @@ impl RecordingLayer {
     /// # Errors
     /// Where a variable does not parse; the error names it.
     pub fn builder_from_env() -> Result<RecordingLayerBuilder, BuildError> {
-        let dsn = match variable("MES_SQL_DSN")? {
-            Some(dsn) => Some(dsn),
-            None => variable("SQL_DSN")?,
-        };
-        let mut builder = Self::builder(dsn.unwrap_or_else(|| DEFAULT_DSN.to_owned()));
+        let mut builder = Self::builder(DEFAULT_DSN);
+        for name in ["MES_SQL_DSN", "SQL_DSN"] {
+            if let Some(dsn) = variable(name)? {
+                let dsn: Dsn = dsn
+                    .parse()
+                    .map_err(|source| BuildError::VariableDsn { name, source })?;
+                builder.target = Target::Parsed(dsn, name);
+                break;
+            }
+        }
         let options = &mut builder.store_options;
         if let Some(daily) = parsed("MES_DAILY_PARTITION", "true or false", truth)? {
             options.daily_partition = daily;

@@ -11,6 +11,15 @@ pub enum BuildError {
     /// The DSN is no good.
     #[error("the DSN is not usable")]
     Dsn(#[from] DsnError),
+    /// The DSN in a variable of the environment is no good.
+    #[error("the DSN in the environment variable {name} is not usable")]
+    VariableDsn {
+        /// Its name.
+        name: &'static str,
+        /// Why.
+        #[source]
+        source: DsnError,
+    },
     /// A variable of the environment does not parse.
     #[error("the environment variable {name} must be {expected}")]
     Variable {

@@ -9,13 +9,16 @@ use http::{Extensions, HeaderMap, HeaderName, Method, header};
 
 use crate::{
     channel::Channel,
-    identity::IdentityRules,
+    identity::{
+        AGENT, CONSENT_HEADERS, DEFAULT_SESSION_HEADERS, DEFAULT_USER_HEADERS, IdentityRules,
+        PARENT_AGENT,
+    },
     layer::RecordingLayer,
-    prefix::AllowList,
+    prefix::{AllowList, FORWARDED},
     recorder::Recorder,
     rules::{AlsoRecord, ClientIp, Rules},
     settings::{
-        DEFAULT_BATCH_ROWS, DEFAULT_BUDGET_BYTES, DEFAULT_FLUSH_INTERVAL,
+        DEFAULT_BATCH_ROWS, DEFAULT_BUDGET_BYTES, DEFAULT_FLUSH_INTERVAL, DEFAULT_INFER_WITHIN,
         DEFAULT_MAX_REQUEST_BYTES, DEFAULT_MAX_RESPONSE_BYTES, DEFAULT_QUEUE_EXCHANGES,
         DEFAULT_SESSION_HEADER, DEFAULT_TAG_PREFIX, DEFAULT_WRITER_THREADS, WriterSettings,
     },
@@ -66,9 +69,27 @@ impl RecordingLayer {
     }
 }
 
+/// Headers that carry credentials: no tag may be one of them.
+const CREDENTIALS: [&str; 12] = [
+    "authorization",
+    "proxy-authorization",
+    "cookie",
+    "set-cookie",
+    "api-key",
+    "x-api-key",
+    "x-goog-api-key",
+    "x-auth-token",
+    "x-access-token",
+    "x-amz-security-token",
+    "x-csrf-token",
+    "x-forwarded-access-token",
+];
+
 /// Where the rows go.
 enum Target {
     Dsn(String),
+    /// With the variable that it stood in.
+    Parsed(Dsn, &'static str),
     Store(Arc<dyn Store>),
 }
 
@@ -83,12 +104,16 @@ pub struct RecordingLayerBuilder {
     queue_exchanges: usize,
     batch_rows: usize,
     flush_interval: Duration,
+    infer_within: Duration,
     writer_threads: usize,
     keep_media: bool,
     also_record: Option<Box<AlsoRecord>>,
     client_ip: Option<Box<ClientIp>>,
     trusted_proxies: usize,
     session_header: String,
+    session_headers: Vec<String>,
+    user_headers: Vec<String>,
+    opt_out: bool,
     only_with_session: bool,
     tag_prefix: String,
     exchange_id_header: Option<String>,
@@ -105,12 +130,20 @@ impl RecordingLayerBuilder {
             queue_exchanges: DEFAULT_QUEUE_EXCHANGES,
             batch_rows: DEFAULT_BATCH_ROWS,
             flush_interval: DEFAULT_FLUSH_INTERVAL,
+            infer_within: DEFAULT_INFER_WITHIN,
             writer_threads: DEFAULT_WRITER_THREADS,
             keep_media: false,
             also_record: None,
             client_ip: None,
             trusted_proxies: 0,
             session_header: DEFAULT_SESSION_HEADER.to_owned(),
+            session_headers: DEFAULT_SESSION_HEADERS.map(String::from).into(),
+            user_headers: [USER_HEADER]
+                .into_iter()
+                .chain(DEFAULT_USER_HEADERS)
+                .map(String::from)
+                .collect(),
+            opt_out: true,
             only_with_session: false,
             tag_prefix: DEFAULT_TAG_PREFIX.to_owned(),
             exchange_id_header: None,
@@ -163,6 +196,13 @@ impl RecordingLayerBuilder {
         self
     }
 
+    /// How long after its last answer a conversation without an id is found by its history
+    /// ([`DEFAULT_INFER_WITHIN`](crate::DEFAULT_INFER_WITHIN)); zero: never.
+    pub fn infer_within(mut self, time: Duration) -> Self {
+        self.infer_within = time;
+        self
+    }
+
     /// Threads that decode and write ([`DEFAULT_WRITER_THREADS`]). They share out the part of the
     /// budget that decoding has, so more of them read smaller bodies.
     pub fn writer_threads(mut self, threads: usize) -> Self {
@@ -210,13 +250,37 @@ impl RecordingLayerBuilder {
         self
     }
 
+    /// The headers that name the conversation where the [`session_header`](Self::session_header) does
+    /// not, in order ([`DEFAULT_SESSION_HEADERS`](crate::DEFAULT_SESSION_HEADERS)). `x-*-session-id`
+    /// stands for every header of that form, `baggage` for its members `session.id`,
+    /// `langfuse.session.id` and `gen_ai.conversation.id`.
+    pub fn session_headers(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.session_headers = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The headers that name the user where the application does not, in order: `X-User-ID`, then
+    /// [`DEFAULT_USER_HEADERS`](crate::DEFAULT_USER_HEADERS).
+    pub fn user_headers(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.user_headers = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Whether clients may opt out of being recorded, by the headers of Helicone, Cloudflare and
+    /// LiteLLM (`true`).
+    pub fn opt_out(mut self, may: bool) -> Self {
+        self.opt_out = may;
+        self
+    }
+
     /// Records only requests that carry the session header.
     pub fn only_with_session(mut self, only: bool) -> Self {
         self.only_with_session = only;
         self
     }
 
-    /// Headers that begin like this become tags (`X-Tag-`); empty: none do.
+    /// Headers that begin like this become tags (`X-Tag-`); empty: none do. At most 32 of a request,
+    /// and 2 KiB of them, are kept. A prefix that headers with credentials have is refused.
     pub fn tag_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.tag_prefix = prefix.into();
         self
@@ -295,24 +359,42 @@ impl RecordingLayerBuilder {
         }
         let (store, discards) = match self.target {
             Target::Store(store) => (store, false),
-            Target::Dsn(dsn) => {
-                let dsn: Dsn = dsn.parse()?;
-                let discards = matches!(dsn, Dsn::Discard);
-                (store::open(&dsn, &self.store_options)?, discards)
-            }
+            Target::Dsn(dsn) => open(&dsn.parse()?, None, &self.store_options)?,
+            Target::Parsed(dsn, name) => open(&dsn, Some(name), &self.store_options)?,
         };
-        let user_header = HeaderName::from_static(USER_HEADER);
+        let session_headers = [self.session_header.as_str()]
+            .into_iter()
+            .chain(self.session_headers.iter().map(String::as_str))
+            .map(|name| header_name("session_headers", name))
+            .collect::<Result<Vec<_>, _>>()?;
+        let user_headers = self
+            .user_headers
+            .iter()
+            .map(|name| header_name("user_headers", name))
+            .collect::<Result<Vec<_>, _>>()?;
         let mut listed = vec![
             header::CONTENT_TYPE,
             header::CONTENT_ENCODING,
             HeaderName::from_static("traceparent"),
-            session_header.clone(),
-            user_header.clone(),
         ];
+        listed.extend(session_headers.iter().chain(&user_headers).cloned());
+        listed.extend([AGENT, PARENT_AGENT].map(HeaderName::from_static));
+        if self.opt_out {
+            listed.extend(CONSENT_HEADERS.map(HeaderName::from_static));
+        }
         if self.trusted_proxies > 0 {
-            listed.push(HeaderName::from_static("x-forwarded-for"));
+            listed.push(HeaderName::from_static(FORWARDED));
         }
         let tag_prefix = self.tag_prefix.to_ascii_lowercase();
+        if !tag_prefix.is_empty() {
+            header_name("tag_prefix", &tag_prefix)?;
+        }
+        if !tag_prefix.is_empty() && CREDENTIALS.iter().any(|name| name.starts_with(&tag_prefix)) {
+            return Err(BuildError::Setting {
+                setting: "tag_prefix",
+                expected: "a prefix that no header with a credential has",
+            });
+        }
         let workshop = Workshop {
             channel: Arc::new(Channel::new(
                 self.writer_threads,
@@ -321,14 +403,16 @@ impl RecordingLayerBuilder {
             )),
             store: (!discards).then(|| Arc::clone(&store)),
             identity: IdentityRules {
-                session_header: session_header.as_str().to_owned(),
-                user_header: user_header.as_str().to_owned(),
+                session_headers: names(&session_headers),
+                user_headers: names(&user_headers),
+                opt_out: self.opt_out,
                 tag_prefix: tag_prefix.clone(),
                 trusted_proxies: self.trusted_proxies,
             },
             settings: WriterSettings {
                 batch_rows: self.batch_rows,
                 flush_interval: self.flush_interval,
+                infer_within: self.infer_within,
                 retention_days: self.store_options.retention_days,
                 keep_media: self.keep_media,
                 max_request_bytes: self.max_request_bytes,
@@ -342,7 +426,8 @@ impl RecordingLayerBuilder {
             also_record: self.also_record,
             client_ip: self.client_ip,
             session_header,
-            user_header,
+            session_headers,
+            user_headers,
             only_with_session: self.only_with_session,
             exchange_id_header,
             sharded: self.writer_threads > 1,
@@ -352,6 +437,24 @@ impl RecordingLayerBuilder {
             .map_err(BuildError::Thread)?;
         Ok(RecordingLayer::from_recorder(recorder))
     }
+}
+
+/// The store of a DSN, and whether it merely throws away.
+fn open(
+    dsn: &Dsn,
+    variable: Option<&'static str>,
+    options: &StoreOptions,
+) -> Result<(Arc<dyn Store>, bool), BuildError> {
+    let opened = store::open(dsn, options).map_err(|source| match variable {
+        Some(name) => BuildError::VariableDsn { name, source },
+        None => BuildError::Dsn(source),
+    });
+    Ok((opened?, matches!(dsn, Dsn::Discard)))
+}
+
+fn names(headers: &[HeaderName]) -> Vec<String> {
+    let names = headers.iter().map(|header| header.as_str().to_owned());
+    names.collect()
 }
 
 fn header_name(setting: &'static str, name: &str) -> Result<HeaderName, BuildError> {

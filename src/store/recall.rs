@@ -34,6 +34,8 @@ pub struct Recalled {
 pub struct Head {
     /// The conversation.
     pub conversation_id: Id,
+    /// The client's name for it.
+    pub session_id: String,
     /// Whether a client ever sent its history along.
     pub sends_history: bool,
     /// The newest message with a chain hash, of the first choice, within the time asked for.

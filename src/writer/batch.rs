@@ -1,23 +1,34 @@
-//! Exchanges that are written together, frozen until their fate is known.
+//! Exchanges that are worked on together, charged to the budget as long as they are held.
 
 use std::{mem, time::Instant};
 
-use crate::{
-    store::{ExchangeRows, MessageColumns, UnixMillis},
-    vault::Vault,
-};
+use crate::store::{ExchangeRows, UnixMillis};
 
-/// What a row takes beside its texts.
-const ROW_BYTES: usize = 512;
+/// What an exchange is while it is in a writer's hands.
+pub(crate) trait Weigh {
+    /// What it holds in memory, near enough for the budget.
+    fn weight(&self) -> usize;
 
-/// Exchanges that are written together, each with the number it was taken off the ring with.
-#[derive(Debug, Default)]
-pub(crate) struct Batch {
-    exchanges: Vec<ExchangeRows>,
-    numbers: Vec<u64>,
+    /// How many rows it is or will be, near enough for the size of a batch; at least one, so that a
+    /// batch of exchanges without rows is full some day.
+    fn rows(&self) -> usize;
+}
+
+/// Exchanges, each with the number it was taken off the ring with. Whoever holds a batch has what it
+/// [`load`](Self::load)s charged to the budget.
+#[derive(Debug)]
+pub(crate) struct Batch<T> {
+    values: Vec<T>,
+    marks: Vec<Mark>,
     rows: usize,
     bytes: usize,
     began: Option<Instant>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    number: u64,
+    bytes: usize,
 }
 
 /// What a batch holds, for those who cannot look into it.
@@ -26,76 +37,64 @@ pub(crate) struct Load {
     /// The earliest exchange.
     pub(crate) first: Option<u64>,
     pub(crate) exchanges: usize,
-    /// What is charged to the budget for it.
+    /// What it takes of the budget.
     pub(crate) bytes: usize,
 }
 
-impl Batch {
-    /// Adds an exchange and charges what it holds.
-    pub(crate) fn push(&mut self, number: u64, exchange: ExchangeRows, vault: &Vault) {
-        let bytes = weight(&exchange);
-        vault.charge(bytes);
-        self.add(number, exchange, bytes);
+impl<T> Default for Batch<T> {
+    fn default() -> Self {
+        Self {
+            values: Vec::new(),
+            marks: Vec::new(),
+            rows: 0,
+            bytes: 0,
+            began: None,
+        }
+    }
+}
+
+impl<T: Weigh> Batch<T> {
+    /// Adds an exchange, and says what it takes of the budget.
+    pub(crate) fn push(&mut self, number: u64, value: T) -> usize {
+        let bytes = value.weight();
+        self.add(Mark { number, bytes }, value);
+        bytes
     }
 
     /// Halves a batch that was refused, to find the exchange that is to blame.
     pub(crate) fn split(self) -> (Self, Self) {
         let (mut first, mut second) = (Self::default(), Self::default());
-        let half = self.exchanges.len() / 2;
-        for (index, exchange) in self.exchanges.into_iter().enumerate() {
-            let number = self.numbers.get(index).copied().unwrap_or_default();
-            let part = if index < half {
-                &mut first
+        let half = self.values.len() / 2;
+        for (index, (value, mark)) in self.values.into_iter().zip(self.marks).enumerate() {
+            if index < half {
+                first.add(mark, value);
             } else {
-                &mut second
-            };
-            let bytes = weight(&exchange);
-            part.add(number, exchange, bytes);
+                second.add(mark, value);
+            }
         }
         (first, second)
     }
 
-    /// Lets go of the exchanges that began before this time, and says how many there were.
-    pub(crate) fn expire(&mut self, before: UnixMillis, vault: &Vault) -> usize {
-        if !self
-            .exchanges
-            .iter()
-            .any(|rows| rows.exchange.created_at < before)
-        {
-            return 0;
-        }
-        let old = mem::take(self);
-        let count = old.exchanges.len();
-        for (exchange, number) in old.exchanges.into_iter().zip(old.numbers) {
-            let bytes = weight(&exchange);
-            if exchange.exchange.created_at < before {
-                vault.release(bytes);
-            } else {
-                self.add(number, exchange, bytes);
-            }
-        }
-        count - self.exchanges.len()
+    /// The exchanges with their numbers, in order.
+    pub(crate) fn into_numbered(self) -> impl Iterator<Item = (u64, T)> {
+        let numbers = self.marks.into_iter().map(|mark| mark.number);
+        numbers.zip(self.values)
     }
 
-    fn add(&mut self, number: u64, exchange: ExchangeRows, bytes: usize) {
+    fn add(&mut self, mark: Mark, value: T) {
         self.began.get_or_insert_with(Instant::now);
-        self.bytes += bytes;
-        self.rows += row_count(&exchange);
-        self.exchanges.push(exchange);
-        self.numbers.push(number);
+        self.bytes += mark.bytes;
+        self.rows += value.rows();
+        self.marks.push(mark);
+        self.values.push(value);
     }
 
-    /// Lets go of what it holds.
-    pub(crate) fn settle(self, vault: &Vault) {
-        vault.release(self.bytes);
-    }
-
-    pub(crate) fn exchanges(&self) -> &[ExchangeRows] {
-        &self.exchanges
+    pub(crate) fn values(&self) -> &[T] {
+        &self.values
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.exchanges.is_empty()
+        self.values.is_empty()
     }
 
     pub(crate) fn rows(&self) -> usize {
@@ -104,13 +103,13 @@ impl Batch {
 
     /// The earliest exchange.
     pub(crate) fn first(&self) -> Option<u64> {
-        self.numbers.iter().copied().min()
+        self.marks.iter().map(|mark| mark.number).min()
     }
 
     pub(crate) fn load(&self) -> Load {
         Load {
             first: self.first(),
-            exchanges: self.exchanges.len(),
+            exchanges: self.values.len(),
             bytes: self.bytes,
         }
     }
@@ -121,105 +120,44 @@ impl Batch {
     }
 }
 
-/// At least one, so that a batch of exchanges without rows is full some day.
-fn row_count(exchange: &ExchangeRows) -> usize {
-    (exchange.messages.len() + usize::from(exchange.error.is_some())).max(1)
-}
-
-/// What an exchange's rows hold in memory, near enough for the budget.
-fn weight(exchange: &ExchangeRows) -> usize {
-    let ExchangeRows {
-        conversation,
-        exchange: columns,
-        messages,
-        error,
-    } = exchange;
-    let messages = messages.iter().map(message_weight);
-    let error = error.iter().map(|error| {
-        ROW_BYTES
-            + error.role.as_str().len()
-            + error.content.len()
-            + error.error_message.len()
-            + texts([&error.message_id, &error.other, &error.usage.raw])
-    });
-    let names = [
-        &conversation.tenant,
-        &conversation.session_id,
-        &conversation.user_identifier,
-        &conversation.session_source,
-        &columns.tenant,
-        &columns.user_id,
-    ];
-    let optional = [
-        &conversation.title,
-        &columns.token_id,
-        &columns.channel_id,
-        &columns.request_model,
-        &columns.model_name,
-        &columns.provider,
-        &columns.ip,
-        &columns.trace_id,
-        &columns.tags,
-    ];
-    ROW_BYTES
-        + names.iter().map(|name| name.len()).sum::<usize>()
-        + texts(optional)
-        + messages.chain(error).sum::<usize>()
-}
-
-fn message_weight(message: &MessageColumns) -> usize {
-    let optional = [
-        &message.message_id,
-        &message.finish_reason,
-        &message.other,
-        &message.usage.raw,
-    ];
-    ROW_BYTES + message.role.as_str().len() + message.content.len() + texts(optional)
-}
-
-fn texts<const N: usize>(texts: [&Option<String>; N]) -> usize {
-    texts.into_iter().flatten().map(String::len).sum()
+impl Batch<ExchangeRows> {
+    /// Takes out the exchanges that began before this time.
+    pub(crate) fn expire(&mut self, before: UnixMillis) -> Self {
+        let mut expired = Self::default();
+        let is_old = |rows: &ExchangeRows| rows.exchange.created_at < before;
+        if self.values.iter().any(is_old) {
+            let all = mem::take(self);
+            for (value, mark) in all.values.into_iter().zip(all.marks) {
+                let batch = if is_old(&value) {
+                    &mut expired
+                } else {
+                    &mut *self
+                };
+                batch.add(mark, value);
+            }
+        }
+        expired
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{conversation::Role, id::Id};
-
-    #[test]
-    fn every_text_of_a_row_is_weighed() {
-        let message = |text: &str| MessageColumns {
-            id: Id::exchange(1),
-            parent_id: None,
-            chain_hash: None,
-            message_id: Some(text.to_owned()),
-            role: Role::Other(text.to_owned()),
-            choice_index: 0,
-            usage: Default::default(),
-            token_count: None,
-            finish_reason: Some(text.to_owned()),
-            prompt_hash: None,
-            updated_at: 0,
-            content: text.to_owned(),
-            other: Some(text.to_owned()),
-        };
-        assert_eq!(message_weight(&message("four")), ROW_BYTES + 5 * 4);
-    }
 
     #[test]
     fn what_retention_no_longer_keeps_is_let_go_of_and_the_rest_stays_in_order() {
-        let vault = Vault::new(1 << 20);
         let mut batch = Batch::default();
+        let mut pushed = 0;
         for (number, created_at) in [(1, 10), (2, 30), (3, 19), (4, 20)] {
             let mut rows = ExchangeRows::default();
             rows.exchange.created_at = created_at;
-            batch.push(number, rows, &vault);
+            pushed += batch.push(number, rows);
         }
-        assert_eq!(batch.expire(20, &vault), 2);
-        assert_eq!(batch.expire(20, &vault), 0);
-        assert_eq!(batch.numbers, [2, 4]);
-        assert_eq!(batch.bytes, vault.used());
-        batch.settle(&vault);
-        assert_eq!(vault.used(), 0);
+        let expired = batch.expire(20);
+        assert_eq!(expired.load().bytes + batch.load().bytes, pushed);
+        assert_eq!(expired.load().exchanges, 2);
+        assert!(batch.expire(20).is_empty());
+        let numbers: Vec<u64> = batch.into_numbered().map(|(number, _)| number).collect();
+        assert_eq!(numbers, [2, 4]);
     }
 }

@@ -1,6 +1,7 @@
 //! What a writer asks of its store, one thing at a time.
 
 use std::{
+    collections::HashSet,
     future::poll_fn,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
@@ -9,10 +10,16 @@ use std::{
     time::Duration,
 };
 
-use super::batch::{Batch, Load};
+use super::{
+    Workshop,
+    batch::{Batch, Load},
+    hear::Heard,
+    threading::{Order, Threaded, thread},
+};
 use crate::{
     rules,
-    store::{Store, StoreError, StoreFuture, UnixMillis},
+    store::{ExchangeRows, Store, StoreError, StoreFuture, UnixMillis},
+    thread::{Key, Threader},
 };
 
 const FIRST_PAUSE: Duration = Duration::from_millis(50);
@@ -21,53 +28,86 @@ const LAST_PAUSE: Duration = Duration::from_secs(5);
 /// What came of a job.
 #[derive(Debug)]
 pub(crate) enum Done {
-    Prepared(Result<(), StoreError>),
+    /// With the database's secret.
+    Prepared(Result<Key, StoreError>),
     Maintained(Result<(), StoreError>),
-    Written(Batch, Result<(), StoreError>),
-    Rejected(Batch, Result<(), StoreError>),
+    /// With what was charged for the batch that was threaded.
+    Threaded(Box<Threader>, Load, Box<Threaded>),
+    Written(Batch<ExchangeRows>, Result<(), StoreError>),
+    /// The batch that was refused, why, and whether it could be kept aside.
+    Rejected(Batch<ExchangeRows>, String, Result<(), StoreError>),
 }
 
 /// A job under way, with the batch it holds.
 pub(crate) struct Job {
     future: Pin<Box<dyn Future<Output = Done> + Send>>,
     pub(crate) load: Load,
+    /// Whether what it holds may stand in the database when it is broken off.
+    pub(crate) may_write: bool,
 }
 
 impl Job {
     pub(crate) fn prepare(store: Arc<dyn Store>) -> Self {
-        Self::new(Load::default(), async move {
-            Done::Prepared(caught(|| store.prepare(unix_millis())).await)
+        Self::new(Load::default(), false, async move {
+            Done::Prepared(match caught(|| store.prepare(unix_millis())).await {
+                Ok(()) => caught(|| store.secret()).await,
+                Err(error) => Err(error),
+            })
         })
     }
 
     pub(crate) fn maintain(store: Arc<dyn Store>) -> Self {
-        Self::new(Load::default(), async move {
+        Self::new(Load::default(), false, async move {
             Done::Maintained(caught(|| store.maintain(unix_millis())).await)
         })
     }
 
-    pub(crate) fn write(store: Arc<dyn Store>, batch: Batch) -> Self {
-        Self::new(batch.load(), async move {
-            let result = caught(|| store.write(batch.exchanges())).await;
+    /// Finds a place for each exchange of a batch.
+    pub(crate) fn thread(
+        workshop: Workshop,
+        store: Arc<dyn Store>,
+        mut threader: Box<Threader>,
+        batch: Batch<Heard>,
+        behind: HashSet<Order>,
+    ) -> Self {
+        let load = batch.load();
+        Self::new(load, false, async move {
+            let threaded = thread(&workshop, &*store, &mut threader, batch, behind).await;
+            Done::Threaded(threader, load, Box::new(threaded))
+        })
+    }
+
+    pub(crate) fn write(store: Arc<dyn Store>, batch: Batch<ExchangeRows>) -> Self {
+        Self::new(batch.load(), true, async move {
+            let result = caught(|| store.write(batch.values())).await;
             Done::Written(batch, result)
         })
     }
 
     /// Keeps the one exchange of a batch that was refused.
-    pub(crate) fn reject(store: Arc<dyn Store>, batch: Batch, reason: String) -> Self {
-        Self::new(batch.load(), async move {
+    pub(crate) fn reject(
+        store: Arc<dyn Store>,
+        batch: Batch<ExchangeRows>,
+        reason: String,
+    ) -> Self {
+        Self::new(batch.load(), true, async move {
             let mut result = Ok(());
-            for exchange in batch.exchanges() {
+            for exchange in batch.values() {
                 result = caught(|| store.reject(exchange, &reason)).await;
             }
-            Done::Rejected(batch, result)
+            Done::Rejected(batch, reason, result)
         })
     }
 
-    fn new(load: Load, future: impl Future<Output = Done> + Send + 'static) -> Self {
+    fn new(
+        load: Load,
+        may_write: bool,
+        future: impl Future<Output = Done> + Send + 'static,
+    ) -> Self {
         Self {
             future: Box::pin(future),
             load,
+            may_write,
         }
     }
 }
@@ -83,7 +123,9 @@ pub(crate) async fn finished(job: &mut Option<Job>) -> Done {
 }
 
 /// A store that panics has refused what it was asked, and the writer goes on.
-async fn caught<'a, T>(ask: impl FnOnce() -> StoreFuture<'a, T>) -> Result<T, StoreError> {
+pub(super) async fn caught<'a, T>(
+    ask: impl FnOnce() -> StoreFuture<'a, T>,
+) -> Result<T, StoreError> {
     let panicked = |_| StoreError::Refused("the store panicked".into());
     let mut future = catch_unwind(AssertUnwindSafe(ask)).map_err(panicked)?;
     poll_fn(move |cx| {

@@ -2,15 +2,21 @@
 
 mod worker;
 mod promises;
-mod spoken;
+mod refusals;
+mod hear;
+mod threading;
 mod rows;
 mod other;
 mod batch;
+mod weight;
 mod job;
 
 use std::{io, sync::Arc, thread, time::Instant};
 
-use tokio::sync::{mpsc, oneshot};
+use tokio::{
+    runtime::Runtime,
+    sync::{mpsc, oneshot},
+};
 
 pub(crate) use worker::Worker;
 
@@ -47,13 +53,26 @@ pub(crate) fn spawn(workshop: Workshop, number: usize) -> io::Result<mpsc::Sende
         .enable_all()
         .thread_name("recording-store")
         .build()?;
+    let runtime = Background(Some(runtime));
     let (commands, inbox) = mpsc::channel(COMMANDS);
     thread::Builder::new()
         .name(format!("recording-{number}"))
         .spawn(move || {
-            runtime.block_on(Worker::new(workshop, number, inbox).run());
-            // A write that hangs past the deadline must not hold the process.
-            runtime.shutdown_background();
+            if let Some(runtime) = &runtime.0 {
+                runtime.block_on(Worker::new(workshop, number, inbox).run());
+            }
         })?;
     Ok(commands)
+}
+
+/// A runtime whose drop waits for nothing: a write that hangs past the deadline must not hold the
+/// process, and where there is no thread for it, it is dropped within another runtime.
+struct Background(Option<Runtime>);
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            runtime.shutdown_background();
+        }
+    }
 }

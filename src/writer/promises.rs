@@ -21,8 +21,9 @@ pub(crate) struct Promises {
 
 #[derive(Debug)]
 struct Shutdown {
-    /// What had been handed over when it was asked for.
-    target: u64,
+    /// What had been handed over when it was asked for; `None`: nobody asked, and all that comes
+    /// yet is waited for.
+    target: Option<u64>,
     deadline: Instant,
     answers: Vec<oneshot::Sender<()>>,
 }
@@ -33,17 +34,17 @@ impl Promises {
         match command {
             Command::Flush(answer) => self.flushes.push((target, answer)),
             Command::Shutdown(deadline, answer) => {
-                self.end_by(deadline, target).answers.push(answer);
+                self.end_by(deadline, Some(target)).answers.push(answer);
             }
         }
     }
 
     /// The last handle is gone.
-    pub(crate) fn make_last(&mut self, target: u64) {
-        self.end_by(Instant::now() + DROP_DEADLINE, target);
+    pub(crate) fn make_last(&mut self) {
+        self.end_by(Instant::now() + DROP_DEADLINE, None);
     }
 
-    fn end_by(&mut self, deadline: Instant, target: u64) -> &mut Shutdown {
+    fn end_by(&mut self, deadline: Instant, target: Option<u64>) -> &mut Shutdown {
         let shutdown = self.shutdown.get_or_insert(Shutdown {
             target,
             deadline,
@@ -76,9 +77,12 @@ impl Promises {
     }
 
     /// Whether the writer was told to end, and may.
-    pub(crate) fn is_over(&self, settled: u64) -> bool {
+    ///
+    /// `is_quiet` says that everything is settled and nothing more can come.
+    pub(crate) fn is_over(&self, settled: u64, is_quiet: bool) -> bool {
         self.shutdown.as_ref().is_some_and(|shutdown| {
-            shutdown.target <= settled || Instant::now() >= shutdown.deadline
+            let is_kept = shutdown.target.map_or(is_quiet, |target| target <= settled);
+            is_kept || Instant::now() >= shutdown.deadline
         })
     }
 

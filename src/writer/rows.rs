@@ -1,137 +1,84 @@
-//! The rows of an exchange: made once, then frozen.
+//! The rows of an exchange whose place is known: made once, then frozen.
 
 #[cfg(test)]
 mod tests;
 
-use std::{
-    mem,
-    time::{Duration, Instant},
-};
+use std::mem;
 
 use serde_json::{Map, Value};
 
 use super::{
-    Workshop,
+    hear::Heard,
     other::{begun, json_text, other, whole},
-    spoken,
 };
 use crate::{
     conversation::{Choice, Message, Prompt, Reply, Role, Usage},
-    decode::Spoken,
     escape,
-    exchange::Exchange,
     id::Id,
     identity::{Identity, fit},
     outcome::Outcome,
-    prefix::Prefix,
-    rules,
-    store::{ErrorColumns, ExchangeColumns, ExchangeRows, MessageColumns, NewConversation},
+    store::{
+        ChainHash, ErrorColumns, ExchangeColumns, ExchangeRows, KnownMessage, MessageColumns,
+        NewConversation,
+    },
+    thread::{Asked, Thread, Threader, digest},
 };
 
 /// The longest title, in characters.
 const TITLE_CHARS: usize = 60;
 
-/// Decodes an exchange and makes its rows.
-pub(crate) fn make(workshop: &Workshop, exchange: &Exchange) -> ExchangeRows {
-    let id = exchange
-        .id
-        .unwrap_or_else(|| Id::exchange(wall_nanos(exchange.started)));
-    let (identity, spoken) = {
-        let request = exchange.request.state();
-        let prefix = Prefix::read(request.capture.prefix());
-        let identity = workshop.identity.identify(exchange, prefix, id);
-        let spoken = spoken::hear(workshop, exchange, &request, prefix);
-        (identity, spoken)
-    };
-    assemble(exchange, id, identity, spoken)
-}
-
-/// The time of an instant, in nanoseconds since 1970 UTC.
-fn wall_nanos(instant: Instant) -> u64 {
-    rules::now().saturating_sub(instant.elapsed().as_nanos() as u64)
-}
-
-fn assemble(exchange: &Exchange, id: Id, identity: Identity, spoken: Spoken) -> ExchangeRows {
-    let Spoken {
-        provider,
+/// Makes the rows of an exchange at its place, and lets the threader learn them.
+pub(super) fn make(
+    heard: Heard,
+    asked: &Asked,
+    thread: &Thread,
+    threader: &mut Threader,
+) -> ExchangeRows {
+    let Heard {
+        id,
+        identity,
+        mut columns,
         prompt,
-        mut reply,
-        truncated,
-        shed_bytes: _,
-    } = spoken;
-    name_upstream(&mut reply);
-    let status = exchange.status;
-    let error_in_stream = reply.error.is_some()
-        && reply.streamed
-        && exchange.outcome == Outcome::Complete
-        && status.is_some_and(|status| status < 400);
-    let outcome = if error_in_stream {
-        Outcome::ErrorInStream
+        reply,
+        failed,
+        is_unread,
+        is_second_look: _,
+    } = heard;
+    let mut prompt = prompt;
+    if is_unread && let Some(last) = prompt.messages.last_mut() {
+        last.other.entry("request").or_insert("unread".into());
+    }
+    columns.conversation_id = thread.conversation;
+    let conversation = conversation(identity, &prompt, thread, id.unix_ms());
+    let mut rows = Rows {
+        columns: &columns,
+        made: Vec::new(),
+        parent: thread.parent,
+        hash: thread.parent_hash,
+    };
+    let error = if failed {
+        Some(error_row(&columns, thread, prompt, reply))
     } else {
-        exchange.outcome
+        rows.add_prompt(&prompt, asked, thread);
+        rows.add_messages(prompt, asked, thread, threader);
+        rows.add_choices(reply, asked, threader);
+        None
     };
-    let failed = reply.error.is_some()
-        || status.is_some_and(|status| status >= 400)
-        || matches!(outcome, Outcome::UpstreamError | Outcome::Panicked);
-
-    let Identity {
-        conversation_id,
-        tenant,
-        session_id,
-        session_source,
-        user_id,
-        token_id,
-        channel_id,
-        provider: told_provider,
-        ip,
-        trace_id,
-        tags,
-    } = identity;
-    let created_at = id.unix_ms();
-    let conversation = NewConversation {
-        id: conversation_id,
-        tenant: tenant.clone(),
-        session_id,
-        user_identifier: user_id.clone(),
-        title: title(&prompt),
-        session_source: fit(&session_source),
-        created_at,
-        sends_history: false,
-        parent_conversation_id: None,
-    };
-    let request_model = prompt.model.as_deref().map(fit);
-    let columns = ExchangeColumns {
-        conversation_id,
-        created_at,
-        exchange_id: id,
-        tenant,
-        user_id,
-        token_id,
-        channel_id,
-        model_name: reply
-            .model
-            .as_deref()
-            .map(fit)
-            .or_else(|| request_model.clone()),
-        request_model,
-        provider: told_provider.or_else(|| provider.map(str::to_owned)),
-        status: status.map(i64::from),
-        is_stream: reply.streamed || (status.is_none() && prompt.stream),
-        outcome,
-        truncated,
-        first_token_ms: exchange
-            .first_byte
-            .map(|at| millis(at.duration_since(exchange.started))),
-        latency_ms: Some(millis(exchange.ended.duration_since(exchange.started))),
-        ip,
-        trace_id,
-        tags,
-    };
-    let (messages, error) = if failed {
-        (Vec::new(), Some(error_row(&columns, prompt, reply)))
-    } else {
-        (message_rows(&columns, prompt, reply), None)
-    };
+    let head = rows.parent.map(|parent| (parent, rows.hash));
+    let messages = rows.made;
+    for (row, chain_hash) in messages
+        .iter()
+        .filter_map(|row| Some((row, row.chain_hash?)))
+    {
+        let known = KnownMessage {
+            conversation_id: thread.conversation,
+            id: row.id,
+            chain_hash,
+        };
+        threader.learn(known, row.role == Role::Assistant);
+    }
+    let complete = columns.outcome == Outcome::Complete;
+    threader.learn_head(thread, &conversation.session_id, head, complete);
     ExchangeRows {
         conversation,
         exchange: columns,
@@ -140,8 +87,27 @@ fn assemble(exchange: &Exchange, id: Id, identity: Identity, spoken: Spoken) -> 
     }
 }
 
-fn millis(duration: Duration) -> i64 {
-    i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
+fn conversation(
+    identity: Identity,
+    prompt: &Prompt,
+    thread: &Thread,
+    created_at: i64,
+) -> NewConversation {
+    let (session_id, session_source) = match &thread.inferred {
+        Some(session_id) => (session_id.clone(), "inferred".to_owned()),
+        None => (identity.session_id, fit(&identity.session_source)),
+    };
+    NewConversation {
+        id: thread.conversation,
+        tenant: identity.tenant,
+        session_id,
+        user_identifier: identity.user_id,
+        title: title(prompt),
+        session_source,
+        created_at,
+        sends_history: thread.sends_history,
+        parent_conversation_id: identity.parent,
+    }
 }
 
 /// The first line of what the user said first.
@@ -158,14 +124,6 @@ pub(crate) fn title_of(text: &str) -> Option<String> {
     (!line.is_empty()).then(|| escape::first_chars(line, TITLE_CHARS).to_owned())
 }
 
-/// Says with the first choice which upstream a router chose.
-fn name_upstream(reply: &mut Reply) {
-    if let (Some(provider), Some(first)) = (reply.provider.take(), reply.choices.first_mut()) {
-        let other = &mut first.message.other;
-        other.entry("provider").or_insert(provider.into());
-    }
-}
-
 /// The role, whose word fits its column.
 fn fit_role(role: &Role) -> Role {
     match role {
@@ -174,56 +132,130 @@ fn fit_role(role: &Role) -> Role {
     }
 }
 
-fn message_rows(columns: &ExchangeColumns, prompt: Prompt, reply: Reply) -> Vec<MessageColumns> {
-    let Reply {
-        response_id,
-        mut choices,
-        mut usage,
-        ..
-    } = reply;
-    let response_id = response_id.as_deref().map(fit);
-    // What was stated of a reply without choices needs a row to stand on.
-    if choices.is_empty() && (response_id.is_some() || usage != Usage::default()) {
-        choices.push(Choice {
-            index: 0,
-            message: Message::new(Role::Assistant, ""),
-            finish_reason: None,
-        });
-    }
-    // Usage is of all choices together.
-    let is_only = choices.len() == 1;
-    let asked = prompt.messages.into_iter().map(|message| (None, message));
-    let answered = choices
-        .into_iter()
-        .map(|choice| (Some((choice.index, choice.finish_reason)), choice.message));
-    let mut rows = Vec::new();
-    for (answer, mut message) in asked.chain(answered) {
-        let (index, finish_reason) = answer.clone().unwrap_or_default();
-        // Usage stands on one answer only, so that a sum over the rows is right.
-        let usage = match answer {
-            Some(_) => mem::take(&mut usage),
-            None => Usage::default(),
-        };
-        rows.push(MessageColumns {
-            id: columns.exchange_id.row(rows.len() + 1),
-            parent_id: None,
-            chain_hash: None,
-            message_id: answer.and_then(|_| response_id.clone()),
-            role: fit_role(&message.role),
-            choice_index: index,
-            token_count: usage.completion_tokens.filter(|_| is_only),
-            usage,
-            finish_reason: finish_reason.as_deref().map(fit),
-            prompt_hash: None,
-            updated_at: columns.created_at,
-            other: json_text(other(&mut message)),
-            content: message.content,
-        });
-    }
-    rows
+/// The rows of an exchange, one after the other.
+struct Rows<'a> {
+    columns: &'a ExchangeColumns,
+    made: Vec<MessageColumns>,
+    /// What the next message follows.
+    parent: Option<Id>,
+    hash: ChainHash,
 }
 
-fn error_row(columns: &ExchangeColumns, prompt: Prompt, reply: Reply) -> ErrorColumns {
+impl Rows<'_> {
+    fn row(&mut self, mut message: Message) -> MessageColumns {
+        MessageColumns {
+            id: self.columns.exchange_id.row(self.made.len() + 1),
+            role: fit_role(&message.role),
+            updated_at: self.columns.created_at,
+            other: json_text(other(&mut message)),
+            content: message.content,
+            ..MessageColumns::default()
+        }
+    }
+
+    /// What the application told the model, where it does not stand there already. It is on no
+    /// branch: the replies say which one they had.
+    fn add_prompt(&mut self, prompt: &Prompt, asked: &Asked, thread: &Thread) {
+        let Some(mark) = thread.new_prompt else {
+            return;
+        };
+        let mut instructions = prompt.instructions.clone();
+        if let Some(tools) = &prompt.tools {
+            if instructions.is_empty() {
+                instructions.push(Message::new(Role::System, ""));
+            }
+            if let Some(last) = instructions.last_mut() {
+                let tools = serde_json::from_str(tools).unwrap_or_else(|_| tools.clone().into());
+                last.other.insert("tools".to_owned(), tools);
+            }
+        }
+        for message in instructions {
+            let row = MessageColumns {
+                prompt_hash: asked.prompt,
+                ..self.row(message)
+            };
+            self.made.push(row);
+        }
+        if let Some(last) = self.made.last_mut() {
+            last.chain_hash = Some(mark);
+        }
+    }
+
+    /// What was said and is not stored yet, each under what stood before it.
+    fn add_messages(
+        &mut self,
+        prompt: Prompt,
+        asked: &Asked,
+        thread: &Thread,
+        threader: &Threader,
+    ) {
+        let new = prompt.messages.into_iter().zip(&asked.digests);
+        for (message, digest) in new.skip(thread.known) {
+            let hash = threader.chained(&self.hash, digest);
+            let row = MessageColumns {
+                parent_id: self.parent,
+                chain_hash: Some(hash),
+                ..self.row(message)
+            };
+            (self.parent, self.hash) = (Some(row.id), hash);
+            self.made.push(row);
+        }
+    }
+
+    /// The answers, all under what was said last. The first of them is the head from now on.
+    fn add_choices(&mut self, reply: Reply, asked: &Asked, threader: &Threader) {
+        let Reply {
+            response_id,
+            mut choices,
+            mut usage,
+            ..
+        } = reply;
+        let response_id = response_id.as_deref().map(fit);
+        // What was stated of a reply without choices needs a row to stand on, and so does an
+        // exchange that says again what is known.
+        let has_more = response_id.is_some() || usage != Usage::default();
+        let says_new = self.made.iter().any(|row| row.prompt_hash.is_none());
+        let says_known = !asked.digests.is_empty() && !says_new;
+        if choices.is_empty() && (has_more || says_known) {
+            choices.push(Choice {
+                index: 0,
+                message: Message::new(Role::Assistant, ""),
+                finish_reason: None,
+            });
+        }
+        // Usage is of all choices together.
+        let is_only = choices.len() == 1;
+        let (parent, parent_hash) = (self.parent, self.hash);
+        for (number, choice) in choices.into_iter().enumerate() {
+            // Usage stands on one answer only, so that a sum over the rows is right.
+            let usage = mem::take(&mut usage);
+            let digest = digest(threader.key(), &choice.message);
+            let hash = threader.chained(&parent_hash, &digest);
+            let row = MessageColumns {
+                parent_id: parent,
+                chain_hash: Some(hash),
+                message_id: response_id.clone(),
+                choice_index: choice.index,
+                token_count: usage.completion_tokens.filter(|_| is_only),
+                usage,
+                finish_reason: choice.finish_reason.as_deref().map(fit),
+                prompt_hash: asked.prompt,
+                ..self.row(choice.message)
+            };
+            if number == 0 {
+                (self.parent, self.hash) = (Some(row.id), hash);
+            }
+            self.made.push(row);
+        }
+    }
+}
+
+fn error_row(
+    columns: &ExchangeColumns,
+    thread: &Thread,
+    prompt: Prompt,
+    reply: Reply,
+) -> ErrorColumns {
     let Reply {
         response_id,
         choices,
@@ -240,11 +272,15 @@ fn error_row(columns: &ExchangeColumns, prompt: Prompt, reply: Reply) -> ErrorCo
     };
     put("code", error.code.map(Value::from));
     put("type", error.kind.map(Value::from));
-    let last = prompt.messages.last();
+    let last = prompt.messages.last().or(prompt.instructions.last());
     let (role, content) = last.map_or((Role::User, String::new()), |last| {
         (fit_role(&last.role), last.content.clone())
     });
-    let messages: Vec<Value> = prompt.messages.into_iter().map(whole).collect();
+    // What stands among the messages already is found through the parent.
+    let instructions = prompt.instructions.into_iter();
+    let unstored = instructions.filter(|_| thread.new_prompt.is_some());
+    let new = prompt.messages.into_iter().skip(thread.known);
+    let messages: Vec<Value> = unstored.chain(new).map(whole).collect();
     put("messages", Some(messages.into()));
     let begun: Vec<Value> = choices.into_iter().map(begun).collect();
     put("reply", (!begun.is_empty()).then(|| begun.into()));
@@ -256,7 +292,7 @@ fn error_row(columns: &ExchangeColumns, prompt: Prompt, reply: Reply) -> ErrorCo
     };
     ErrorColumns {
         id: columns.exchange_id.row(1),
-        parent_id: None,
+        parent_id: thread.parent,
         message_id: response_id.as_deref().map(fit),
         role,
         error_code: columns.status.unwrap_or_default(),

@@ -336,6 +336,41 @@ async fn tags_and_the_trace_id_are_kept() {
 }
 
 #[tokio::test]
+async fn no_more_tags_are_kept_than_fit() {
+    let gateway = Gateway::plain().await;
+    let names: Vec<&'static str> = (0..40)
+        .map(|number| &*format!("x-tag-{number:02}").leak())
+        .collect();
+    let long = "v".repeat(1500);
+    let mut headers = vec![("x-session-id", "tagged"), ("x-tag-long", &*long)];
+    headers.push(("x-tag-longer", &long));
+    headers.extend(names.iter().map(|name| (*name, "v")));
+    gateway.say(&headers).await;
+    let rows = messages(&gateway.recorder, "tagged").await;
+    let tags = rows[0].exchange.tags.as_deref().expect("tags");
+    assert!(tags.len() < 3000, "{tags}");
+    let tags: Value = serde_json::from_str(tags).expect("JSON");
+    let kept = tags.as_object().expect("tags").len();
+    assert!((20..=32).contains(&kept), "{kept}");
+    assert_eq!(tags["long"], long.as_str());
+    assert_eq!(tags.get("longer"), None);
+}
+
+#[tokio::test]
+async fn a_session_that_could_not_be_read_by_its_name_gets_another() {
+    let gateway = Gateway::plain().await;
+    gateway
+        .say(&[("x-session-id", "user"), ("x-user-id", "ada")])
+        .await;
+    gateway.recorder.flush().await;
+    let store = gateway.recorder.store();
+    let mine = store.conversations_of_user("", "ada", None, 0, 10).await;
+    let mine = mine.expect("a store").data;
+    assert_eq!(mine.len(), 1);
+    assert_eq!(mine[0].session_source, "generated");
+}
+
+#[tokio::test]
 async fn only_llm_calls_are_recorded_and_on_wish_only_those_with_a_session() {
     let opt_in = |builder: RecordingLayerBuilder| builder.only_with_session(true);
     let gateway = gateway(opt_in, RecordingContext::new(), None).await;

@@ -1,6 +1,6 @@
 //! Building a layer, and what its recorder promises.
 
-use std::{process::Command, time::Duration};
+use std::{path::Path, process::Command, time::Duration};
 
 use axum::{Router, body::Bytes, routing::post};
 use http::Version;
@@ -63,6 +63,8 @@ fn a_setting_out_of_bounds_is_named() {
         (local().writer_threads(0), "writer_threads"),
         (local().queue_exchanges(0), "queue_exchanges"),
         (local().session_header("no header"), "session_header"),
+        (local().tag_prefix("X-"), "tag_prefix"),
+        (local().tag_prefix("no header"), "tag_prefix"),
         (local().exchange_id_header("ü"), "exchange_id_header"),
     ] {
         let error = builder.build().expect_err("no layer").to_string();
@@ -102,7 +104,15 @@ fn the_environment_is_read_and_a_bad_variable_is_named() {
             .expect("output");
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
-    let cases: [(&[(&str, &str)], &str); 9] = [
+    let cases: [(&[(&str, &str)], &str); 11] = [
+        (
+            &[("SQL_DSN", "oracle://h"), ("MES_SQL_DSN", "")],
+            "error the DSN in the environment variable SQL_DSN is not usable",
+        ),
+        (
+            &[("MES_RETENTION_DAYS", "forever")],
+            "error the environment variable MES_RETENTION_DAYS",
+        ),
         (&[], "conversations.db"),
         (&[("SQL_DSN", "sqlite:main.db")], "main.db"),
         (
@@ -204,6 +214,21 @@ async fn a_shutdown_ends_at_its_deadline_and_says_what_is_left() {
     assert_eq!((metrics.pending(), metrics.captured_bytes), (0, 0));
 }
 
+/// Waits until the one exchange of this session stands in the database in this folder.
+async fn is_stored(folder: &Path, session: &str) {
+    let reader = RecordingLayer::new(sqlite_dsn(folder));
+    let store = reader.recorder();
+    let store: &dyn Store = &**store.store();
+    for _ in 0..500 {
+        let found = store.conversations_named("", session).await;
+        if found.is_ok_and(|found| found.len() == 1) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("the exchange was not drained");
+}
+
 #[tokio::test]
 async fn dropping_the_last_handle_drains() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -220,16 +245,22 @@ async fn dropping_the_last_handle_drains() {
         .await
         .expect("a body");
     drop((layer, service));
+    is_stored(folder.path(), "dropped").await;
+}
 
-    let reader = RecordingLayer::new(sqlite_dsn(folder.path()));
-    let store = reader.recorder();
-    let store: &dyn Store = &**store.store();
-    for _ in 0..500 {
-        let found = store.conversations_named("", "dropped").await;
-        if found.is_ok_and(|found| found.len() == 1) {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("the exchange was not stored within 10 s");
+#[tokio::test]
+async fn a_response_that_outlives_every_handle_is_stored() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let layer = RecordingLayer::new(sqlite_dsn(folder.path()));
+    let request = chat("127.0.0.1:1".parse().expect("an address"), "outlives", SAID);
+    let response = tower::ServiceExt::oneshot(layer.layer(app()), request)
+        .await
+        .expect("an answer");
+    drop(layer);
+    // The writers have seen by then that nobody holds the recorder.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    http_body_util::BodyExt::collect(response)
+        .await
+        .expect("a body");
+    is_stored(folder.path(), "outlives").await;
 }

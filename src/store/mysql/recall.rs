@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use diesel::{
     QueryableByName,
-    sql_types::{BigInt, Binary, Date, Nullable},
+    sql_types::{BigInt, Binary, Date, Nullable, Text},
 };
 use diesel_async::{AsyncMysqlConnection, RunQueryDsl};
 
@@ -74,6 +74,8 @@ struct Sought {
 struct SoughtRow {
     #[diesel(sql_type = Binary)]
     id: Vec<u8>,
+    #[diesel(sql_type = Text)]
+    session_id: String,
     #[diesel(sql_type = BigInt)]
     sends_history: i64,
     #[diesel(sql_type = Date)]
@@ -92,8 +94,8 @@ async fn heads(
         let values = filled(ids.iter().map(|id| Value::Bytes(*id.as_bytes())).collect());
         let statement = Statement {
             sql: &format!(
-                "SELECT id, CAST(sends_history AS SIGNED) AS sends_history, first_day, last_day \
-                 FROM conversations WHERE id IN ({})",
+                "SELECT id, session_id, CAST(sends_history AS SIGNED) AS sends_history, first_day, \
+                 last_day FROM conversations WHERE id IN ({})",
                 marks(values.len())
             ),
             values: &values,
@@ -102,6 +104,7 @@ async fn heads(
             let id = id(&row.id);
             let head = Head {
                 conversation_id: id,
+                session_id: row.session_id,
                 sends_history: row.sends_history != 0,
                 message: None,
             };

@@ -19,8 +19,9 @@ use diesel::{
 use super::{
     days::{Mode, TextRow},
     error::{connection_error, opening_error, store_error},
+    file::DatabaseFile,
     migrate::migrate,
-    readers::Readers,
+    readers::{Lease, Readers},
     session::{Session, lock},
 };
 use crate::store::{StoreError, StoreOptions, memory::Memory};
@@ -59,6 +60,7 @@ pub(super) struct Writer {
 /// Every connection of a store.
 pub(super) struct Connections {
     location: Location,
+    file: DatabaseFile,
     wanted: Mode,
     max_lifetime: Option<Duration>,
     warned: Mutex<bool>,
@@ -70,12 +72,18 @@ impl Connections {
     pub(super) fn new(location: Location, options: &StoreOptions) -> Self {
         Self {
             readers: Readers::new(options, location == Location::Memory),
+            file: DatabaseFile::of(&location),
             location,
             wanted: Mode::of(options.daily_partition),
             max_lifetime: options.max_lifetime,
             warned: Mutex::new(false),
             writer: Mutex::new(None),
         }
+    }
+
+    /// How many connections read; if none, the one that writes does.
+    pub(super) fn readers(&self) -> usize {
+        self.readers.most()
     }
 
     /// Runs this on the connection that writes, opened where there is none.
@@ -87,7 +95,8 @@ impl Connections {
     ) -> Result<T, StoreError> {
         let mut place = lock(&self.writer);
         let kept = place.take().filter(|writer| !self.expired(&writer.session));
-        let mut writer = match kept {
+        let prepared = self.readers.prepared(&self.file, kept.is_none());
+        let mut writer = match kept.filter(|_| prepared) {
             Some(writer) => writer,
             None => self.open_writer()?,
         };
@@ -116,23 +125,32 @@ impl Connections {
         &self,
         work: impl FnOnce(&mut SqliteConnection, Mode) -> QueryResult<T>,
     ) -> Result<T, StoreError> {
-        if !self.readers.allowed() {
+        if self.readers() == 0 {
             return self.write(|writer| writer.session.reading(work));
         }
-        if !self.readers.prepared() {
-            self.write(|_| Ok(()))?;
-        }
-        let mut lease = self.readers.lease();
-        let kept = lease.take().filter(|session| !self.expired(session));
-        let mut session = match kept {
-            Some(session) => session,
-            None => self.open_reader()?,
-        };
+        let (lease, mut session) = self.lease()?;
         let result = session.reading(work).map_err(store_error);
         if !result.as_ref().is_err_and(StoreError::is_transient) {
             lease.give_back(session);
         }
         result
+    }
+
+    /// A place among those that read, and its connection to the file that stands there.
+    fn lease(&self) -> Result<(Lease<'_>, Session), StoreError> {
+        loop {
+            if !self.readers.prepared(&self.file, false) {
+                self.write(|_| Ok(()))?;
+            }
+            let mut lease = self.readers.lease();
+            if let Some(session) = lease.take().filter(|session| !self.expired(session)) {
+                return Ok((lease, session));
+            }
+            if self.readers.prepared(&self.file, true) {
+                let session = self.open_reader()?;
+                return Ok((lease, session));
+            }
+        }
     }
 
     fn expired(&self, session: &Session) -> bool {
@@ -143,6 +161,11 @@ impl Connections {
     }
 
     fn open_writer(&self) -> Result<Writer, StoreError> {
+        if !self.readers.prepared(&self.file, false) {
+            self.readers.close();
+        }
+        self.file.make();
+        let file = self.file.id().ok().flatten();
         let mut connection = connect(&self.location)?;
         if self.location != Location::Memory {
             enter_wal(&mut connection).map_err(opening_error)?;
@@ -157,7 +180,11 @@ impl Connections {
                 "the database was begun with other partitions; they are kept"
             );
         }
-        self.readers.set_prepared();
+        if self.file.is_another(file) {
+            let replaced = "its file was replaced while it was opened";
+            return Err(StoreError::Unavailable(replaced.to_owned()));
+        }
+        self.readers.set_prepared(file);
         Ok(Writer {
             session: Session {
                 connection,

@@ -1,12 +1,15 @@
 //! SQLite: one file, one writer, readers that never wait for it.
 //!
 //! diesel's connection blocks, so it is only ever touched inside `spawn_blocking`, a whole batch at
-//! a time: a hop a statement would cost three times as much. What is sent there is finished even
-//! when nobody waits for the answer any more, so every future here may be dropped at any time.
+//! a time: a hop a statement would cost three times as much. What waits for its turn does so before
+//! that; what is sent there is finished even when nobody waits for the answer any more. So every
+//! future here may be dropped at any time.
 
+mod turns;
 mod connection;
 mod readers;
 mod session;
+mod file;
 mod migrate;
 mod meta;
 mod days;
@@ -31,7 +34,6 @@ use std::{fmt, sync::Arc};
 
 use diesel::prelude::QueryResult;
 use diesel::sqlite::SqliteConnection;
-use tokio::task::spawn_blocking;
 
 pub(crate) use connection::Location;
 
@@ -40,6 +42,7 @@ use self::{
     days::Mode,
     list::Owner,
     retention::Retention,
+    turns::Turns,
     write::RejectedExchange,
 };
 use super::{
@@ -56,13 +59,16 @@ pub(crate) struct SqliteStore {
     location: Location,
     retention: Retention,
     connections: Arc<Connections>,
+    turns: Turns,
 }
 
 impl SqliteStore {
     /// A store that connects when it is first used.
     pub(crate) fn new(location: Location, options: &StoreOptions) -> Self {
+        let connections = Connections::new(location.clone(), options);
         Self {
-            connections: Arc::new(Connections::new(location.clone(), options)),
+            turns: Turns::new(connections.readers()),
+            connections: Arc::new(connections),
             retention: Retention::new(options),
             location,
         }
@@ -73,7 +79,7 @@ impl SqliteStore {
         work: impl FnOnce(&mut SqliteConnection, Mode) -> QueryResult<T> + Send + 'static,
     ) -> StoreFuture<'_, T> {
         let connections = Arc::clone(&self.connections);
-        Box::pin(blocking(move || connections.read(work)))
+        Box::pin(self.turns.readers.run(move || connections.read(work)))
     }
 
     fn change<T: Send + 'static>(
@@ -81,7 +87,7 @@ impl SqliteStore {
         work: impl FnOnce(&mut SqliteConnection, Mode) -> QueryResult<T> + Send + 'static,
     ) -> StoreFuture<'_, T> {
         let connections = Arc::clone(&self.connections);
-        Box::pin(blocking(move || connections.change(work)))
+        Box::pin(self.turns.writer.run(move || connections.change(work)))
     }
 
     fn write_with<T: Send + 'static>(
@@ -89,19 +95,7 @@ impl SqliteStore {
         work: impl FnOnce(&mut Writer) -> QueryResult<T> + Send + 'static,
     ) -> StoreFuture<'_, T> {
         let connections = Arc::clone(&self.connections);
-        Box::pin(blocking(move || connections.write(work)))
-    }
-}
-
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, StoreError> + Send + 'static,
-) -> Result<T, StoreError> {
-    match spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) if error.is_panic() => Err(StoreError::Refused("the store panicked".to_owned())),
-        Err(_) => Err(StoreError::Unavailable(
-            "the runtime is shutting down".to_owned(),
-        )),
+        Box::pin(self.turns.writer.run(move || connections.write(work)))
     }
 }
 
@@ -148,7 +142,7 @@ impl Store for SqliteStore {
     fn maintain(&self, now: UnixMillis) -> StoreFuture<'_, ()> {
         let connections = Arc::clone(&self.connections);
         let retention = self.retention;
-        Box::pin(blocking(move || {
+        Box::pin(self.turns.chores.run(move || {
             connections.change(|connection, mode| make_days_ahead(connection, mode, now))?;
             let closed = close_due(&connections, now);
             retention.apply(&connections, now).and(closed)
@@ -256,9 +250,11 @@ impl Store for SqliteStore {
     fn drop_partitions(&self, before: UnixMillis) -> StoreFuture<'_, Vec<Partition>> {
         let connections = Arc::clone(&self.connections);
         let oldest = Day::from_unix_ms(before);
-        Box::pin(blocking(move || {
-            retention::drop_before(&connections, oldest, true)
-        }))
+        Box::pin(
+            self.turns
+                .chores
+                .run(move || retention::drop_before(&connections, oldest, true)),
+        )
     }
 
     fn set_daily_partition(&self, daily: bool) -> StoreFuture<'_, ()> {

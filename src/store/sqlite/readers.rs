@@ -1,12 +1,20 @@
 //! The connections that read: opened when first needed, never more than allowed.
 
-use std::sync::{Condvar, Mutex, PoisonError};
+use std::{
+    sync::{Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 
-use super::session::{Session, lock};
+use super::{
+    file::{DatabaseFile, FileId},
+    session::{Session, lock},
+};
 use crate::store::StoreOptions;
 
 /// Reads are short and SQLite scans on the reader's thread; more would only take cores from the gateway.
 const MAX_READERS: u32 = 4;
+/// What is written between the removal of the file and the next look is lost with it.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// The connections that read.
 pub(super) struct Readers {
@@ -19,7 +27,11 @@ pub(super) struct Readers {
 struct Places {
     idle: Vec<Session>,
     open: u32,
+    /// Whether the writer has made a database of the file.
     prepared: bool,
+    /// The file that it has open.
+    file: Option<FileId>,
+    looked: Instant,
 }
 
 impl Readers {
@@ -38,34 +50,52 @@ impl Readers {
                 idle: Vec::new(),
                 open: 0,
                 prepared: false,
+                file: None,
+                looked: Instant::now(),
             }),
             returned: Condvar::new(),
         }
     }
 
-    /// Whether there may be any; else the writer reads too.
-    pub(super) fn allowed(&self) -> bool {
-        self.max_open > 0
+    /// How many there may be; if none, the writer reads too.
+    pub(super) fn most(&self) -> usize {
+        self.max_open as usize
     }
 
-    /// Whether the writer has made a database of the file.
-    pub(super) fn prepared(&self) -> bool {
-        lock(&self.places).prepared
+    /// Whether the writer has made a database of the file that stands there, as far as is known.
+    /// Whoever is `opening` it needs to know, others look once in a while.
+    pub(super) fn prepared(&self, file: &DatabaseFile, opening: bool) -> bool {
+        let mut places = lock(&self.places);
+        if places.prepared && (opening || places.looked.elapsed() >= LOOK_EVERY) {
+            places.looked = Instant::now();
+            if file.is_another(places.file) {
+                places.prepared = false;
+                tracing::warn!("the database's file was removed or replaced: it is opened anew");
+            }
+        }
+        places.prepared
     }
 
-    pub(super) fn set_prepared(&self) {
-        lock(&self.places).prepared = true;
+    /// Says which file the writer has made a database of.
+    pub(super) fn set_prepared(&self, file: Option<FileId>) {
+        let mut places = lock(&self.places);
+        places.prepared = true;
+        places.file = file;
+        places.looked = Instant::now();
+    }
+
+    /// Closes every connection, when it is not in use any more. Connections to two files of one
+    /// path would share the journals' names.
+    pub(super) fn close(&self) {
+        let mut places = self.wait_while(|places| places.open as usize > places.idle.len());
+        places.idle.clear();
+        places.open = 0;
     }
 
     /// Waits for a place, with an idle connection where there is one.
     pub(super) fn lease(&self) -> Lease<'_> {
-        let places = lock(&self.places);
-        let mut places = self
-            .returned
-            .wait_while(places, |places| {
-                places.idle.is_empty() && places.open >= self.max_open
-            })
-            .unwrap_or_else(PoisonError::into_inner);
+        let mut places =
+            self.wait_while(|places| places.idle.is_empty() && places.open >= self.max_open);
         let session = places.idle.pop();
         if session.is_none() {
             places.open += 1;
@@ -74,6 +104,12 @@ impl Readers {
             readers: self,
             session,
         }
+    }
+
+    fn wait_while(&self, condition: impl FnMut(&mut Places) -> bool) -> MutexGuard<'_, Places> {
+        let places = lock(&self.places);
+        let waited = self.returned.wait_while(places, condition);
+        waited.unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -103,6 +139,6 @@ impl Drop for Lease<'_> {
             _ => places.open -= 1,
         }
         drop(places);
-        self.readers.returned.notify_one();
+        self.readers.returned.notify_all();
     }
 }

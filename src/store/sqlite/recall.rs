@@ -105,6 +105,7 @@ fn messages(
 /// A conversation whose newest message with a hash is not found yet.
 struct ConversationRow {
     id: Id,
+    session_id: String,
     sends_history: bool,
     first_day: Day,
     last_day: Day,
@@ -119,6 +120,7 @@ impl QueryableByName<Sqlite> for ConversationRow {
         let day = |column| -> deserialize::Result<Day> { day(column) };
         Ok(Self {
             id: id(row, "id")?,
+            session_id: NamedRow::get::<Text, _>(row, "session_id")?,
             sends_history: NamedRow::get::<Bool, _>(row, "sends_history")?,
             first_day: day("first_day")?,
             last_day: day("last_day")?,
@@ -138,7 +140,8 @@ fn heads(
     for ids in conversations.chunks(ASKED_AT_ONCE) {
         let marks = marks(ids.len());
         let mut query = sql_query(format!(
-            "SELECT id, sends_history, first_day, last_day FROM conversations WHERE id IN ({marks})"
+            "SELECT id, session_id, sends_history, first_day, last_day FROM conversations \
+             WHERE id IN ({marks})"
         ))
         .into_boxed();
         for id in ids {
@@ -148,6 +151,7 @@ fn heads(
         let mut newest = newest(connection, mode, &rows, since, days)?;
         heads.extend(rows.into_iter().map(|row| Head {
             conversation_id: row.id,
+            session_id: row.session_id,
             sends_history: row.sends_history,
             message: newest.remove(&row.id),
         }));

@@ -141,6 +141,7 @@ pub(super) async fn a_head_is_the_newest_message_with_a_hash<D: Database>() {
         assert_eq!(recalled.messages, []);
         let head = |rows: &ExchangeRows, sends_history, message| Head {
             conversation_id: rows.conversation.id,
+            session_id: rows.conversation.session_id.clone(),
             sends_history,
             message,
         };

@@ -1,12 +1,22 @@
 use serde_json::json;
 
 use super::*;
-use crate::identity::Identity;
+use crate::{
+    decode::Spoken,
+    exchange::Exchange,
+    identity::Consent,
+    thread::Session,
+    writer::{hear, threading},
+};
 
 fn identity() -> Identity {
     Identity {
-        conversation_id: Id::conversation("", None, "s"),
+        session: Session::Named(Id::conversation("", None, "s")),
+        parent: None,
+        sends_history: false,
+        consent: Consent::Everything,
         tenant: String::new(),
+        named_user: None,
         session_id: "s".to_owned(),
         session_source: "context".to_owned(),
         user_id: "u".to_owned(),
@@ -28,7 +38,19 @@ fn rows(prompt: Prompt, reply: Reply, status: u16) -> ExchangeRows {
         reply,
         ..Spoken::default()
     };
-    assemble(&exchange, Id::exchange(1), identity(), spoken)
+    let heard = hear::tell(&exchange, Id::exchange(1), identity(), spoken, false);
+    let mut threader = Threader::new([0; 32], 0);
+    let asked = threading::ask(&threader, &heard);
+    let thread = Thread {
+        conversation: Id::conversation("", None, "s"),
+        inferred: None,
+        known: 0,
+        parent: None,
+        parent_hash: asked.scope,
+        sends_history: false,
+        new_prompt: asked.prompt,
+    };
+    make(heard, &asked, &thread, &mut threader)
 }
 
 fn answered(reply: Reply) -> Vec<MessageColumns> {
@@ -116,13 +138,10 @@ fn a_role_is_cut_to_its_column() {
 
 #[test]
 fn an_error_keeps_the_last_message_and_all_of_them() {
-    let prompt = Prompt {
-        messages: vec![
-            Message::new(Role::System, "a"),
-            Message::new(Role::User, "b"),
-        ],
-        ..Prompt::default()
-    };
+    let prompt = Prompt::new(vec![
+        Message::new(Role::System, "a"),
+        Message::new(Role::User, "b"),
+    ]);
     let error = rows(prompt, Reply::default(), 500).error.expect("an error");
     assert_eq!((&error.role, &*error.content), (&Role::User, "b"));
     let other: Value = serde_json::from_str(&error.other.expect("details")).expect("JSON");

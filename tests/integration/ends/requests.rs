@@ -32,6 +32,37 @@ async fn an_answer_without_reading_the_request_is_complete() {
     assert_eq!(reply.content, "Hello there");
 }
 
+#[tokio::test]
+async fn a_request_that_was_not_read_to_its_end_says_so() {
+    let pair = Pair::new(|request: Request<Body>| async move {
+        let mut body = request.into_body();
+        // One frame, and no more.
+        body.frame().await;
+        Ok(Response::new(ANSWER.into()))
+    })
+    .await;
+    let said = r#"{"messages":[{"role":"user","content":"one"},{"role":"user","content":"tw"#;
+    let (first, rest) = (
+        Bytes::from_static(said.as_bytes()),
+        Bytes::from_static(b"o\"}]}"),
+    );
+    let frames = futures_util::stream::iter([first, rest].map(Ok::<_, Infallible>));
+    let body = Body::from_stream(frames);
+    let client = Client::builder(TokioExecutor::new()).build_http();
+    let uri = format!("http://{}/v1/chat/completions", pair.layered);
+    let request = Request::post(uri).body(body).expect("a request");
+    let answer = client.request(request).await.expect("an answer");
+    answer.into_body().collect().await.expect("a body");
+    let rows = pair.shelf.only(&pair.recorder).await;
+    let last = &rows.messages[rows.messages.len() - 2];
+    assert!(
+        last.other
+            .as_deref()
+            .is_some_and(|other| other.contains(r#""request":"unread""#))
+    );
+    assert_eq!(pair.recorder.metrics().unread_requests, 1);
+}
+
 fn expecting() -> (String, &'static str) {
     let (head, body) = (post(""), QUESTION);
     let length = format!("content-length: {}\r\nexpect: 100-continue", body.len());

@@ -1,5 +1,4 @@
 mod costs;
-mod cuts;
 mod drops;
 mod encryption;
 mod moves;

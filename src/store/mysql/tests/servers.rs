@@ -173,24 +173,6 @@ async fn a_read_only_server_holds_writes_back_and_answers_reads() {
 }
 
 #[tokio::test]
-async fn a_server_that_crashes_and_returns_is_written_to_again() {
-    let mut server = Server::start(&["--innodb-flush-log-at-trx-commit=1"]);
-    let database = Database::on(&server.dsn()).await;
-    let store = database.store();
-    store.write(&[exchange("s", NOON)]).await.unwrap();
-    server.kill();
-    let error = store.write(&[exchange("s", NOON + 1)]).await.unwrap_err();
-    assert!(error.is_transient(), "{error}");
-    let read = store
-        .conversation(exchange("s", NOON).conversation.id)
-        .await;
-    assert!(read.unwrap_err().is_transient());
-    server.run(&[]);
-    store.write(&[exchange("s", NOON + 1)]).await.unwrap();
-    assert_eq!(count_of(&store, "s").await, 4);
-}
-
-#[tokio::test]
 async fn what_the_server_s_packets_cannot_hold_is_split_or_cut() {
     let server = Server::start(&["--max-allowed-packet=65536"]);
     let database = Database::on(&server.dsn()).await;

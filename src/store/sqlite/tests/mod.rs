@@ -1,3 +1,5 @@
+mod crowds;
+mod files;
 mod reads;
 mod retention;
 mod writes;

@@ -1,5 +1,8 @@
 //! Who speaks, and in which conversation: from the application's context, from headers, else made.
 
+mod consent;
+mod names;
+
 use std::net::IpAddr;
 
 use serde_json::{Map, Value};
@@ -9,21 +12,37 @@ use crate::{
     escape,
     exchange::Exchange,
     id::Id,
-    prefix::Prefix,
+    prefix::{FORWARDED, Prefix},
+    thread::Session,
+};
+
+pub use self::names::{DEFAULT_SESSION_HEADERS, DEFAULT_USER_HEADERS};
+pub(crate) use self::{
+    consent::{CONSENT_HEADERS, Consent},
+    names::{AGENT, BY_CONVENTION, PARENT_AGENT, is_session_by_convention},
 };
 
 /// The longest name or external id that a text column holds, in bytes.
 const MAX_NAME_BYTES: usize = 255;
+/// Tags of an exchange beyond this are left out: they stand on every one of its rows.
+const MAX_TAGS: usize = 32;
+/// Names and values of an exchange's tags together; what does not fit is left out.
+const MAX_TAG_BYTES: usize = 2 << 10;
 /// Hexadecimal digits of the digest that a cut name ends in.
 const DIGEST_DIGITS: usize = 32;
+/// Where a session id stands in the paths of the history API, this word says otherwise: none is so.
+const RESERVED: &str = "user";
 /// The user where neither a name nor an address is known.
 const NOBODY: &str = "unknown";
 
 /// Where identity is looked for.
 #[derive(Clone, Debug)]
 pub(crate) struct IdentityRules {
-    pub(crate) session_header: String,
-    pub(crate) user_header: String,
+    /// In order of precedence.
+    pub(crate) session_headers: Vec<String>,
+    pub(crate) user_headers: Vec<String>,
+    /// Whether clients may opt out.
+    pub(crate) opt_out: bool,
     pub(crate) tag_prefix: String,
     /// How many proxies before the gateway append to `X-Forwarded-For`.
     pub(crate) trusted_proxies: usize,
@@ -32,8 +51,15 @@ pub(crate) struct IdentityRules {
 /// Who speaks, and in which conversation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
-    pub(crate) conversation_id: Id,
+    pub(crate) session: Session,
+    /// The conversation that this one was begun from, where the client says so.
+    pub(crate) parent: Option<Id>,
+    /// Whether clients that name their conversation like this send everything that was said.
+    pub(crate) sends_history: bool,
+    pub(crate) consent: Consent,
     pub(crate) tenant: String,
+    /// A user by a name of his, not by an address.
+    pub(crate) named_user: Option<String>,
     pub(crate) session_id: String,
     pub(crate) session_source: String,
     /// The named user, else the client's address. An address is no part of the scope.
@@ -44,6 +70,23 @@ pub(crate) struct Identity {
     pub(crate) ip: Option<String>,
     pub(crate) trace_id: Option<String>,
     pub(crate) tags: Option<String>,
+}
+
+impl Identity {
+    /// Moves an exchange that is about the conversation, and not of it, into one of its own.
+    pub(crate) fn set_aside(&mut self) {
+        if let Session::Named(conversation) = self.session {
+            self.parent = Some(conversation);
+            self.session_id = fit(&format!("{}:task", self.session_id));
+            let named = self.named_user.as_deref();
+            self.session = Session::Named(Id::conversation(&self.tenant, named, &self.session_id));
+        }
+    }
+
+    /// Whether Open WebUI sent it, which asks for titles, tags and the like under the chat's own id.
+    pub(crate) fn is_open_webui(&self) -> bool {
+        self.session_source == names::OPEN_WEBUI
+    }
 }
 
 impl IdentityRules {
@@ -64,25 +107,48 @@ impl IdentityRules {
         };
         let tenant = known(|known| &known.tenant).unwrap_or_default();
         let named_user =
-            known(|known| &known.user_id).or_else(|| header(prefix, &self.user_header));
-        let (session_id, session_source) = if let Some(id) = known(|known| &known.conversation_id) {
-            (id, "context".to_owned())
-        } else if let Some(id) = header(prefix, &self.session_header) {
-            (id, self.session_header.clone())
-        } else {
-            (exchange_id.to_string(), "generated".to_owned())
+            known(|known| &known.user_id).or_else(|| names::user(prefix, &self.user_headers));
+        let named =
+            if let Some(id) = known(|known| &known.conversation_id).filter(|id| !id.is_empty()) {
+                Some((id, "context".to_owned()))
+            } else {
+                names::session(prefix, &self.session_headers).filter(|(id, _)| id != RESERVED)
+            };
+        let scoped = |id: &str| Id::conversation(&tenant, named_user.as_deref(), id);
+        let sends_history = matches!(&named, Some((_, source)) if names::sends_history(source));
+        let (named, parent) = split_agent(prefix, named);
+        let parent = parent.map(|id| scoped(&id));
+        let (session, session_id, session_source) = match named {
+            Some((id, source)) => (Session::Named(scoped(&id)), id, source),
+            None => {
+                let id = exchange_id.to_string();
+                // Everybody behind one address would be taken for one user.
+                let session = match named_user {
+                    Some(_) => Session::Inferred(scoped(&id)),
+                    None => Session::New(scoped(&id)),
+                };
+                (session, id, "generated".to_owned())
+            }
         };
         let ip = self
             .client_ip(prefix, exchange.peer)
             .map(|ip| ip.to_string());
         Identity {
-            conversation_id: Id::conversation(&tenant, named_user.as_deref(), &session_id),
+            session,
+            parent,
+            sends_history,
+            consent: match self.opt_out {
+                true => consent::consent(prefix),
+                false => Consent::Everything,
+            },
             tenant,
             session_id,
             session_source,
             user_id: named_user
+                .clone()
                 .or_else(|| ip.clone())
                 .unwrap_or_else(|| NOBODY.to_owned()),
+            named_user,
             token_id: known(|known| &known.token_id),
             channel_id: known(|known| &known.channel_id),
             provider: known(|known| &known.provider),
@@ -99,7 +165,7 @@ impl IdentityRules {
         let forwarded = last.and_then(|last| {
             let values: Vec<&[u8]> = prefix
                 .headers()
-                .filter(|(name, _)| *name == "x-forwarded-for")
+                .filter(|(name, _)| *name == FORWARDED)
                 .map(|(_, value)| value)
                 .collect();
             let list = values.join(&b","[..]);
@@ -113,14 +179,46 @@ impl IdentityRules {
         if self.tag_prefix.is_empty() {
             return None;
         }
+        let mut room = MAX_TAG_BYTES;
         let tags: Map<String, Value> = prefix
             .headers()
-            .filter_map(|(name, value)| {
-                let tag = name.strip_prefix(&self.tag_prefix)?;
-                Some((tag.to_owned(), escape::text(value).into()))
+            .filter(|(name, _)| {
+                let is_one_of = |names: &[String]| names.iter().any(|listed| listed == name);
+                !is_one_of(&self.session_headers) && !is_one_of(&self.user_headers)
             })
+            .filter_map(|(name, value)| Some((name.strip_prefix(&self.tag_prefix)?, value)))
+            .take(MAX_TAGS)
+            .filter(
+                |(tag, value)| match room.checked_sub(tag.len() + value.len()) {
+                    Some(left) => {
+                        room = left;
+                        true
+                    }
+                    None => false,
+                },
+            )
+            .map(|(tag, value)| (tag.to_owned(), escape::text(value).into()))
             .collect();
         (!tags.is_empty()).then(|| Value::Object(tags).to_string())
+    }
+}
+
+/// A conversation's name, and where it came from.
+type Named = Option<(String, String)>;
+
+/// The conversation of an agent within a session, and the one that it was begun from: an agent's
+/// talk with the model is its own.
+fn split_agent(prefix: Prefix<'_>, named: Named) -> (Named, Option<String>) {
+    match (named, header(prefix, names::AGENT)) {
+        (Some((session, source)), Some(agent)) if source == names::CLAUDE_CODE => {
+            let parent = match header(prefix, names::PARENT_AGENT) {
+                Some(parent) if parent != agent => fit(&format!("{session}:{parent}")),
+                _ => session.clone(),
+            };
+            let own = fit(&format!("{session}:{agent}"));
+            (Some((own, source)), Some(parent))
+        }
+        (named, _) => (named, None),
     }
 }
 

@@ -1,0 +1,100 @@
+use std::{
+    fs,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use super::*;
+use crate::store::ExchangeRows;
+
+const NOTICED_WITHIN: Duration = Duration::from_secs(20);
+
+/// The files of a database: itself and its journals.
+fn files(path: &Path) -> [std::path::PathBuf; 3] {
+    ["", "-wal", "-shm"].map(|suffix| format!("{}{suffix}", path.display()).into())
+}
+
+/// Writes one exchange after the other until the file at the path has some of them, and gives those
+/// written since then.
+async fn write_until_it_stands_there(
+    store: &SqliteStore,
+    stands_there: impl AsyncFn() -> bool,
+) -> ExchangeRows {
+    let began = Instant::now();
+    for number in 1.. {
+        assert!(began.elapsed() < NOTICED_WITHIN);
+        let rows = exchange("s", NOON + number);
+        store.write(std::slice::from_ref(&rows)).await.unwrap();
+        if stands_there().await {
+            return rows;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    unreachable!()
+}
+
+async fn last_id(store: &SqliteStore) -> Option<crate::id::Id> {
+    let page = store.messages(id_of("s"), None, 1).await.unwrap();
+    page.data.first().map(|row| row.exchange.exchange_id)
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn only_its_owner_can_read_the_file_and_its_journals() {
+    use std::os::unix::fs::PermissionsExt;
+    let database = Database::open().await;
+    let store = database.store();
+    store.write(&[exchange("s", NOON)]).await.unwrap();
+    for file in files(&database.path()) {
+        let mode = fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{}", file.display());
+    }
+
+    let shared = database.path().with_file_name("shared.db");
+    fs::write(&shared, "").unwrap();
+    fs::set_permissions(&shared, fs::Permissions::from_mode(0o640)).unwrap();
+    let location = Location::File(shared.to_str().unwrap().to_owned());
+    let store = SqliteStore::new(location, &StoreOptions::default());
+    store.write(&[exchange("s", NOON)]).await.unwrap();
+    let mode = fs::metadata(&shared).unwrap().permissions().mode();
+    assert_eq!(
+        mode & 0o777,
+        0o640,
+        "a file that stands there is left as it is"
+    );
+}
+
+#[tokio::test]
+async fn a_file_that_is_removed_while_it_is_written_is_made_again() {
+    let database = Database::open().await;
+    let store = database.store();
+    for _ in 0..2 {
+        store.write(&[exchange("s", NOON)]).await.unwrap();
+        assert_eq!(count_of(&store, "s").await % 2, 0);
+        for file in files(&database.path()) {
+            fs::remove_file(file).unwrap();
+        }
+        let path = database.path();
+        let rows = write_until_it_stands_there(&store, async || path.exists()).await;
+        assert_eq!(last_id(&store).await, Some(rows.exchange.exchange_id));
+        let another = database.store();
+        assert_eq!(last_id(&another).await, Some(rows.exchange.exchange_id));
+    }
+}
+
+#[tokio::test]
+async fn who_only_reads_sees_the_file_that_stands_there() {
+    let database = Database::open().await;
+    let store = database.store();
+    store.write(&[exchange("s", NOON)]).await.unwrap();
+    for file in files(&database.path()) {
+        fs::remove_file(file).unwrap();
+    }
+    let began = Instant::now();
+    while last_id(&store).await.is_some() {
+        assert!(began.elapsed() < NOTICED_WITHIN);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    store.write(&[exchange("s", NOON)]).await.unwrap();
+    assert_eq!(count_of(&store, "s").await, 2);
+}

@@ -1,0 +1,57 @@
+//! What the database answered while a batch is threaded.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::{
+    id::Id,
+    store::{ChainHash, Head, KnownMessage, Recall, Recalled},
+};
+
+/// What was asked, and what of it is there.
+#[derive(Debug, Default)]
+pub(crate) struct Facts {
+    asked_conversations: HashSet<Id>,
+    asked_hashes: HashSet<ChainHash>,
+    heads: HashMap<Id, Head>,
+    messages: HashMap<ChainHash, Vec<KnownMessage>>,
+}
+
+impl Facts {
+    /// Adds what was asked and answered.
+    pub(crate) fn add(&mut self, asked: Recall, recalled: Recalled) {
+        self.asked_conversations.extend(asked.conversations);
+        self.asked_hashes.extend(asked.hashes);
+        for head in recalled.heads {
+            self.heads.insert(head.conversation_id, head);
+        }
+        for message in recalled.messages {
+            let known = self.messages.entry(message.chain_hash).or_default();
+            if !known.iter().any(|other| other.id == message.id) {
+                known.push(message);
+            }
+        }
+    }
+
+    /// Where the conversation stands, once that was asked: `Some(None)` where it does not exist.
+    pub(super) fn head(&self, conversation: Id) -> Option<Option<&Head>> {
+        let asked = self.asked_conversations.contains(&conversation);
+        asked.then(|| self.heads.get(&conversation))
+    }
+
+    pub(super) fn has_asked(&self, hash: &ChainHash) -> bool {
+        self.asked_hashes.contains(hash)
+    }
+
+    /// The newest message with this hash in this conversation.
+    pub(super) fn message(&self, conversation: Id, hash: &ChainHash) -> Option<Id> {
+        let here = self.messages.get(hash)?.iter();
+        here.filter(|known| known.conversation_id == conversation)
+            .map(|known| known.id)
+            .max()
+    }
+
+    /// The newest message with this hash, wherever it stands.
+    pub(super) fn anywhere(&self, hash: &ChainHash) -> Option<&KnownMessage> {
+        self.messages.get(hash)?.iter().max_by_key(|known| known.id)
+    }
+}

@@ -1,0 +1,118 @@
+//! What a writer remembers of the messages that it stored: the parents of the turns to come.
+
+use std::{collections::HashMap, hash::Hash};
+
+use crate::{
+    id::Id,
+    store::{ChainHash, KnownMessage},
+};
+
+/// Messages remembered, twice: with what is around them some 25 MB. The last messages of as many
+/// conversations as a busy gateway has open.
+const MESSAGES: usize = 65_536;
+/// Conversations remembered, twice: some 20 MB.
+const CONVERSATIONS: usize = 65_536;
+
+/// What was stored lately. Without it every turn would have to ask the database.
+#[derive(Debug)]
+pub(super) struct Memory {
+    messages: Generations<(Id, ChainHash), Id>,
+    /// Answers of the model, in whichever conversation: what one without a name is found by.
+    answers: Generations<ChainHash, KnownMessage>,
+    heads: Generations<Id, Stand>,
+}
+
+/// Where a conversation stands, as far as this writer knows.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Stand {
+    pub(super) session_id: String,
+    pub(super) sends_history: bool,
+    pub(super) head: Option<(Id, ChainHash)>,
+    /// Where the newest exchange began, if its answer is not whole: the same may be tried again.
+    pub(super) unanswered: Option<(Option<Id>, ChainHash)>,
+}
+
+impl Memory {
+    pub(super) fn new() -> Self {
+        Self {
+            messages: Generations::new(MESSAGES),
+            answers: Generations::new(MESSAGES),
+            heads: Generations::new(CONVERSATIONS),
+        }
+    }
+
+    /// The row of the message with this hash in this conversation.
+    pub(super) fn message(&self, conversation: Id, hash: ChainHash) -> Option<Id> {
+        self.messages.get(&(conversation, hash)).copied()
+    }
+
+    pub(super) fn learn_message(&mut self, conversation: Id, hash: ChainHash, row: Id) {
+        self.messages.insert((conversation, hash), row);
+    }
+
+    pub(super) fn answer(&self, hash: ChainHash) -> Option<&KnownMessage> {
+        self.answers.get(&hash)
+    }
+
+    pub(super) fn learn_answer(&mut self, answer: KnownMessage) {
+        self.answers.insert(answer.chain_hash, answer);
+    }
+
+    pub(super) fn stand(&self, conversation: Id) -> Option<&Stand> {
+        self.heads.get(&conversation)
+    }
+
+    pub(super) fn learn_stand(&mut self, conversation: Id, stand: Stand) {
+        self.heads.insert(conversation, stand);
+    }
+}
+
+/// A map that forgets what was not written for long: when the young half is full, it becomes the
+/// old one, and the old one goes.
+#[derive(Debug)]
+struct Generations<K, V> {
+    young: HashMap<K, V>,
+    old: HashMap<K, V>,
+    capacity: usize,
+}
+
+impl<K: Eq + Hash, V> Generations<K, V> {
+    fn new(capacity: usize) -> Self {
+        Self {
+            young: HashMap::new(),
+            old: HashMap::new(),
+            capacity,
+        }
+    }
+
+    fn get(&self, key: &K) -> Option<&V> {
+        self.young.get(key).or_else(|| self.old.get(key))
+    }
+
+    fn insert(&mut self, key: K, value: V) {
+        if self.young.len() >= self.capacity {
+            self.old = std::mem::take(&mut self.young);
+        }
+        self.young.insert(key, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_newest_is_remembered_and_the_oldest_forgotten() {
+        let mut map = Generations::new(10);
+        for number in 0..100 {
+            map.insert(number, number);
+            assert!(map.young.len() + map.old.len() <= 20);
+            for recent in 0..number.min(10) {
+                assert_eq!(map.get(&(number - recent)), Some(&(number - recent)));
+            }
+        }
+        assert_eq!(map.get(&50), None);
+        map.insert(99, 7);
+        assert_eq!(map.get(&99), Some(&7));
+    }
+}

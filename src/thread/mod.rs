@@ -1,0 +1,26 @@
+//! Which messages of a request are new, and what they follow.
+//!
+//! A client sends everything that was said with every request, or only what is new, or something in
+//! between that it edited, compacted or tried again. Every message gets a hash of itself and all
+//! before it, so that the longest beginning which is stored already is found by its last message;
+//! only what follows is stored, under that one.
+
+#[cfg(feature = "api")]
+mod append;
+#[cfg(feature = "api")]
+pub(crate) mod branch;
+mod canon;
+mod facts;
+mod memory;
+mod threader;
+
+#[cfg(feature = "api")]
+pub(crate) use self::append::{Appended, append};
+pub(crate) use self::{
+    canon::{digest, prompt as prompt_hash, scope},
+    facts::Facts,
+    threader::{Asked, Placing, Session, Thread, Threader},
+};
+
+/// What keys all hashes of a database.
+pub(crate) type Key = [u8; 32];

@@ -1,0 +1,200 @@
+//! A batch of exchanges, each put into its place: the database is asked once for all of them.
+
+#[cfg(all(test, feature = "api"))]
+mod tests;
+
+use std::{
+    collections::HashSet,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use super::{Workshop, batch::Batch, hear::Heard, job::caught, rows};
+use crate::{
+    id::Id,
+    store::{ChainHash, ExchangeRows, Recall, Store, StoreError, UnixMillis},
+    thread::{Asked, Facts, Placing, Session, Threader, digest, prompt_hash, scope},
+};
+
+/// How far back a conversation is looked for what it holds, in milliseconds: 30 days.
+const LOOKED_FOR_MS: UnixMillis = 30 * 86_400_000;
+
+/// What became of a batch.
+#[derive(Debug, Default)]
+pub(crate) struct Threaded {
+    /// Rows, frozen from now on.
+    pub(crate) rows: Batch<ExchangeRows>,
+    /// Exchanges that are to be looked at again in a while.
+    pub(crate) held: Batch<Heard>,
+    /// What has to keep its order with those that are held.
+    pub(crate) behind: HashSet<Order>,
+    /// Exchanges whose place could not be found out, since the store did not answer.
+    pub(crate) left: Batch<Heard>,
+    /// Why.
+    pub(crate) error: Option<StoreError>,
+}
+
+/// Puts every exchange of the batch into its place, in order. What has to keep its order with one
+/// that is held is held too.
+pub(crate) async fn thread(
+    workshop: &Workshop,
+    store: &dyn Store,
+    threader: &mut Threader,
+    batch: Batch<Heard>,
+    held: HashSet<Order>,
+) -> Threaded {
+    let mut threaded = Threaded::default();
+    let mut facts = Facts::default();
+    let mut asking: Vec<Asking> = batch
+        .into_numbered()
+        .filter_map(|(number, heard)| Asking::new(workshop, threader, number, heard))
+        .collect();
+    threaded.behind = held;
+    loop {
+        let mut pass = Pass::default();
+        for asking in asking {
+            pass.place(workshop, threader, &facts, asking, &mut threaded);
+        }
+        asking = pass.unknown;
+        if asking.is_empty() {
+            return threaded;
+        }
+        match caught(|| store.recall(&pass.recall)).await {
+            Ok(recalled) => facts.add(pass.recall, recalled),
+            Err(error) => {
+                for Asking { number, heard, .. } in asking {
+                    threaded.left.push(number, heard);
+                }
+                threaded.error = Some(error);
+                return threaded;
+            }
+        }
+    }
+}
+
+/// Exchanges that have to keep their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Order {
+    Conversation(Id),
+    /// Which conversation of this user's each belongs to is not known yet.
+    User(ChainHash),
+}
+
+/// An exchange that looks for its place.
+struct Asking {
+    number: u64,
+    heard: Heard,
+    asked: Asked,
+}
+
+impl Asking {
+    /// `None` where that panics; then it is counted.
+    fn new(workshop: &Workshop, threader: &Threader, number: u64, heard: Heard) -> Option<Self> {
+        let asked = guarded(workshop, || ask(threader, &heard))?;
+        Some(Self {
+            number,
+            heard,
+            asked,
+        })
+    }
+
+    fn order(&self) -> Order {
+        match self.asked.session {
+            Session::Inferred(_) => Order::User(self.asked.scope),
+            session => Order::Conversation(session.id()),
+        }
+    }
+}
+
+/// One pass over a batch.
+#[derive(Default)]
+struct Pass {
+    recall: Recall,
+    unknown: Vec<Asking>,
+    behind_unknown: HashSet<Order>,
+}
+
+impl Pass {
+    fn place(
+        &mut self,
+        workshop: &Workshop,
+        threader: &mut Threader,
+        facts: &Facts,
+        mut asking: Asking,
+        threaded: &mut Threaded,
+    ) {
+        let order = asking.order();
+        let placing = threader.place(&asking.asked, facts, &mut self.recall);
+        self.look_back_from(asking.asked.at);
+        let is_later = matches!(placing, Placing::Later);
+        asking.heard.is_second_look |= is_later;
+        if is_later || threaded.behind.contains(&order) {
+            threaded.behind.insert(order);
+            threaded.held.push(asking.number, asking.heard);
+            return;
+        }
+        let thread = match placing {
+            Placing::Placed(thread) if !self.behind_unknown.contains(&order) => thread,
+            _ => {
+                self.behind_unknown.insert(order);
+                self.unknown.push(asking);
+                return;
+            }
+        };
+        let Asking {
+            number,
+            heard,
+            asked,
+        } = asking;
+        let rows = guarded(workshop, || rows::make(heard, &asked, &thread, threader));
+        if let Some(rows) = rows {
+            threaded.rows.push(number, rows);
+        }
+    }
+
+    fn look_back_from(&mut self, at: UnixMillis) {
+        let since = at.saturating_sub(LOOKED_FOR_MS);
+        self.recall.since = match self.recall.since {
+            0 => since,
+            earlier => earlier.min(since),
+        };
+    }
+}
+
+/// What comes of this, or nothing where it panics: the writer goes on, and the exchange is counted.
+fn guarded<T>(workshop: &Workshop, work: impl FnOnce() -> T) -> Option<T> {
+    let result = catch_unwind(AssertUnwindSafe(work));
+    if result.is_err() {
+        workshop.channel.counters.rejected.add(1);
+        tracing::error!("an exchange was lost: making its rows panicked");
+    }
+    result.ok()
+}
+
+pub(super) fn ask(threader: &Threader, heard: &Heard) -> Asked {
+    let Heard {
+        id,
+        identity,
+        prompt,
+        is_second_look,
+        ..
+    } = heard;
+    let key = threader.key();
+    let messages = prompt.messages.iter();
+    let is_instructed = !prompt.instructions.is_empty() || prompt.tools.is_some();
+    Asked {
+        scope: scope(
+            key,
+            &identity.tenant,
+            identity.named_user.as_deref(),
+            identity.session.id(),
+        ),
+        session: identity.session,
+        sends_history: identity.sends_history,
+        digests: messages.map(|message| digest(key, message)).collect(),
+        answers: prompt.answers().collect(),
+        prompt: is_instructed
+            .then(|| prompt_hash(key, &prompt.instructions, prompt.tools.as_deref())),
+        at: id.unix_ms(),
+        is_second_look: *is_second_look,
+    }
+}

@@ -1,0 +1,174 @@
+//! Any sequence of what clients do, through one gateway or two.
+
+use proptest::prelude::*;
+
+use super::*;
+
+/// What a client that sends everything does.
+#[derive(Clone, Debug)]
+enum Step {
+    Send(u8),
+    FailAndRetry(u8),
+    /// Changes what the user said in one of the turns, and goes on from there.
+    Edit(usize, u8),
+    Regenerate,
+    /// Replaces all but the last turn by a summary.
+    Compact,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        4 => (0u8..3).prop_map(Step::Send),
+        1 => (0u8..3).prop_map(Step::FailAndRetry),
+        2 => (any::<usize>(), 0u8..3).prop_map(|(turn, text)| Step::Edit(turn, text)),
+        2 => Just(Step::Regenerate),
+        1 => Just(Step::Compact),
+    ];
+    prop::collection::vec(step, 1..25)
+}
+
+fn run(test: impl Future<Output = ()>) {
+    let mut runtime = tokio::runtime::Builder::new_current_thread();
+    runtime.build().unwrap().block_on(test);
+}
+
+/// No message of a user stands twice at one place.
+fn assert_no_doubles(shelf: &Shelf) {
+    let mut seen = HashSet::new();
+    for row in shelf.stored() {
+        if row.message.role == Role::User {
+            let place = (row.exchange.conversation_id, row.message.chain_hash);
+            assert!(seen.insert(place), "{row:?}");
+        }
+    }
+}
+
+async fn everything_is_sent(steps: Vec<Step>, gateways: usize) {
+    let shelf = Shelf::default();
+    let mut talk = Talk::named("s");
+    let mut gateways: Vec<Gateway> = (0..gateways).map(|_| Gateway::new()).collect();
+    let mut history = vec![user("first"), assistant("answer"), user("second")];
+    let mut answers = 0;
+    for (number, step) in [Step::Send(0)].into_iter().chain(steps).enumerate() {
+        let turns = history.len() / 2;
+        match step {
+            Step::Send(text) | Step::FailAndRetry(text) if number > 0 => {
+                history.push(user(&format!("say {text}")));
+            }
+            Step::Edit(turn, text) => {
+                history.truncate(turn % turns * 2);
+                history.push(user(&format!("say {text}")));
+            }
+            Step::Regenerate => drop(history.pop()),
+            Step::Compact => {
+                let last = history.split_off(history.len() - 2);
+                let summary = format!("summary of {} messages", history.len());
+                history = [vec![user(&summary), assistant("I see")], last].concat();
+                history.push(user("go on"));
+            }
+            Step::Send(_) | Step::FailAndRetry(_) => {}
+        }
+        let which = number % gateways.len();
+        if let Step::FailAndRetry(_) = step {
+            let failing = talk.exchange(history.clone(), Answer::Failed);
+            gateways[which].record(&shelf, vec![failing]).await;
+        }
+        answers += 1;
+        // Now and then the model says the same again.
+        let answer = format!("answer {}", answers % 7);
+        let exchange = talk.exchange(history.clone(), Answer::Given(&[&answer]));
+        gateways[which].record(&shelf, vec![exchange]).await;
+        history.push(assistant(&answer));
+        let read = branch_of(&shelf, talk.conversation(), 1 + number % 5).await;
+        assert_eq!(read, told(&history));
+    }
+    if gateways.len() == 1 {
+        assert_no_doubles(&shelf);
+    }
+}
+
+async fn only_the_newest_is_sent(steps: Vec<(u8, bool)>, gateways: usize) {
+    let shelf = Shelf::default();
+    let mut talk = Talk::named("s");
+    let mut gateways: Vec<Gateway> = (0..gateways).map(|_| Gateway::new()).collect();
+    let mut said = Vec::new();
+    for (number, (text, fails)) in steps.into_iter().enumerate() {
+        let text = format!("say {text}");
+        let which = number % gateways.len();
+        if fails {
+            let failing = talk.exchange(vec![user(&text)], Answer::Failed);
+            gateways[which].record(&shelf, vec![failing]).await;
+        }
+        let exchange = talk.exchange(vec![user(&text)], Answer::Given(&["ok"]));
+        gateways[which].record(&shelf, vec![exchange]).await;
+        said.extend([user(&text), assistant("ok")]);
+        assert_eq!(branch_of(&shelf, talk.conversation(), 4).await, told(&said));
+    }
+    assert_eq!(shelf.stored().len(), said.len());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn the_branch_is_what_a_client_that_sends_everything_said_last(steps in steps()) {
+        run(everything_is_sent(steps, 1));
+    }
+
+    #[test]
+    fn the_same_through_two_gateways(steps in steps()) {
+        run(everything_is_sent(steps, 2));
+    }
+
+    #[test]
+    fn the_branch_is_all_that_a_client_that_sends_its_newest_said(
+        steps in prop::collection::vec((0u8..2, any::<bool>()), 1..25),
+        gateways in 1usize..3,
+    ) {
+        run(only_the_newest_is_sent(steps, gateways));
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_is_still_on_its_way_is_waited_for() {
+    let shelf = Shelf::default();
+    let mut talk = Talk::unnamed();
+    let (mut one, mut other) = (Gateway::new(), Gateway::new());
+    let first = talk.exchange(vec![user("a")], Answer::Given(&["1"]));
+    let late = one.thread(&shelf, vec![first]).await;
+    let said = vec![user("a"), assistant("1"), user("b")];
+    let second = talk.exchange(said.clone(), Answer::Given(&["2"]));
+    let third = talk.exchange(vec![user("else")], Answer::Given(&["3"]));
+    let mut batch = Batch::default();
+    batch.push(1, second);
+    batch.push(2, third);
+    let Gateway {
+        workshop, threader, ..
+    } = &mut other;
+    let threaded = thread(workshop, &shelf, threader, batch, HashSet::new()).await;
+    // The second is held, and the third keeps its order with it.
+    assert_eq!(threaded.held.values().len(), 2);
+    assert!(threaded.rows.is_empty());
+    shelf.write(&late).await.unwrap();
+    let again = thread(workshop, &shelf, threader, threaded.held, HashSet::new()).await;
+    let rows: Vec<ExchangeRows> = again.rows.into_numbered().map(|(_, rows)| rows).collect();
+    assert_eq!(rows[0].conversation.id, late[0].conversation.id);
+    assert_eq!(rows[0].messages.len(), 2);
+    assert_ne!(rows[1].conversation.id, late[0].conversation.id);
+}
+
+#[tokio::test]
+async fn a_prefix_that_two_gateways_imported_reads_once() {
+    let shelf = Shelf::default();
+    let mut talk = Talk::named("s");
+    let said = vec![user("a"), assistant("1"), user("b")];
+    let mut rows = Vec::new();
+    for answer in ["2", "3"] {
+        let exchange = talk.exchange(said.clone(), Answer::Given(&[answer]));
+        rows.extend(Gateway::new().thread(&shelf, vec![exchange]).await);
+    }
+    shelf.write(&rows).await.unwrap();
+    assert_eq!(shelf.stored().len(), 8);
+    let read = branch_of(&shelf, talk.conversation(), 10).await;
+    assert_eq!(read, told(&[said, vec![assistant("3")]].concat()));
+}
