@@ -31,6 +31,7 @@ pub(super) async fn change(connection: &mut AsyncMysqlConnection, wanted: Mode) 
     if Layout::read(connection).await?.mode == wanted {
         return Ok(());
     }
+    tidy(connection).await?;
     begin(connection, wanted).await?;
     let moved = match copy(connection, wanted).await {
         Ok(()) => switch(connection, wanted).await,
@@ -45,7 +46,7 @@ pub(super) async fn change(connection: &mut AsyncMysqlConnection, wanted: Mode) 
     match (moved, asked(connection, tidied).await) {
         (Ok(()), Err(fault)) => {
             let error = fault.into_store_error();
-            tracing::warn!(%error, "the tables that rows were moved from are dropped later");
+            tracing::warn!(%error, "tables that rows were moved from could not be dropped yet");
             Ok(())
         }
         (moved, _) => moved,
@@ -66,11 +67,7 @@ pub(super) async fn begin(connection: &mut AsyncMysqlConnection, wanted: Mode) -
 
 async fn begin_alone(connection: &mut AsyncMysqlConnection, wanted: Mode) -> Answer<()> {
     for prefix in [MESSAGES, ERRORS] {
-        let is_taken = match wanted {
-            Mode::Daily => !days::existing(connection, prefix).await?.is_empty(),
-            Mode::Single => days::exists(connection, prefix).await?,
-        };
-        if is_taken {
+        if is_taken(connection, wanted, prefix).await? {
             return Err(Fault::Away(
                 "tables that are not the recorder's are in the way".to_owned(),
             ));
@@ -84,9 +81,35 @@ async fn begin_alone(connection: &mut AsyncMysqlConnection, wanted: Mode) -> Ans
     Ok(())
 }
 
+/// Whether there are tables that nobody would read any more, or that would be written over.
+async fn is_taken(
+    connection: &mut AsyncMysqlConnection,
+    wanted: Mode,
+    prefix: &str,
+) -> Answer<bool> {
+    let of_days = days::existing(connection, prefix).await?;
+    if wanted == Mode::Daily {
+        return Ok(!of_days.is_empty());
+    }
+    let known = days::between(connection, Day::MIN, Day::MAX).await?;
+    for day in of_days.into_iter().filter(|day| !known.contains(day)) {
+        if measure(connection, day.table_name(prefix), None)
+            .await?
+            .rows
+            > 0
+        {
+            return Ok(true);
+        }
+    }
+    Ok(
+        days::exists(connection, prefix).await?
+            || days::exists(connection, &copied(prefix)).await?,
+    )
+}
+
 /// The single table's name, until it is whole and the view gives its own up.
 fn copied(prefix: &str) -> String {
-    format!("{prefix}_copied")
+    format!("recording_copied_{prefix}")
 }
 
 /// Makes and fills the tables of this mode.
@@ -158,29 +181,21 @@ pub(super) async fn tidy(connection: &mut AsyncMysqlConnection) -> Answer<()> {
     if layout.unfinished.is_none() {
         return Ok(());
     }
+    let mut tables = Vec::new();
     for prefix in [MESSAGES, ERRORS] {
-        drop_table(connection, &copied(prefix)).await?;
-        match layout.mode {
-            Mode::Daily if days::exists(connection, prefix).await? => {
-                drop_table(connection, prefix).await?;
-            }
-            Mode::Daily => {}
-            Mode::Single => {
-                for day in days::existing(connection, prefix).await? {
-                    drop_table(connection, &day.table_name(prefix)).await?;
-                }
-            }
+        tables.push(copied(prefix));
+        if layout.mode == Mode::Single {
+            let days = days::existing(connection, prefix).await?;
+            tables.extend(days.iter().map(|day| day.table_name(prefix)));
+        } else if days::exists(connection, prefix).await? {
+            tables.push(prefix.to_owned());
         }
     }
+    days::drop_tables(connection, &tables).await?;
     Lock::Tables.take(connection, PATIENCE).await?;
     views::replace(connection, layout.mode, Day::MIN).await;
     let forgotten = layout::unset(connection, NOTE).await;
     let forgotten = asked(connection, forgotten).await;
     Lock::Tables.release(connection).await?;
     forgotten
-}
-
-async fn drop_table(connection: &mut AsyncMysqlConnection, table: &str) -> Answer<()> {
-    let sql = format!("DROP TABLE IF EXISTS {table}");
-    Ok(connection.batch_execute(&sql).await?)
 }
