@@ -97,22 +97,23 @@ pub(super) async fn show_right_to_drop(connection: &mut AsyncMysqlConnection) ->
     Ok(connection.batch_execute(nothing).await?)
 }
 
-/// Drops these tables, where they are there.
+/// Drops these tables, where they are there, up to the first that somebody else keeps.
 pub(super) async fn drop_tables(
     connection: &mut AsyncMysqlConnection,
     tables: &[String],
 ) -> Answer<()> {
     hurry(connection, DROP_PATIENCE_SECONDS).await?;
+    let dropped = drop_each(connection, tables).await;
+    let dropped = asked(connection, dropped).await;
+    dropped.and(relax(connection).await)
+}
+
+async fn drop_each(connection: &mut AsyncMysqlConnection, tables: &[String]) -> Answer<()> {
     for table in tables {
         let sql = format!("DROP TABLE IF EXISTS {table}");
-        let dropped = connection.batch_execute(&sql).await.map_err(Into::into);
-        let dropped = asked(connection, dropped).await;
-        if dropped.is_err() {
-            relax(connection).await?;
-            return dropped;
-        }
+        connection.batch_execute(&sql).await?;
     }
-    relax(connection).await
+    Ok(())
 }
 
 /// Notes that a day may have rows.

@@ -49,7 +49,7 @@ impl Mode {
 pub(super) enum Unfinished {
     /// Rows were being copied to the other mode's tables. Nobody may write.
     Copying,
-    /// The mode has changed, and the other mode's tables are still there.
+    /// No rows are being copied, and some of the other mode's tables may still be there.
     Dropping,
 }
 

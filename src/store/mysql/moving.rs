@@ -8,8 +8,9 @@
 //! 3. The mode changes, in one transaction with the note, which now says that tables are dropped.
 //! 4. The old mode's tables are dropped, and then the note.
 //!
-//! Whoever finds a note and nobody who works at it drops the tables of the mode that is not the
-//! database's: before the third step everything is as it was, after it everything is moved.
+//! Whoever finds a note and nobody who works at it notes that tables are dropped, and drops those of
+//! the mode that is not the database's: before the third step everything is as it was, after it
+//! everything is moved.
 
 use diesel_async::{AsyncMysqlConnection, SimpleAsyncConnection};
 
@@ -17,7 +18,7 @@ use super::{
     chunks::{self, Rows},
     days,
     error::{Answer, Fault, asked},
-    layout::{self, Layout, Mode},
+    layout::{self, Layout, Mode, Unfinished},
     lock::{Lock, PATIENCE},
     partitions::measure,
     views,
@@ -74,37 +75,38 @@ async fn begin_alone(connection: &mut AsyncMysqlConnection, wanted: Mode) -> Ans
         }
     }
     days::show_right_to_drop(connection).await?;
+    note(connection, "copying").await
+}
+
+async fn note(connection: &mut AsyncMysqlConnection, phase: &str) -> Answer<()> {
     connection.batch_execute("START TRANSACTION").await?;
     Layout::lock(connection).await?;
-    layout::set(connection, NOTE, "copying").await?;
+    layout::set(connection, NOTE, phase).await?;
     connection.batch_execute("COMMIT").await?;
     Ok(())
 }
 
-/// Whether there are tables that nobody would read any more, or that would be written over.
+/// Whether there are tables that would be written over, or dropped with rows that were not moved.
 async fn is_taken(
     connection: &mut AsyncMysqlConnection,
     wanted: Mode,
     prefix: &str,
 ) -> Answer<bool> {
     let of_days = days::existing(connection, prefix).await?;
-    if wanted == Mode::Daily {
-        return Ok(!of_days.is_empty());
+    if days::exists(connection, &copied(prefix)).await?
+        || (wanted == Mode::Daily && !of_days.is_empty())
+        || (wanted == Mode::Single && days::exists(connection, prefix).await?)
+    {
+        return Ok(true);
     }
     let known = days::between(connection, Day::MIN, Day::MAX).await?;
     for day in of_days.into_iter().filter(|day| !known.contains(day)) {
-        if measure(connection, day.table_name(prefix), None)
-            .await?
-            .rows
-            > 0
-        {
+        let table = measure(connection, day.table_name(prefix), None).await?;
+        if table.rows > 0 {
             return Ok(true);
         }
     }
-    Ok(
-        days::exists(connection, prefix).await?
-            || days::exists(connection, &copied(prefix)).await?,
-    )
+    Ok(false)
 }
 
 /// The single table's name, until it is whole and the view gives its own up.
@@ -180,6 +182,10 @@ pub(super) async fn tidy(connection: &mut AsyncMysqlConnection) -> Answer<()> {
     let layout = Layout::read(connection).await?;
     if layout.unfinished.is_none() {
         return Ok(());
+    }
+    if layout.unfinished == Some(Unfinished::Copying) {
+        // Whoever writes need not wait until they can be dropped.
+        note(connection, "dropping").await?;
     }
     let mut tables = Vec::new();
     for prefix in [MESSAGES, ERRORS] {

@@ -32,7 +32,7 @@ pub(super) async fn try_take(
         Err(fault) => match Layout::read(connection).await {
             Ok(layout) if layout.unfinished == Some(Unfinished::Dropping) => {
                 let error = fault.into_store_error();
-                tracing::warn!(%error, "tables that rows were moved from could not be dropped yet");
+                tracing::warn!(%error, "tables that nobody reads any more could not be dropped yet");
                 Ok(true)
             }
             _ => end(connection, Err(fault)).await,

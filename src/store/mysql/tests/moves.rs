@@ -189,6 +189,7 @@ async fn tables_of_somebody_else_stop_a_change_and_stay() {
         (true, "recording_copied_conversation_histories"),
         (true, "conversation_histories"),
         (false, "conversation_histories_1999_12_31"),
+        (false, "recording_copied_conversation_histories"),
     ] {
         let database = Database::new().await;
         database.store_in(daily).prepare(NOON).await.unwrap();
@@ -213,10 +214,7 @@ async fn a_table_that_cannot_be_dropped_yet_keeps_nobody_from_writing() {
     let database = Database::new().await;
     let store = database.store();
     store.write(&[exchange("s", NOON)]).await.unwrap();
-    let mut reader = Conn::from_url(database.dsn()).await.unwrap();
-    reader.query_drop("START TRANSACTION").await.unwrap();
-    let read = "SELECT * FROM conversation_histories_2025_01_15 LIMIT 1";
-    reader.query_drop(read).await.unwrap();
+    let reader = read_on(&database, "conversation_histories_2025_01_15").await;
     store.set_daily_partition(false).await.unwrap();
     let other = database.store();
     for days in [0, 9] {
@@ -226,8 +224,45 @@ async fn a_table_that_cannot_be_dropped_yet_keeps_nobody_from_writing() {
     assert_eq!(count_of(&other, "s").await, 6);
     let error = other.set_daily_partition(true).await.unwrap_err();
     assert!(error.is_transient(), "{error}");
-    reader.query_drop("COMMIT").await.unwrap();
+    reader.disconnect().await.unwrap();
     other.maintain(NOON).await.unwrap();
     assert_tidy(&database, false).await;
     assert_eq!(count_of(&store, "s").await, 6);
+}
+
+#[tokio::test]
+async fn a_copy_that_was_cut_off_and_cannot_be_dropped_yet_keeps_nobody_from_writing() {
+    for (daily, copy) in [
+        (true, "recording_copied_conversation_histories"),
+        (false, "conversation_histories_2025_01_15"),
+    ] {
+        let database = Database::new().await;
+        let store = database.store_in(daily);
+        store.write(&[exchange("s", NOON)]).await.unwrap();
+        let wanted = if daily { Mode::Single } else { Mode::Daily };
+        store
+            .change(move |session| Box::pin(until(session, wanted, CopiedInPart)))
+            .await
+            .unwrap();
+        let reader = read_on(&database, copy).await;
+        let other = database.store();
+        for days in [0, 9] {
+            let rows = exchange("s", NOON + days * DAY);
+            other.write(&[rows]).await.unwrap();
+        }
+        assert_eq!(count_of(&other, "s").await, 6);
+        reader.disconnect().await.unwrap();
+        other.maintain(NOON).await.unwrap();
+        assert_tidy(&database, daily).await;
+        assert_eq!(count_of(&store, "s").await, 6);
+    }
+}
+
+/// Somebody whose transaction has read this table and does not end.
+async fn read_on(database: &Database, table: &str) -> Conn {
+    let mut reader = Conn::from_url(database.dsn()).await.unwrap();
+    reader.query_drop("START TRANSACTION").await.unwrap();
+    let read = format!("SELECT * FROM {table} LIMIT 1");
+    reader.query_drop(read).await.unwrap();
+    reader
 }
