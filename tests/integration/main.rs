@@ -18,4 +18,6 @@ mod shutdown;
 mod stacks;
 mod support;
 mod transparency;
+#[cfg(all(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+mod turns;
 mod ways_in;
