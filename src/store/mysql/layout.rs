@@ -60,7 +60,7 @@ pub(super) struct Layout {
     pub(super) unfinished: Option<Unfinished>,
     /// How often the mode has changed.
     moves: i64,
-    /// How often conversations were removed. Whoever remembers some must forget them with each.
+    /// How often rows or conversations were removed. Whoever remembers some must forget them with each.
     pub(super) removals: i64,
 }
 

@@ -137,6 +137,7 @@ async fn forget_days(connection: &mut AsyncMysqlConnection, mode: Mode, end: Day
         .execute(connection)
         .await?;
     layout::set(connection, NOTE, &end.to_string()).await?;
+    layout::count(connection, "removals").await?;
     connection.batch_execute("COMMIT").await?;
     Ok(())
 }
@@ -193,6 +194,10 @@ async fn sweep(
     // One that went on before it could be removed still counts what was dropped.
     counts::recount(connection, mode, end, Day::MIN).await?;
     dropped?;
+    connection.batch_execute("START TRANSACTION").await?;
+    Layout::lock(connection).await?;
     layout::unset(connection, NOTE).await?;
+    layout::count(connection, "removals").await?;
+    connection.batch_execute("COMMIT").await?;
     Ok(deleted)
 }
