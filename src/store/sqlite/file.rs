@@ -49,6 +49,11 @@ impl DatabaseFile {
         }
     }
 
+    /// Whether something stands at the path.
+    pub(super) fn is_there(&self) -> bool {
+        self.path.as_ref().is_some_and(|path| path.exists())
+    }
+
     /// What stands at the path now; `None` where nothing does, or where that cannot be told.
     ///
     /// # Errors
