@@ -28,7 +28,7 @@ pub struct Recalled {
     pub heads: Vec<Head>,
     /// The messages with one of the hashes, newest day first; several may have the same one.
     pub messages: Vec<KnownMessage>,
-    /// The responses with one of the hashes, in any order.
+    /// The responses with one of the hashes whose answers still stand there, in any order.
     pub responses: Vec<KnownResponse>,
 }
 
@@ -64,8 +64,6 @@ pub struct KnownMessage {
 pub struct KnownResponse {
     /// A keyed hash of that id and of whoever was answered.
     pub hash: ChainHash,
-    /// The conversation that it stands in.
-    pub conversation_id: Id,
-    /// The row of the answer.
-    pub message_id: Id,
+    /// The answer.
+    pub message: KnownMessage,
 }

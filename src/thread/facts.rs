@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::{
     id::Id,
-    store::{ChainHash, Head, KnownMessage, Recall, Recalled},
+    store::{ChainHash, Head, KnownMessage, KnownResponse, Recall, Recalled},
 };
 
 /// What was asked, and what of it is there.
@@ -25,17 +25,18 @@ impl Facts {
         for head in recalled.heads {
             self.heads.insert(head.conversation_id, head);
         }
+        for response in asked.responses {
+            self.responses.insert(response, None);
+        }
+        for KnownResponse { hash, message } in recalled.responses {
+            self.responses.insert(hash, Some(message));
+        }
         for message in recalled.messages {
             let known = self.messages.entry(message.chain_hash).or_default();
             if !known.iter().any(|other| other.id == message.id) {
                 known.push(message);
             }
         }
-    }
-
-    /// Adds the answer that a response was, once that was looked up.
-    pub(crate) fn add_response(&mut self, response: ChainHash, answer: Option<KnownMessage>) {
-        self.responses.insert(response, answer);
     }
 
     /// The answer that this response was, once that was asked: `Some(None)` where it is not stored.

@@ -4,7 +4,7 @@ use std::{collections::HashMap, hash::Hash};
 
 use crate::{
     id::Id,
-    store::{ChainHash, KnownMessage},
+    store::{ChainHash, KnownMessage, KnownResponse},
 };
 
 /// Messages remembered, twice: with what is around them some 25 MB, and as much again where all of
@@ -66,8 +66,9 @@ impl Memory {
         self.responses.get(&hash)
     }
 
-    pub(super) fn learn_response(&mut self, hash: ChainHash, answer: KnownMessage) {
-        self.responses.insert(hash, answer);
+    pub(super) fn learn_response(&mut self, response: &KnownResponse) {
+        let KnownResponse { hash, message } = *response;
+        self.responses.insert(hash, message);
     }
 
     pub(super) fn stand(&self, conversation: Id) -> Option<&Stand> {

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     id::Id,
-    store::{ChainHash, KnownMessage, Recall, UnixMillis},
+    store::{ChainHash, KnownMessage, KnownResponse, Recall, UnixMillis},
 };
 
 /// What an exchange says of its place.
@@ -132,8 +132,8 @@ impl Threader {
     }
 
     /// Remembers which answer a response was.
-    pub(crate) fn learn_response(&mut self, response: ChainHash, answer: KnownMessage) {
-        self.memory.learn_response(response, answer);
+    pub(crate) fn learn_response(&mut self, response: &KnownResponse) {
+        self.memory.learn_response(response);
     }
 
     /// Remembers where the conversation stands after an exchange.

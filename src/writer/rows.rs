@@ -79,21 +79,19 @@ pub(super) fn make(
         };
         threader.learn(known, row.role == Role::Assistant);
     }
-    let response = response_id.zip(head).map(|(id, (message_id, chain_hash))| {
-        let hash = response_hash(threader.key(), &asked.scope, &id);
-        let conversation_id = thread.conversation;
-        let answer = KnownMessage {
-            conversation_id,
-            id: message_id,
-            chain_hash,
-        };
-        threader.learn_response(hash, answer);
-        KnownResponse {
-            hash,
-            conversation_id,
-            message_id,
-        }
-    });
+    let response = response_id
+        .zip(head)
+        .map(|(response_id, (id, chain_hash))| KnownResponse {
+            hash: response_hash(threader.key(), &asked.scope, &response_id),
+            message: KnownMessage {
+                conversation_id: thread.conversation,
+                id,
+                chain_hash,
+            },
+        });
+    if let Some(response) = &response {
+        threader.learn_response(response);
+    }
     let complete = columns.outcome == Outcome::Complete;
     threader.learn_head(thread, &conversation.session_id, head, complete);
     ExchangeRows {

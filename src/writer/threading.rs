@@ -11,9 +11,7 @@ use std::{
 use super::{Workshop, batch::Batch, hear::Heard, job::caught, rows};
 use crate::{
     id::Id,
-    store::{
-        ChainHash, ExchangeRows, KnownMessage, KnownResponse, Recall, Store, StoreError, UnixMillis,
-    },
+    store::{ChainHash, ExchangeRows, Recall, Store, StoreError, UnixMillis},
     thread::{
         Asked, Facts, Placing, Session, Threader, digests, prompt_hash, response_hash, scope,
     },
@@ -62,8 +60,8 @@ pub(crate) async fn thread(
         if asking.is_empty() {
             return threaded;
         }
-        match recall(store, pass.recall, &mut facts).await {
-            Ok(()) => {}
+        match caught(|| store.recall(&pass.recall)).await {
+            Ok(recalled) => facts.add(pass.recall, recalled),
             Err(error) => {
                 for Asking { number, heard, .. } in asking {
                     threaded.left.push(number, heard);
@@ -73,43 +71,6 @@ pub(crate) async fn thread(
             }
         }
     }
-}
-
-/// Asks the store, and adds what it answers to the facts.
-async fn recall(store: &dyn Store, wanted: Recall, facts: &mut Facts) -> Result<(), StoreError> {
-    let recalled = caught(|| store.recall(&wanted)).await?;
-    for hash in &wanted.responses {
-        let found = recalled.responses.iter().find(|found| found.hash == *hash);
-        let answer = match found {
-            Some(response) => answer(store, response).await?,
-            None => None,
-        };
-        facts.add_response(*hash, answer);
-    }
-    facts.add(wanted, recalled);
-    Ok(())
-}
-
-/// The message that this response was, where it still stands there.
-async fn answer(
-    store: &dyn Store,
-    response: &KnownResponse,
-) -> Result<Option<KnownMessage>, StoreError> {
-    let KnownResponse {
-        hash: _,
-        conversation_id,
-        message_id,
-    } = *response;
-    let page = caught(|| store.messages(conversation_id, Some(message_id.next()), 1)).await?;
-    let row = page.data.into_iter().next();
-    let row = row.filter(|row| row.message.id == message_id);
-    Ok(row.and_then(|row| {
-        Some(KnownMessage {
-            conversation_id,
-            id: message_id,
-            chain_hash: row.message.chain_hash?,
-        })
-    }))
 }
 
 /// Exchanges that have to keep their order.

@@ -14,6 +14,7 @@ use super::{
     error::Answer,
     layout::Mode,
     read::unless_dropped,
+    responses::responses,
     session::Session,
     statement::{LONGEST_LIST, Statement, Value, filled, marks},
 };
@@ -36,7 +37,7 @@ pub(super) async fn recall(session: &mut Session, mode: Mode, wanted: &Recall) -
         heads: heads(&mut session.connection, &wanted.conversations).await?,
         hashes: wanted.hashes.clone(),
         messages: Vec::new(),
-        responses: responses(&mut session.connection, &wanted.responses).await?,
+        responses: responses(&mut session.connection, mode, &wanted.responses).await?,
     };
     search.hashes.sort_unstable();
     search.hashes.dedup();
@@ -271,41 +272,6 @@ impl Search {
     }
 }
 
-#[derive(QueryableByName)]
-struct ResponseRow {
-    #[diesel(sql_type = Binary)]
-    hash: Vec<u8>,
-    #[diesel(sql_type = Binary)]
-    conversation_id: Vec<u8>,
-    #[diesel(sql_type = Binary)]
-    message_id: Vec<u8>,
-}
-
-/// The responses with these hashes.
-async fn responses(
-    connection: &mut AsyncMysqlConnection,
-    hashes: &[ChainHash],
-) -> Answer<Vec<KnownResponse>> {
-    let mut found = Vec::new();
-    for hashes in hashes.chunks(LONGEST_LIST) {
-        let values = filled(hashes.iter().map(|hash| Value::Bytes(*hash)).collect());
-        let statement = Statement {
-            sql: &format!(
-                "SELECT hash, conversation_id, message_id FROM response_ids WHERE hash IN ({})",
-                marks(values.len())
-            ),
-            values: &values,
-        };
-        let rows: Vec<ResponseRow> = statement.load(connection).await?;
-        found.extend(rows.iter().map(|row| KnownResponse {
-            hash: *id(&row.hash).as_bytes(),
-            conversation_id: id(&row.conversation_id),
-            message_id: id(&row.message_id),
-        }));
-    }
-    Ok(found)
-}
-
-fn id(bytes: &[u8]) -> Id {
+pub(super) fn id(bytes: &[u8]) -> Id {
     Id::from_bytes(bytes.try_into().unwrap_or_default())
 }

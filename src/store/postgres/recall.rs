@@ -31,8 +31,11 @@ const MESSAGES: &str = "SELECT m.conversation_id, m.id, w.hash AS chain_hash \
      WHERE h.chain_hash = w.hash AND h.created_at >= ? AND h.created_at < ? LIMIT 64) AS m \
      ORDER BY m.created_at DESC, m.id DESC";
 
-const RESPONSES: &str = "SELECT hash, conversation_id, message_id FROM response_ids \
-     WHERE hash = ANY(?)";
+/// Of a response whose answer is gone, nothing.
+const RESPONSES: &str = "SELECT r.hash, r.conversation_id, r.message_id AS id, h.chain_hash \
+     FROM response_ids AS r JOIN conversation_histories AS h \
+     ON h.conversation_id = r.conversation_id AND h.created_at = r.seen_at AND h.id = r.message_id \
+     WHERE r.hash = ANY(?) AND h.chain_hash IS NOT NULL";
 
 const CONVERSATIONS: &str = "SELECT id, session_id, sends_history, first_day, last_day \
      FROM conversations WHERE id = ANY(?)";
@@ -218,12 +221,10 @@ struct ResponseRow(KnownResponse);
 impl QueryableByName<Pg> for ResponseRow {
     fn build<'a>(row: &impl NamedRow<'a, Pg>) -> deserialize::Result<Self> {
         let hash = NamedRow::get::<Bytea, Vec<u8>>(row, "hash")?;
-        let PgId(conversation_id) = NamedRow::get::<Uuid, _>(row, "conversation_id")?;
-        let PgId(message_id) = NamedRow::get::<Uuid, _>(row, "message_id")?;
+        let KnownRow(message) = KnownRow::build(row)?;
         Ok(Self(KnownResponse {
             hash: hash.try_into().map_err(|_| "not 16 bytes")?,
-            conversation_id,
-            message_id,
+            message,
         }))
     }
 }

@@ -14,15 +14,16 @@ use diesel::{
 use super::{
     days::{self, Mode},
     read::unless_dropped,
+    responses::responses,
 };
 use crate::{
     id::Id,
     partition::{Day, MESSAGES},
-    store::{ChainHash, Head, KnownMessage, KnownResponse, Recall, Recalled},
+    store::{ChainHash, Head, KnownMessage, Recall, Recalled},
 };
 
 /// Values of one `IN`: more make a statement longer to prepare than to run.
-const ASKED_AT_ONCE: usize = 200;
+pub(super) const ASKED_AT_ONCE: usize = 200;
 
 /// Looks the hashes and the heads up, newest day first.
 pub(super) fn recall(
@@ -38,41 +39,8 @@ pub(super) fn recall(
     Ok(Recalled {
         heads: heads(connection, mode, &wanted.conversations, since, &days)?,
         messages: messages(connection, mode, &wanted.hashes, since, &days)?,
-        responses: responses(connection, &wanted.responses)?,
+        responses: responses(connection, mode, &wanted.responses)?,
     })
-}
-
-struct ResponseRow(KnownResponse);
-
-impl QueryableByName<Sqlite> for ResponseRow {
-    fn build<'a>(row: &impl NamedRow<'a, Sqlite>) -> deserialize::Result<Self> {
-        Ok(Self(KnownResponse {
-            hash: bytes(row, "hash")?,
-            conversation_id: id(row, "conversation_id")?,
-            message_id: id(row, "message_id")?,
-        }))
-    }
-}
-
-/// The responses with these hashes.
-fn responses(
-    connection: &mut SqliteConnection,
-    hashes: &[ChainHash],
-) -> QueryResult<Vec<KnownResponse>> {
-    let mut found = Vec::new();
-    for hashes in hashes.chunks(ASKED_AT_ONCE) {
-        let marks = marks(hashes.len());
-        let mut query = sql_query(format!(
-            "SELECT hash, conversation_id, message_id FROM response_ids WHERE hash IN ({marks})"
-        ))
-        .into_boxed();
-        for hash in hashes {
-            query = query.bind::<Binary, _>(hash.as_slice());
-        }
-        let rows: Vec<ResponseRow> = query.load(connection)?;
-        found.extend(rows.into_iter().map(|row| row.0));
-    }
-    Ok(found)
 }
 
 /// A message that is stored.
@@ -88,11 +56,14 @@ impl QueryableByName<Sqlite> for KnownRow {
     }
 }
 
-fn id<'a>(row: &impl NamedRow<'a, Sqlite>, column: &str) -> deserialize::Result<Id> {
+pub(super) fn id<'a>(row: &impl NamedRow<'a, Sqlite>, column: &str) -> deserialize::Result<Id> {
     bytes(row, column).map(Id::from_bytes)
 }
 
-fn bytes<'a>(row: &impl NamedRow<'a, Sqlite>, column: &str) -> deserialize::Result<[u8; 16]> {
+pub(super) fn bytes<'a>(
+    row: &impl NamedRow<'a, Sqlite>,
+    column: &str,
+) -> deserialize::Result<[u8; 16]> {
     let bytes: Vec<u8> = NamedRow::get::<Binary, _>(row, column)?;
     bytes.try_into().map_err(|_| "not 16 bytes".into())
 }
@@ -239,6 +210,6 @@ fn newest(
 }
 
 /// So many places for values.
-fn marks(count: usize) -> String {
+pub(super) fn marks(count: usize) -> String {
     vec!["?"; count].join(",")
 }

@@ -160,40 +160,42 @@ pub(super) async fn a_head_is_the_newest_message_with_a_hash<D: Database>() {
     }
 }
 
-pub(super) async fn responses_are_found_by_their_hashes<D: Database>() {
-    let database = D::open().await;
-    let store = database.store();
-    let response = |rows: &ExchangeRows, number| KnownResponse {
-        hash: hash(number),
-        conversation_id: rows.conversation.id,
-        message_id: rows.messages[1].id,
-    };
-    let answered = |session, at, number| {
-        let mut rows = exchange(session, at);
-        rows.response = Some(response(&rows, number));
-        rows
-    };
-    let mut batch: Vec<ExchangeRows> = (0..20)
-        .map(|number| answered("s", NOON - i64::from(number) * HOUR, number))
-        .collect();
-    // The provider says the same id again: the first is kept.
-    batch.push(answered("t", NOON, 7));
-    batch.push(exchange("u", NOON));
-    for store in [&store, &database.store()] {
-        store.write(&batch).await.unwrap();
-        let wanted = Recall {
-            responses: [3, 7, 19, 200].map(hash).to_vec(),
-            since: NOON,
-            ..Recall::default()
+pub(super) async fn responses_are_found_while_their_answers_stand_there<D: Database>() {
+    for daily in [true, false] {
+        let database = D::open().await;
+        let answered = |session, at, number| {
+            let mut rows = hashed(session, at, [None, Some(100 + number)]);
+            rows.response = Some(KnownResponse {
+                hash: hash(number),
+                message: known(&rows, 1),
+            });
+            rows
         };
-        let mut recalled = store.recall(&wanted).await.unwrap();
-        recalled.responses.sort_by_key(|response| response.hash);
-        let expected = [3, 7, 19].map(|number| response(&batch[usize::from(number)], number));
-        assert_eq!(recalled.responses, expected);
-        assert!(recalled.heads.is_empty() && recalled.messages.is_empty());
+        let mut batch: Vec<ExchangeRows> = (0..60)
+            .map(|number| answered("s", NOON - i64::from(number) * HOUR, number))
+            .collect();
+        // The provider says the same id again: the first is kept.
+        batch.push(answered("t", NOON, 7));
+        batch.push(exchange("u", NOON));
+        let mut gone = answered("gone", NOON - 9 * DAY, 99);
+        gone.messages.clear();
+        batch.push(gone);
+        for store in [database.store_in(daily), database.store_in(daily)] {
+            store.write(&batch).await.unwrap();
+            let wanted = Recall {
+                responses: [3, 7, 59, 99, 200].map(hash).to_vec(),
+                since: NOON,
+                ..Recall::default()
+            };
+            let mut recalled = store.recall(&wanted).await.unwrap();
+            recalled.responses.sort_by_key(|response| response.hash);
+            let expected = [3, 7, 59].map(|number| batch[number].response.unwrap());
+            assert_eq!(recalled.responses, expected);
+            assert!(recalled.heads.is_empty() && recalled.messages.is_empty());
+        }
+        let seen = database.number("SELECT count(*) FROM response_ids").await;
+        assert_eq!(seen, 61);
     }
-    let seen = database.number("SELECT count(*) FROM response_ids").await;
-    assert_eq!(seen, 20);
 }
 
 pub(super) async fn once_a_client_sends_its_history_it_stays_so<D: Database>() {
