@@ -2,7 +2,7 @@ mod clients;
 mod gateways;
 mod midnight;
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
     exchange::Exchange,
     identity::{Consent, Identity, IdentityRules},
     outcome::Outcome,
+    redact::Patterns,
     settings::WriterSettings,
     store::{Head, KnownMessage, Page, Recalled, StoreFuture, StoredMessage},
     thread::branch,
@@ -138,6 +139,7 @@ impl Gateway {
             workshop: Workshop {
                 channel: Channel::new(1, 1, 1 << 20).into(),
                 store: None,
+                redact: Arc::new(Patterns::none()),
                 identity,
                 settings,
             },
