@@ -50,6 +50,7 @@ pub use self::{
     escape::unescape,
     future::ResponseFuture,
     id::{Id, ParseIdError},
+    identity::{DEFAULT_SESSION_HEADERS, DEFAULT_USER_HEADERS},
     layer::RecordingLayer,
     metrics::Metrics,
     outcome::{Outcome, Truncated},

@@ -12,8 +12,8 @@ macro_rules! counters {
 
         /// A snapshot of the recorder's counters, all since it was built.
         ///
-        /// In exchanges: `accepted` = `written` + `rejected` + `discarded` + `dropped_queue_full` +
-        /// `dropped_shutdown` + `dropped_expired` + `unknown` + what is still queued or in a writer's hands ([`Metrics::pending`]).
+        /// In exchanges: `accepted` = `written` + `rejected` + `discarded` + `opted_out` +
+        /// `dropped_queue_full` + `dropped_shutdown` + `dropped_expired` + `unknown` + what is still queued or in a writer's hands ([`Metrics::pending`]).
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         #[non_exhaustive]
         pub struct Metrics {
@@ -39,6 +39,8 @@ counters! {
     rejected,
     /// Exchanges thrown away undecoded, as the DSN `discard:` asks.
     discarded,
+    /// Exchanges that were not recorded because their client opted out.
+    opted_out,
     /// Exchanges dropped because the queue was full.
     dropped_queue_full,
     /// Exchanges dropped because they ended after the shutdown or were left at its deadline.
@@ -94,7 +96,12 @@ impl Metrics {
 
     /// Exchanges that are queued or in a writer's hands.
     pub fn pending(&self) -> u64 {
-        let settled = self.written + self.rejected + self.discarded + self.dropped() + self.unknown;
+        let settled = self.written
+            + self.rejected
+            + self.discarded
+            + self.opted_out
+            + self.dropped()
+            + self.unknown;
         self.accepted.saturating_sub(settled)
     }
 }

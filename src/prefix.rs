@@ -5,6 +5,8 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
+use crate::identity::{BY_CONVENTION, is_session_by_convention};
+
 /// A header with a longer name or value is as if it had not been sent: cut, two long names that
 /// begin alike would be one. No id or tag that is kept needs more.
 const MAX_VALUE_BYTES: usize = 8 << 10;
@@ -18,6 +20,8 @@ const MAX_PATH_BYTES: usize = 2 << 10;
 pub(crate) struct AllowList {
     names: Vec<String>,
     tag_prefix: String,
+    /// Whether every `x-…-session-id` is on it.
+    by_convention: bool,
     /// Per third letter, which tells names apart that begin with `x-`, the lengths of the names on
     /// the list: most headers end here.
     lengths: [u64; 256],
@@ -30,6 +34,7 @@ impl AllowList {
             .into_iter()
             .map(|name| name.as_str().to_owned())
             .collect();
+        let by_convention = names.iter().any(|name| name == BY_CONVENTION);
         let tag_prefix = tag_prefix.to_ascii_lowercase();
         let mut lengths = [0; 256];
         let mut mark = |name: &str, bits: u64| {
@@ -49,6 +54,7 @@ impl AllowList {
         Self {
             names,
             tag_prefix,
+            by_convention,
             lengths,
         }
     }
@@ -56,8 +62,9 @@ impl AllowList {
     #[inline]
     fn allows(&self, name: &str) -> bool {
         let lengths = self.lengths.get(usize::from(third(name)));
-        lengths.is_some_and(|lengths| lengths & length_bit(name.len()) != 0)
-            && (self.is_tag(name) || self.names.iter().any(|listed| listed == name))
+        let is_listed = lengths.is_some_and(|lengths| lengths & length_bit(name.len()) != 0)
+            && (self.is_tag(name) || self.names.iter().any(|listed| listed == name));
+        is_listed || (self.by_convention && is_session_by_convention(name))
     }
 
     #[inline]

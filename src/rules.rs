@@ -31,7 +31,9 @@ pub(crate) struct Rules {
     pub(crate) also_record: Option<Box<AlsoRecord>>,
     pub(crate) client_ip: Option<Box<ClientIp>>,
     pub(crate) session_header: HeaderName,
-    pub(crate) user_header: HeaderName,
+    /// The headers that name a conversation or a user.
+    pub(crate) session_headers: Vec<HeaderName>,
+    pub(crate) user_headers: Vec<HeaderName>,
     /// The guides' opt-in mode: only requests that carry the session header.
     pub(crate) only_with_session: bool,
     /// Tells the client the id of its exchange.
@@ -89,13 +91,16 @@ impl Rules {
         if !self.sharded {
             return 0;
         }
-        let header = |name| headers.get(name).map_or(&b""[..], |value| value.as_bytes());
+        let first = |names: &[HeaderName]| {
+            let value = names.iter().find_map(|name| headers.get(name));
+            value.map_or(&b""[..], |value| value.as_bytes())
+        };
         let mut names = [
             &b""[..],
             b"",
             b"",
-            header(&self.session_header),
-            header(&self.user_header),
+            first(&self.session_headers),
+            first(&self.user_headers),
         ];
         if let Some(context) = context {
             let known = context.known();

@@ -9,7 +9,10 @@ use http::{Extensions, HeaderMap, HeaderName, Method, header};
 
 use crate::{
     channel::Channel,
-    identity::IdentityRules,
+    identity::{
+        AGENT, CONSENT_HEADERS, DEFAULT_SESSION_HEADERS, DEFAULT_USER_HEADERS, IdentityRules,
+        PARENT_AGENT,
+    },
     layer::RecordingLayer,
     prefix::{AllowList, FORWARDED},
     recorder::Recorder,
@@ -108,6 +111,9 @@ pub struct RecordingLayerBuilder {
     client_ip: Option<Box<ClientIp>>,
     trusted_proxies: usize,
     session_header: String,
+    session_headers: Vec<String>,
+    user_headers: Vec<String>,
+    opt_out: bool,
     only_with_session: bool,
     tag_prefix: String,
     exchange_id_header: Option<String>,
@@ -131,6 +137,13 @@ impl RecordingLayerBuilder {
             client_ip: None,
             trusted_proxies: 0,
             session_header: DEFAULT_SESSION_HEADER.to_owned(),
+            session_headers: DEFAULT_SESSION_HEADERS.map(String::from).into(),
+            user_headers: [USER_HEADER]
+                .into_iter()
+                .chain(DEFAULT_USER_HEADERS)
+                .map(String::from)
+                .collect(),
+            opt_out: true,
             only_with_session: false,
             tag_prefix: DEFAULT_TAG_PREFIX.to_owned(),
             exchange_id_header: None,
@@ -237,6 +250,29 @@ impl RecordingLayerBuilder {
         self
     }
 
+    /// The headers that name the conversation where the [`session_header`](Self::session_header) does
+    /// not, in order ([`DEFAULT_SESSION_HEADERS`](crate::DEFAULT_SESSION_HEADERS)). `x-*-session-id`
+    /// stands for every header of that form, `baggage` for its members `session.id`,
+    /// `langfuse.session.id` and `gen_ai.conversation.id`.
+    pub fn session_headers(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.session_headers = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The headers that name the user where the application does not, in order: `X-User-ID`, then
+    /// [`DEFAULT_USER_HEADERS`](crate::DEFAULT_USER_HEADERS).
+    pub fn user_headers(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.user_headers = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Whether clients may opt out of being recorded, by the headers of Helicone, Cloudflare and
+    /// LiteLLM (`true`).
+    pub fn opt_out(mut self, may: bool) -> Self {
+        self.opt_out = may;
+        self
+    }
+
     /// Records only requests that carry the session header.
     pub fn only_with_session(mut self, only: bool) -> Self {
         self.only_with_session = only;
@@ -326,14 +362,26 @@ impl RecordingLayerBuilder {
             Target::Dsn(dsn) => open(&dsn.parse()?, None, &self.store_options)?,
             Target::Parsed(dsn, name) => open(&dsn, Some(name), &self.store_options)?,
         };
-        let user_header = HeaderName::from_static(USER_HEADER);
+        let session_headers = [self.session_header.as_str()]
+            .into_iter()
+            .chain(self.session_headers.iter().map(String::as_str))
+            .map(|name| header_name("session_headers", name))
+            .collect::<Result<Vec<_>, _>>()?;
+        let user_headers = self
+            .user_headers
+            .iter()
+            .map(|name| header_name("user_headers", name))
+            .collect::<Result<Vec<_>, _>>()?;
         let mut listed = vec![
             header::CONTENT_TYPE,
             header::CONTENT_ENCODING,
             HeaderName::from_static("traceparent"),
-            session_header.clone(),
-            user_header.clone(),
         ];
+        listed.extend(session_headers.iter().chain(&user_headers).cloned());
+        listed.extend([AGENT, PARENT_AGENT].map(HeaderName::from_static));
+        if self.opt_out {
+            listed.extend(CONSENT_HEADERS.map(HeaderName::from_static));
+        }
         if self.trusted_proxies > 0 {
             listed.push(HeaderName::from_static(FORWARDED));
         }
@@ -355,8 +403,9 @@ impl RecordingLayerBuilder {
             )),
             store: (!discards).then(|| Arc::clone(&store)),
             identity: IdentityRules {
-                session_header: session_header.as_str().to_owned(),
-                user_header: user_header.as_str().to_owned(),
+                session_headers: names(&session_headers),
+                user_headers: names(&user_headers),
+                opt_out: self.opt_out,
                 tag_prefix: tag_prefix.clone(),
                 trusted_proxies: self.trusted_proxies,
             },
@@ -377,7 +426,8 @@ impl RecordingLayerBuilder {
             also_record: self.also_record,
             client_ip: self.client_ip,
             session_header,
-            user_header,
+            session_headers,
+            user_headers,
             only_with_session: self.only_with_session,
             exchange_id_header,
             sharded: self.writer_threads > 1,
@@ -400,6 +450,11 @@ fn open(
         None => BuildError::Dsn(source),
     });
     Ok((opened?, matches!(dsn, Dsn::Discard)))
+}
+
+fn names(headers: &[HeaderName]) -> Vec<String> {
+    let names = headers.iter().map(|header| header.as_str().to_owned());
+    names.collect()
 }
 
 fn header_name(setting: &'static str, name: &str) -> Result<HeaderName, BuildError> {

@@ -41,7 +41,7 @@ pub struct Stats {
 }
 
 /// What one model was used for on one day; the model's name is empty where there is none.
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 pub(super) struct Usage<'a> {
     pub(super) day: &'a str,
     pub(super) model: &'a str,
@@ -53,7 +53,7 @@ pub(super) struct Usage<'a> {
     pub(super) total_tokens: i64,
 }
 
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 impl Stats {
     /// Adds this, up to the largest number there is.
     pub(super) fn add(&mut self, usage: &Usage<'_>) {

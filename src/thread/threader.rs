@@ -17,6 +17,8 @@ pub(crate) struct Asked {
     /// The hash that the chains of this user begin with.
     pub(crate) scope: ChainHash,
     pub(crate) session: Session,
+    /// Whether this kind of client sends everything that was said, also where nothing was yet.
+    pub(crate) sends_history: bool,
     /// What was said, without what the application told the model before.
     pub(crate) digests: Vec<Digest>,
     /// How many messages stand up to each answer of the model, itself included, in order.
@@ -177,7 +179,7 @@ impl Look<'_> {
 
     fn in_named(self, conversation: Id, recall: &mut Recall) -> Placing {
         self.want_prompt(conversation, recall);
-        if !self.asked.answers.is_empty() {
+        if !self.asked.answers.is_empty() || self.asked.sends_history {
             let chain = self.chain(self.asked.scope);
             return self.under_known(conversation, &chain, recall);
         }
@@ -305,7 +307,7 @@ impl Look<'_> {
             known,
             parent,
             parent_hash,
-            sends_history: !self.asked.answers.is_empty(),
+            sends_history: self.asked.sends_history || !self.asked.answers.is_empty(),
             new_prompt: None,
         }
     }

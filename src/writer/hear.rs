@@ -8,12 +8,12 @@ use std::{
 use super::Workshop;
 use crate::{
     capture::Capture,
-    conversation::{Prompt, Reply},
+    conversation::{Message, Prompt, Reply},
     decode::{self, Payload, Policy, Spoken},
     escape,
     exchange::{Exchange, RequestEnd},
     id::Id,
-    identity::{Identity, fit},
+    identity::{Consent, Identity, fit},
     outcome::{Outcome, Truncated},
     prefix::{Prefix, take},
     settings::MAX_RAW_BYTES,
@@ -38,8 +38,12 @@ pub(crate) struct Heard {
     pub(crate) is_second_look: bool,
 }
 
-/// Decodes an exchange and says who speaks.
-pub(super) fn hear(workshop: &Workshop, exchange: &Exchange) -> Heard {
+/// What Open WebUI's requests for a title, tags or questions to follow begin with, and hold.
+const TASK: &str = "### Task:";
+const TASK_HISTORY: &str = "<chat_history>";
+
+/// Decodes an exchange and says who speaks; `None` where the client opted out of being recorded.
+pub(super) fn hear(workshop: &Workshop, exchange: &Exchange) -> Option<Heard> {
     let id = exchange
         .id
         .unwrap_or_else(|| Id::exchange(exchange.started_unix_nanos));
@@ -47,13 +51,46 @@ pub(super) fn hear(workshop: &Workshop, exchange: &Exchange) -> Heard {
         let request = exchange.request.capture();
         let prefix = Prefix::read(request.prefix());
         let identity = workshop.identity.identify(exchange, prefix, id);
+        if identity.consent == Consent::Nothing {
+            return None;
+        }
         (identity, decode(workshop, exchange, &request, prefix))
     };
+    let (mut identity, mut spoken) = (identity, spoken);
+    if identity.consent == Consent::Metadata {
+        forget_content(&mut spoken);
+    }
+    if identity.is_open_webui() && is_task(&spoken.prompt) {
+        identity.set_aside();
+    }
     let is_unread = exchange.request.end() != RequestEnd::Complete;
     if is_unread {
         workshop.channel.counters.unread_requests.add(1);
     }
-    tell(exchange, id, identity, spoken, is_unread)
+    Some(tell(exchange, id, identity, spoken, is_unread))
+}
+
+fn is_task(prompt: &Prompt) -> bool {
+    let [only] = &prompt.messages[..] else {
+        return false;
+    };
+    only.content.starts_with(TASK) && only.content.contains(TASK_HISTORY)
+}
+
+/// Keeps how an exchange went, and nothing that was said in it.
+fn forget_content(spoken: &mut Spoken) {
+    let Prompt { model, stream, .. } = std::mem::take(&mut spoken.prompt);
+    spoken.prompt = Prompt {
+        model,
+        stream,
+        ..Prompt::default()
+    };
+    for choice in &mut spoken.reply.choices {
+        choice.message = Message::new(choice.message.role.clone(), "");
+    }
+    if let Some(error) = &mut spoken.reply.error {
+        error.message.clear();
+    }
 }
 
 pub(super) fn tell(

@@ -34,7 +34,8 @@ pub(crate) enum Done {
     /// With what was charged for the batch that was threaded.
     Threaded(Box<Threader>, Load, Box<Threaded>),
     Written(Batch<ExchangeRows>, Result<(), StoreError>),
-    Rejected(Batch<ExchangeRows>, Result<(), StoreError>),
+    /// The batch that was refused, why, and whether it could be kept aside.
+    Rejected(Batch<ExchangeRows>, String, Result<(), StoreError>),
 }
 
 /// A job under way, with the batch it holds.
@@ -94,7 +95,7 @@ impl Job {
             for exchange in batch.values() {
                 result = caught(|| store.reject(exchange, &reason)).await;
             }
-            Done::Rejected(batch, result)
+            Done::Rejected(batch, reason, result)
         })
     }
 

@@ -19,15 +19,20 @@ pub(crate) struct Refusals {
 
 impl Refusals {
     /// Says that an exchange was refused, and whether it was kept as a reject.
-    pub(crate) fn tell(&mut self, rows: &ExchangeRows, kept: Result<(), &StoreError>) {
+    pub(crate) fn tell(
+        &mut self,
+        rows: &ExchangeRows,
+        reason: &str,
+        kept: Result<(), &StoreError>,
+    ) {
         if let Some(others) = self.count(Instant::now()) {
             let exchange_id: Id = rows.exchange.exchange_id;
             match kept {
                 Ok(()) => {
-                    tracing::warn!(%exchange_id, others, "the database refused an exchange");
+                    tracing::warn!(%exchange_id, reason, others, "the database refused an exchange");
                 }
                 Err(error) => tracing::error!(
-                    %exchange_id, %error, others,
+                    %exchange_id, reason, %error, others,
                     "the database refused an exchange, and to keep it as a reject"
                 ),
             }

@@ -106,7 +106,7 @@ fn conversation(
         session_source,
         created_at,
         sends_history: thread.sends_history,
-        parent_conversation_id: None,
+        parent_conversation_id: identity.parent,
     }
 }
 

@@ -189,6 +189,7 @@ pub(super) fn ask(threader: &Threader, heard: &Heard) -> Asked {
             identity.session.id(),
         ),
         session: identity.session,
+        sends_history: identity.sends_history,
         digests: messages.map(|message| digest(key, message)).collect(),
         answers: prompt.answers().collect(),
         prompt: is_instructed

@@ -211,7 +211,8 @@ impl Worker {
         } else {
             let heard = || hear(&self.workshop, &exchange);
             match catch_unwind(AssertUnwindSafe(heard)) {
-                Ok(heard) => channel.vault.charge(self.open.push(number, heard)),
+                Ok(Some(heard)) => channel.vault.charge(self.open.push(number, heard)),
+                Ok(None) => channel.counters.opted_out.add(1),
                 Err(_) => {
                     channel.counters.rejected.add(1);
                     tracing::error!("an exchange was lost: decoding it panicked");

@@ -7,8 +7,11 @@ mod clients;
 mod corpus;
 mod delivery;
 mod ends;
+#[cfg(all(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+mod faults;
 mod gateway;
 mod identity;
+mod naming;
 mod passing;
 mod proxy;
 mod scripts;

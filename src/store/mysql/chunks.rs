@@ -28,6 +28,19 @@ const TOKENS: [&str; 6] = [
 const MIN: i64 = i64::MIN;
 const MAX: i64 = i64::MAX;
 
+/// What becomes of a row of usage that the same is inserted to.
+pub(super) fn added(table: &str) -> String {
+    let sums = TOKENS.map(|column| {
+        format!(
+            ", {column} = LEAST(GREATEST(CAST({table}.{column} AS DECIMAL(30)) \
+             + VALUES({column}), {MIN}), {MAX})"
+        )
+    });
+    let counts = ["messages", "exchanges", "errors"]
+        .map(|column| format!("{column} = {table}.{column} + VALUES({column})"));
+    counts.join(", ") + &sums.concat()
+}
+
 /// The rows of one kind of a day. In a single table the conversations of the day lead to them by its key.
 pub(super) struct Rows {
     day: Day,
@@ -75,37 +88,23 @@ impl Rows {
             ..
         } = self;
         let columns = TOKENS.map(|column| format!(", {column}")).concat();
-        let (counts, sums, totals) = if *are_errors {
-            (
-                "0, 0, COUNT(*)".to_owned(),
-                TOKENS.map(|_| ", 0".to_owned()).concat(),
-                "errors = recording_usage.errors + VALUES(errors)".to_owned(),
-            )
+        let sums = if *are_errors {
+            format!("0, 0, COUNT(*){}", ", 0".repeat(TOKENS.len()))
         } else {
             let sums = TOKENS.map(|column| {
                 format!(", LEAST(GREATEST(COALESCE(SUM(h.{column}), 0), {MIN}), {MAX})")
             });
-            let totals = TOKENS.map(|column| {
-                format!(
-                    ", {column} = LEAST(GREATEST(CAST(recording_usage.{column} AS DECIMAL(30)) \
-                     + VALUES({column}), {MIN}), {MAX})"
-                )
-            });
-            (
-                format!("SUM(h.{COUNTED}), COUNT(DISTINCT h.exchange_id), 0"),
-                sums.concat(),
-                format!(
-                    "messages = recording_usage.messages + VALUES(messages), \
-                     exchanges = recording_usage.exchanges + VALUES(exchanges){}",
-                    totals.concat()
-                ),
+            format!(
+                "SUM(h.{COUNTED}), COUNT(DISTINCT h.exchange_id), 0{}",
+                sums.concat()
             )
         };
         format!(
             "INSERT INTO recording_usage (tenant, user_id, day, model_name, messages, exchanges, \
              errors{columns}) SELECT h.tenant, h.user_id, '{day}', COALESCE(h.model_name, '') AS model, \
-             {counts}{sums} FROM {from} WHERE {condition} AND {range} \
-             GROUP BY h.tenant, h.user_id, model ON DUPLICATE KEY UPDATE {totals}"
+             {sums} FROM {from} WHERE {condition} AND {range} \
+             GROUP BY h.tenant, h.user_id, model ON DUPLICATE KEY UPDATE {}",
+            added("recording_usage")
         )
     }
 

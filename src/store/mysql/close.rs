@@ -13,7 +13,7 @@ use super::{
     chunks::{self, Rows},
     counts,
     datetime::Millis,
-    days::{self, TextRow},
+    days::{self, NumberRow, TextRow},
     error::{Answer, Fault, NO_ACCESS, asked},
     layout::Mode,
 };
@@ -52,6 +52,7 @@ pub(super) async fn close(
     day: Day,
     now: UnixMillis,
 ) -> Answer<()> {
+    let was_open = is_open(connection, day).await?;
     // 2: whoever writes to the day from now on marks it dirty; whoever has, has committed.
     let begun = sql_query(
         "UPDATE recording_days SET dirty = 2 WHERE day = ? AND (closed_at IS NULL OR dirty <> 0)",
@@ -78,10 +79,15 @@ pub(super) async fn close(
         .execute(connection)
         .await?;
     if kept {
+        if !was_open {
+            let sql = format!("DELETE FROM usage_daily WHERE day = '{day}'");
+            connection.batch_execute(&sql).await?;
+        }
         connection
             .batch_execute(&format!(
-                "DELETE FROM usage_daily WHERE day = '{day}'; \
-                 INSERT INTO usage_daily SELECT * FROM recording_usage; {}",
+                "INSERT INTO usage_daily SELECT * FROM recording_usage \
+                 ON DUPLICATE KEY UPDATE {}; {}",
+                chunks::added("usage_daily"),
                 counts::STORE
             ))
             .await?;
@@ -89,6 +95,18 @@ pub(super) async fn close(
     connection.batch_execute("COMMIT").await?;
     connection.batch_execute(FORGET).await?;
     Ok(())
+}
+
+/// Whether the day was never closed: what `usage_daily` has of it then is of rows that were dropped,
+/// and stays.
+async fn is_open(connection: &mut AsyncMysqlConnection, day: Day) -> Answer<bool> {
+    let row: NumberRow = sql_query(
+        "SELECT COUNT(*) AS value FROM recording_days WHERE day = ? AND closed_at IS NULL",
+    )
+    .bind::<Text, _>(day.to_string())
+    .get_result(connection)
+    .await?;
+    Ok(row.value != Some(0))
 }
 
 async fn make_tables_of_session(connection: &mut AsyncMysqlConnection) -> Answer<()> {

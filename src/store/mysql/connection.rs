@@ -193,7 +193,8 @@ impl Connections {
             Ok((mut session, layout)) => {
                 let result = work(&mut session, layout).await;
                 let result = asked(&mut session.connection, result).await;
-                let lost = matches!(result, Err(Fault::Away(_)));
+                // A right that is granted now counts on the connections that are made from now on.
+                let lost = matches!(result, Err(Fault::Away(_) | Fault::Server(_, Some(_))));
                 if !lost {
                     self.put_back(lane, session, result.is_err()).await;
                 }

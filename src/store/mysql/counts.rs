@@ -85,10 +85,12 @@ async fn add_day(connection: &mut AsyncMysqlConnection, mode: Mode, day: Day) ->
     Ok(())
 }
 
-/// Counts the conversations that go on behind `from` again, without what lies before it.
+/// Counts the conversations that began before `end` again, but for those that ended before `from`,
+/// over their days from `from` on.
 pub(super) async fn recount(
     connection: &mut AsyncMysqlConnection,
     mode: Mode,
+    end: Day,
     from: Day,
 ) -> Answer<()> {
     connection.batch_execute(TOUCHED).await?;
@@ -97,7 +99,7 @@ pub(super) async fn recount(
          SELECT id, first_day, last_day FROM conversations \
          WHERE first_day < ? AND last_day >= ? AND message_count > 0",
     )
-    .bind::<Text, _>(from.to_string())
+    .bind::<Text, _>(end.to_string())
     .bind::<Text, _>(from.to_string())
     .execute(connection)
     .await?;

@@ -87,6 +87,12 @@ pub(super) async fn create(
     Ok(connection.batch_execute(&sql).await?)
 }
 
+/// Fails where tables may not be dropped, before anything is changed for the sake of dropping some.
+pub(super) async fn show_right_to_drop(connection: &mut AsyncMysqlConnection) -> Answer<()> {
+    let nothing = "DROP TABLE IF EXISTS conversation_histories_copied";
+    Ok(connection.batch_execute(nothing).await?)
+}
+
 /// Notes that a day may have rows.
 pub(super) async fn note(connection: &mut AsyncMysqlConnection, day: Day) -> Answer<()> {
     sql_query("INSERT INTO recording_days (day) VALUES (?) ON DUPLICATE KEY UPDATE day = day")

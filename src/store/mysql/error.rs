@@ -17,9 +17,11 @@ use crate::store::StoreError;
 /// this nor `SHOW ERRORS` can be prepared on MySQL, so the answer takes the way over variables.
 const DIAGNOSE: &str = "GET DIAGNOSTICS @recording_last = NUMBER; \
      GET DIAGNOSTICS CONDITION @recording_last @recording_error = MYSQL_ERRNO, \
-     @recording_text = MESSAGE_TEXT";
-const DIAGNOSIS: &str = "SELECT CAST(@recording_error AS SIGNED) AS number, \
-     CAST(@recording_text AS CHAR) AS text";
+     @recording_text = MESSAGE_TEXT; \
+     GET DIAGNOSTICS CONDITION 1 @recording_first = MYSQL_ERRNO";
+/// Behind an error in a trigger MariaDB notes where it was (4094).
+const DIAGNOSIS: &str = "SELECT CAST(IF(@recording_error = 4094, @recording_first, @recording_error) \
+     AS SIGNED) AS number, CAST(@recording_text AS CHAR) AS text";
 
 /// A right that the database as a whole would have to give.
 pub(super) const NO_ACCESS: u16 = 1044;

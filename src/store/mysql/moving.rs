@@ -75,9 +75,8 @@ async fn begin_alone(connection: &mut AsyncMysqlConnection, wanted: Mode) -> Ans
                 "tables that are not the recorder's are in the way".to_owned(),
             ));
         }
-        // It also shows who may not drop tables, before anything is changed.
-        drop_table(connection, &copied(prefix)).await?;
     }
+    days::show_right_to_drop(connection).await?;
     connection.batch_execute("START TRANSACTION").await?;
     Layout::lock(connection).await?;
     layout::set(connection, NOTE, "copying").await?;

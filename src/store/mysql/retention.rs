@@ -84,6 +84,9 @@ async fn drop_before(connection: &mut AsyncMysqlConnection, before: Day) -> Answ
     let mut deleted = Deleted::default();
     let mut days = days::between(connection, Day::MIN, before.previous()).await?;
     days.retain(|day| *day < before);
+    if mode == Mode::Daily && !days.is_empty() {
+        days::show_right_to_drop(connection).await?;
+    }
     let mut portions = days.chunks(DAYS_AT_ONCE).peekable();
     while let Some(portion) = portions.next() {
         let next = portions.peek().and_then(|next| next.split_first());
@@ -106,18 +109,21 @@ async fn drop_days(
         // What is not in `usage_daily` yet would be lost.
         close::close(connection, mode, *day, end.start_ms()).await?;
     }
-    counts::recount(connection, mode, end).await?;
+    counts::recount(connection, mode, end, end).await?;
     let mut deleted = Deleted::default();
     if mode == Mode::Single {
         deleted += delete_rows(connection, end, &[]).await?;
     }
     Lock::Tables.take(connection, PATIENCE).await?;
-    let dropped = match forget_days(connection, mode, end).await {
+    let forgotten = forget_days(connection, mode, end).await;
+    let forgotten = asked(connection, forgotten).await;
+    let dropped = match &forgotten {
         Ok(()) => drop_tables(connection, end).await,
-        failed => failed,
+        Err(_) => Ok(()),
     };
-    release_tables(connection, dropped).await?;
-    deleted += sweep(connection, mode, end).await?;
+    let released = release_tables(connection, dropped).await;
+    forgotten?;
+    deleted += sweep(connection, mode, end, released).await?;
     Ok(deleted)
 }
 
@@ -172,20 +178,29 @@ pub(super) async fn finish(connection: &mut AsyncMysqlConnection) -> Answer<()> 
         let mode = Layout::read(connection).await?.mode;
         Lock::Tables.take(connection, PATIENCE).await?;
         let dropped = drop_tables(connection, end).await;
-        release_tables(connection, dropped).await?;
-        sweep(connection, mode, end).await?;
+        let dropped = release_tables(connection, dropped).await;
+        sweep(connection, mode, end, dropped).await?;
     }
     Ok(())
 }
 
-/// Removes what is left of days before this one that are no days any more, and the note.
-async fn sweep(connection: &mut AsyncMysqlConnection, mode: Mode, end: Day) -> Answer<Deleted> {
+/// Removes what else is left of days before this one that are no days any more; and the note, where
+/// their tables are gone.
+async fn sweep(
+    connection: &mut AsyncMysqlConnection,
+    mode: Mode,
+    end: Day,
+    dropped: Answer<()>,
+) -> Answer<Deleted> {
     let mut deleted = Deleted::default();
     if mode == Mode::Single {
         let kept = days::between(connection, Day::MIN, end).await?;
         deleted += delete_rows(connection, end, &kept).await?;
     }
     remove_conversations(connection, end).await?;
+    // One that went on before it could be removed still counts what was dropped.
+    counts::recount(connection, mode, end, Day::MIN).await?;
+    dropped?;
     layout::unset(connection, NOTE).await?;
     Ok(deleted)
 }

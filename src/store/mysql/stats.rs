@@ -1,7 +1,5 @@
 //! What a user said and spent: the sums of his closed days, and the rows of the others.
 
-use std::collections::BTreeSet;
-
 use diesel::{
     QueryableByName,
     sql_types::{BigInt, Text},
@@ -21,6 +19,10 @@ use crate::{
     partition::{Day, ERRORS, MESSAGES},
     store::{Stats, columns::COUNTED},
 };
+
+/// The days whose rows say all, and not `usage_daily`. What it has of open ones is of rows that were
+/// dropped.
+const DIRTY: &str = "(d.closed_at IS NOT NULL AND d.dirty <> 0)";
 
 /// What a user said to one model on one day.
 #[derive(QueryableByName)]
@@ -68,17 +70,13 @@ pub(super) async fn stats(
         total_conversations: conversations.value.unwrap_or(0),
         ..Stats::default()
     };
-    let uncounted = Statement {
-        sql: "SELECT CAST(day AS CHAR) AS value FROM recording_days \
-              WHERE day BETWEEN ? AND ? AND (closed_at IS NULL OR dirty <> 0)",
-        values: &range,
-    };
-    let uncounted: Vec<TextRow> = uncounted.load(connection).await?;
-    let uncounted: BTreeSet<Day> = days::parse(&uncounted).into_iter().collect();
     let closed = Statement {
-        sql: "SELECT CAST(day AS CHAR) AS day, model_name, messages, exchanges, errors, \
-              prompt_tokens, completion_tokens, total_tokens FROM usage_daily \
-              WHERE tenant = ? AND user_id = ? AND day BETWEEN ? AND ?",
+        sql: &format!(
+            "SELECT CAST(day AS CHAR) AS day, model_name, messages, exchanges, errors, \
+             prompt_tokens, completion_tokens, total_tokens FROM usage_daily \
+             WHERE tenant = ? AND user_id = ? AND day BETWEEN ? AND ? AND day NOT IN \
+             (SELECT d.day FROM recording_days AS d WHERE {DIRTY})"
+        ),
         values: &[
             Value::Text(user.tenant),
             Value::Text(user.name),
@@ -87,11 +85,17 @@ pub(super) async fn stats(
         ],
     };
     for usage in closed.load::<Usage>(connection).await? {
-        if Day::parse(&usage.day).is_none_or(|day| !uncounted.contains(&day)) {
-            add(&mut stats, usage);
-        }
+        add(&mut stats, usage);
     }
-    for day in uncounted {
+    let others = Statement {
+        sql: &format!(
+            "SELECT CAST(day AS CHAR) AS value FROM recording_days AS d \
+             WHERE day BETWEEN ? AND ? AND (closed_at IS NULL OR {DIRTY})"
+        ),
+        values: &range,
+    };
+    let others: Vec<TextRow> = others.load(connection).await?;
+    for day in days::parse(&others) {
         for usage in read_day(connection, mode, user, day).await? {
             add(&mut stats, usage);
         }

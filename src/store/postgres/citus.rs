@@ -3,10 +3,11 @@
 //! Rows lie with their conversation, so that every read and every insert of one conversation goes
 //! to one node. New partitions follow their table by themselves.
 
-use diesel::{prelude::*, sql_query};
+use diesel::{prelude::*, sql_query, sql_types::Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 
 use super::days::NumberRow;
+use crate::partition::MESSAGES;
 
 /// In this order: a table is co-located with one that is there already. Days and settings are read
 /// by every batch and stay with the coordinator.
@@ -41,24 +42,46 @@ pub(super) async fn distribute(connection: &mut AsyncPgConnection) -> QueryResul
     }
 }
 
+/// Distributes a table, which is empty, where this other one is distributed.
+pub(super) async fn distribute_like(
+    connection: &mut AsyncPgConnection,
+    table: &str,
+    other: &str,
+) -> QueryResult<()> {
+    if !is_installed(connection).await? || !is_distributed(connection, other).await? {
+        return Ok(());
+    }
+    connection
+        .batch_execute(&format!(
+            "SET LOCAL citus.multi_shard_modify_mode = 'sequential'; \
+             SELECT create_distributed_table('{table}', 'conversation_id', \
+             colocate_with => 'conversations')"
+        ))
+        .await
+}
+
 /// Logs the commands where the extension is installed and the tables, which have rows, are local.
 pub(super) async fn advise(connection: &mut AsyncPgConnection) -> QueryResult<()> {
     if !is_installed(connection).await? {
         return Ok(());
     }
-    let distributed: NumberRow = sql_query(
-        "SELECT count(*) AS value FROM pg_dist_partition \
-         WHERE logicalrelid = to_regclass('conversation_histories')",
-    )
-    .get_result(connection)
-    .await?;
-    if distributed.value == 0 {
+    if !is_distributed(connection, MESSAGES).await? {
         tracing::warn!(
             commands = %COMMANDS.join("; "),
             "the recorder's tables are not distributed, which Citus could do with these commands"
         );
     }
     Ok(())
+}
+
+async fn is_distributed(connection: &mut AsyncPgConnection, table: &str) -> QueryResult<bool> {
+    let distributed: NumberRow = sql_query(
+        "SELECT count(*) AS value FROM pg_dist_partition WHERE logicalrelid = to_regclass($1)",
+    )
+    .bind::<Text, _>(table)
+    .get_result(connection)
+    .await?;
+    Ok(distributed.value != 0)
 }
 
 async fn is_installed(connection: &mut AsyncPgConnection) -> QueryResult<bool> {

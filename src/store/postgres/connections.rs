@@ -12,13 +12,15 @@ use tokio::{sync::Mutex as Turn, time::timeout};
 
 use super::{
     address::Address,
-    close,
-    days::{self, Mode},
+    close, days,
     error::Doing,
     migrate,
+    mode::Mode,
     pool::{Lease, Pool, lock},
+    reject::{self, Rejected},
+    repartition,
     sqlstate::SqlState,
-    write::{self, Rejected},
+    write,
 };
 use crate::{
     partition::Day,
@@ -32,7 +34,10 @@ const MAX_READERS: u32 = 8;
 /// Longer than the server's own timeout for a statement: a server that is cut off says nothing.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
 
-const BEGIN_READING: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+/// A statement sees rows as of the first one's begin, but tables as of its own. Rows move to other
+/// tables under the other side of this lock, which is taken before that begin.
+const BEGIN_READING: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
+     LOCK TABLE recording_meta IN ACCESS SHARE MODE";
 
 /// What is read, later.
 pub(super) type Reading<'a, T> = Pin<Box<dyn Future<Output = QueryResult<T>> + Send + 'a>>;
@@ -40,11 +45,13 @@ pub(super) type Reading<'a, T> = Pin<Box<dyn Future<Output = QueryResult<T>> + S
 /// Every connection of a store.
 pub(super) struct Connections {
     wanted: Mode,
-    writers: Pool,
+    pub(super) retention_days: Option<u32>,
+    pub(super) usage_retention_days: Option<u32>,
+    pub(super) writers: Pool,
     /// `None`: so few connections are allowed that the writers' serve.
     readers: Option<Pool>,
-    /// Once the schema is known to be up to date.
-    mode: Mutex<Option<Mode>>,
+    /// Whether the schema is known to be up to date.
+    ready: Mutex<bool>,
     migrating: Turn<()>,
     warned: Mutex<bool>,
 }
@@ -67,27 +74,25 @@ impl Connections {
             Pool::new(address, open as usize, idle as usize, options.max_lifetime)
         };
         Self {
-            wanted: if options.daily_partition {
-                Mode::Daily
-            } else {
-                Mode::Single
-            },
+            wanted: Mode::new(options.daily_partition),
+            retention_days: options.retention_days,
+            usage_retention_days: options.usage_retention_days,
             writers: pool(writers, idle_writers),
             readers: (readers > 0).then(|| pool(readers, idle_readers)),
-            mode: Mutex::default(),
+            ready: Mutex::default(),
             migrating: Turn::default(),
             warned: Mutex::default(),
         }
     }
 
-    /// The mode of the database, whose schema is brought up to date before.
-    pub(super) async fn mode(&self) -> Result<Mode, StoreError> {
-        if let Some(mode) = *lock(&self.mode) {
-            return Ok(mode);
+    /// Brings the schema up to date, unless it is known to be.
+    pub(super) async fn make_ready(&self) -> Result<(), StoreError> {
+        if *lock(&self.ready) {
+            return Ok(());
         }
         let _turn = self.migrating.lock().await;
-        if let Some(mode) = *lock(&self.mode) {
-            return Ok(mode);
+        if *lock(&self.ready) {
+            return Ok(());
         }
         let mut lease = self.writers.lease().await?;
         let mode = migrate::migrate(&mut lease.session, self.wanted).await;
@@ -101,65 +106,93 @@ impl Connections {
                 "the database was begun with other partitions; they are kept"
             );
         }
-        *lock(&self.mode) = Some(mode);
-        Ok(mode)
+        *lock(&self.ready) = true;
+        Ok(())
     }
 
     /// Makes the tables of today and of the days to come.
     pub(super) async fn make_days_ahead(&self, now: UnixMillis) -> Result<(), StoreError> {
-        let mode = self.mode().await?;
         let days: Vec<Day> = Day::ahead(now).collect();
+        self.make_days(&days).await.map(drop)
+    }
+
+    /// Makes the missing tables of these days, and says whether there were any.
+    pub(super) async fn make_days(&self, days: &[Day]) -> Result<bool, StoreError> {
+        self.make_ready().await?;
         let mut lease = self.writers.lease().await?;
-        let made = days::make(&mut lease.session, mode, &days).await;
+        let made = days::make(&mut lease.session, days).await;
         self.settle(lease, made, Doing::MakingDays)
     }
 
     /// Writes a batch.
     pub(super) async fn write(&self, batch: &Batch) -> Result<(), StoreError> {
-        let mode = self.mode().await?;
-        let mut lease = self.writers.lease().await?;
-        let write = write::write(&mut lease.session, mode, batch);
-        match timeout(WRITE_TIMEOUT, write).await {
-            Ok(Ok(())) => self.settle(lease, Ok(()), Doing::Writing),
-            Ok(Err((doing, error))) => self.settle(lease, Err(error), doing),
-            Err(_) => Err(StoreError::Unavailable("no answer in time".to_owned())),
+        let mut is_first = true;
+        loop {
+            self.make_ready().await?;
+            let mut lease = self.writers.lease().await?;
+            let write = write::write(&mut lease.session, batch);
+            let Ok(written) = timeout(WRITE_TIMEOUT, write).await else {
+                return Err(StoreError::Unavailable("no answer in time".to_owned()));
+            };
+            let state = lease.session.state();
+            let (written, doing) = match written {
+                Ok(()) => (Ok(()), Doing::Writing),
+                Err((doing, error)) => (Err(error), doing),
+            };
+            let written = self.settle(lease, written, doing);
+            let is_stale = state.is_some_and(SqlState::is_stale_statement);
+            if written.is_ok() || !is_stale || !is_first {
+                return written;
+            }
+            // Those of the other connections are no better.
+            self.writers.close_idle();
+            is_first = false;
         }
     }
 
     /// Keeps an exchange that cannot be written.
     pub(super) async fn reject(&self, rejected: &Rejected) -> Result<(), StoreError> {
-        self.mode().await?;
+        self.make_ready().await?;
         let mut lease = self.writers.lease().await?;
-        let kept = write::reject(&mut lease.session, rejected).await;
+        let kept = reject::reject(&mut lease.session, rejected).await;
         self.settle(lease, kept, Doing::Rejecting)
     }
 
     /// Closes the days that are due, unless another process is at it.
     pub(super) async fn close_days(&self, now: UnixMillis) -> Result<(), StoreError> {
-        let mode = self.mode().await?;
+        self.make_ready().await?;
         let mut lease = self.writers.lease().await?;
-        let closed = close::close_days(&mut lease.session, mode, now).await;
+        let closed = close::close_days(&mut lease.session, now).await;
         self.settle(lease, closed, Doing::Closing)
+    }
+
+    /// Changes whether days have tables of their own.
+    pub(super) async fn repartition(&self, mode: Mode) -> Result<(), StoreError> {
+        self.make_ready().await?;
+        let mut lease = self.writers.lease().await?;
+        let moved = repartition::repartition(&mut lease.session, mode).await;
+        self.settle(lease, moved, Doing::Repartitioning)
     }
 
     /// Does this on a connection that reads, in one transaction, so that all it sees is of one moment.
     pub(super) async fn read<T>(
         &self,
-        work: impl for<'a> FnOnce(&'a mut AsyncPgConnection, Mode) -> Reading<'a, T>,
+        work: impl for<'a> FnOnce(&'a mut AsyncPgConnection) -> Reading<'a, T>,
     ) -> Result<T, StoreError> {
-        let mode = self.mode().await?;
+        self.make_ready().await?;
         let pool = self.readers.as_ref().unwrap_or(&self.writers);
         let mut lease = pool.lease().await?;
         let begun = lease.session.begin(BEGIN_READING).await;
         let read = match begun {
-            Ok(()) => work(&mut lease.session.connection, mode).await,
+            Ok(()) => work(&mut lease.session.connection).await,
             Err(error) => Err(error),
         };
         let read = lease.session.end(read).await;
         self.settle(lease, read, Doing::Reading)
     }
 
-    fn settle<T>(
+    /// Ends a loan, and begins the database again where it turned out to be another one.
+    pub(super) fn settle<T>(
         &self,
         lease: Lease<'_>,
         result: QueryResult<T>,
@@ -167,7 +200,7 @@ impl Connections {
     ) -> Result<T, StoreError> {
         if result.is_err() && lease.session.state() == Some(SqlState::NO_TABLE) {
             // The database is another one, or was emptied: it is begun again.
-            *lock(&self.mode) = None;
+            *lock(&self.ready) = false;
         }
         lease.settle(result, doing)
     }

@@ -7,55 +7,17 @@ use diesel::{
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 
-use super::{session::Session, sqlstate::SqlState};
+use super::{
+    mode::{Mode, TextRow},
+    session::Session,
+    sqlstate::SqlState,
+};
 use crate::{
     partition::{Day, ERRORS, MESSAGES},
     store::Partition,
 };
 
-/// One lock for all processes that make days in this schema. Attaching takes milliseconds, and waits for no insert.
-const BEGIN: &str = "BEGIN; SET LOCAL lock_timeout = '5s'; \
-     SELECT pg_advisory_xact_lock(731058901, current_schema()::regnamespace::oid::int)";
-
-/// Whether a day has tables of its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Mode {
-    Daily,
-    Single,
-}
-
-impl Mode {
-    /// The word in `recording_meta`.
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Daily => "daily",
-            Self::Single => "single",
-        }
-    }
-
-    /// The mode of this word.
-    pub(super) fn from_word(word: &str) -> Self {
-        match word {
-            "single" => Self::Single,
-            _ => Self::Daily,
-        }
-    }
-
-    /// The table that holds this day's rows of one kind.
-    pub(super) fn table(self, prefix: &str, day: Day) -> String {
-        match self {
-            Self::Daily => day.table_name(prefix),
-            Self::Single => prefix.to_owned(),
-        }
-    }
-}
-
-/// One column of text.
-#[derive(QueryableByName)]
-pub(super) struct TextRow {
-    #[diesel(sql_type = Text)]
-    pub(super) value: String,
-}
+const BEGIN: &str = concat!("BEGIN; SET LOCAL lock_timeout = '5s'; ", lock!(days));
 
 /// One number.
 #[derive(QueryableByName)]
@@ -64,47 +26,56 @@ pub(super) struct NumberRow {
     pub(super) value: i64,
 }
 
-/// Makes the missing partitions of these days.
-pub(super) async fn make(session: &mut Session, mode: Mode, days: &[Day]) -> QueryResult<()> {
+/// Makes the missing partitions of these days, and says whether there were any.
+pub(super) async fn make(session: &mut Session, days: &[Day]) -> QueryResult<bool> {
+    session.forget_state();
     // Where nothing is missing no lock is taken, and no right to create is needed.
-    if mode == Mode::Single || missing(&mut session.connection, days).await?.is_empty() {
-        return Ok(());
+    if missing(&mut session.connection, days).await?.is_empty() {
+        return Ok(false);
     }
     session.begin(BEGIN).await?;
     let made = make_missing(&mut session.connection, days).await;
     match session.end(made).await {
         // Somebody made the same tables without our lock; then they are there.
-        Err(_) if session.state() == Some(SqlState::DUPLICATE_TABLE) => Ok(()),
+        Err(_) if session.state() == Some(SqlState::DUPLICATE_TABLE) => Ok(false),
         result => result,
     }
 }
 
-async fn make_missing(connection: &mut AsyncPgConnection, days: &[Day]) -> QueryResult<()> {
-    for (prefix, day) in missing(connection, days).await? {
+async fn make_missing(connection: &mut AsyncPgConnection, days: &[Day]) -> QueryResult<bool> {
+    let missing = missing(connection, days).await?;
+    for (prefix, day) in &missing {
         let table = day.table_name(prefix);
-        let (from, to) = bounds(day);
         // A table that an operator detached is attached again, with its rows.
-        let sql = format!(
-            "CREATE TABLE IF NOT EXISTS {table} (LIKE {prefix} INCLUDING ALL); \
-             ALTER TABLE {prefix} ATTACH PARTITION {table} FOR VALUES FROM ({from}) TO ({to})"
-        );
+        let create = format!("CREATE TABLE IF NOT EXISTS {table} (LIKE {prefix} INCLUDING ALL)");
+        let attach = attach(prefix, &table, *day);
+        let sql = format!("{create}; {attach}");
         connection.batch_execute(&sql).await?;
     }
-    Ok(())
+    Ok(!missing.is_empty())
 }
 
-/// The tables of these days that are not there.
+/// The tables of these days that are not there and ought to be.
 async fn missing(
     connection: &mut AsyncPgConnection,
     days: &[Day],
 ) -> QueryResult<Vec<(&'static str, Day)>> {
     let mut missing = Vec::new();
+    if Mode::of(connection).await? == Mode::Single {
+        return Ok(missing);
+    }
     for prefix in [MESSAGES, ERRORS] {
         let existing = existing(connection, prefix).await?;
         let days = days.iter().filter(|day| !existing.contains(day));
         missing.extend(days.map(|day| (prefix, *day)));
     }
     Ok(missing)
+}
+
+/// A command that makes a table the partition of a day.
+pub(super) fn attach(parent: &str, table: &str, day: Day) -> String {
+    let (from, to) = bounds(day);
+    format!("ALTER TABLE {parent} ATTACH PARTITION {table} FOR VALUES FROM ({from}) TO ({to})")
 }
 
 /// The first and the last days hold what lies beyond them too.
@@ -147,37 +118,81 @@ struct Size {
     bytes: i64,
 }
 
-/// The tables that hold rows, with their size, oldest day first.
-pub(super) async fn partitions(
+/// The tables that hold rows of one kind, oldest day first.
+pub(super) async fn tables(
     connection: &mut AsyncPgConnection,
-    mode: Mode,
-) -> QueryResult<Vec<Partition>> {
+    prefix: &str,
+) -> QueryResult<Vec<(String, Option<Day>)>> {
+    if Mode::of(connection).await? == Mode::Single {
+        return Ok(vec![(prefix.to_owned(), None)]);
+    }
+    let days = existing(connection, prefix).await?.into_iter();
+    Ok(days
+        .map(|day| (day.table_name(prefix), Some(day)))
+        .collect())
+}
+
+/// The tables that hold rows, with their size, oldest day first.
+pub(super) async fn partitions(connection: &mut AsyncPgConnection) -> QueryResult<Vec<Partition>> {
     connection
         .batch_execute("SET LOCAL statement_timeout = 0")
         .await?;
     let mut partitions = Vec::new();
     for prefix in [MESSAGES, ERRORS] {
-        let tables: Vec<(String, Option<Day>)> = match mode {
-            Mode::Daily => existing(connection, prefix)
-                .await?
-                .into_iter()
-                .map(|day| (day.table_name(prefix), Some(day)))
-                .collect(),
-            Mode::Single => vec![(prefix.to_owned(), None)],
-        };
-        for (table, day) in tables {
-            let size: Size = sql_query(format!(
-                "SELECT count(*) AS rows, pg_total_relation_size('{table}') AS bytes FROM {table}"
-            ))
-            .get_result(connection)
-            .await?;
-            partitions.push(Partition {
-                table,
-                day: day.map(|day| day.to_string()),
-                rows: size.rows,
-                bytes: Some(size.bytes),
-            });
+        for (table, day) in tables(connection, prefix).await? {
+            partitions.push(partition(connection, prefix, table, day).await?);
         }
     }
     Ok(partitions)
+}
+
+/// A table, with its size. A partition is counted through its parent, on which rights are given.
+pub(super) async fn partition(
+    connection: &mut AsyncPgConnection,
+    prefix: &str,
+    table: String,
+    day: Option<Day>,
+) -> QueryResult<Partition> {
+    let within = day.map_or_else(|| "TRUE".to_owned(), |day| within(&[day]));
+    let size: Size = sql_query(format!(
+        "SELECT count(*) AS rows, pg_total_relation_size('{table}') AS bytes \
+         FROM {prefix} AS h WHERE {within}"
+    ))
+    .get_result(connection)
+    .await?;
+    Ok(Partition {
+        table,
+        day: day.map(|day| day.to_string()),
+        rows: size.rows,
+        bytes: Some(size.bytes),
+    })
+}
+
+/// A condition on `h.created_at`: within these days, which are in order. Neighbours become one range.
+///
+/// As constants they leave all other partitions out of the plan.
+pub(super) fn within(days: &[Day]) -> String {
+    let mut ranges: Vec<(Day, Day)> = Vec::new();
+    for day in days {
+        match ranges.last_mut() {
+            Some((_, last)) if *last == day.previous() => *last = *day,
+            _ => ranges.push((*day, *day)),
+        }
+    }
+    if ranges.is_empty() {
+        return "FALSE".to_owned();
+    }
+    let range = |(first, last): &(Day, Day)| {
+        let from = match *first {
+            Day::MIN => "-infinity".to_owned(),
+            day => format!("{day} 00:00:00+00"),
+        };
+        let to = match *last {
+            Day::MAX => "infinity".to_owned(),
+            day => format!("{} 00:00:00+00", Day::from_unix_ms(day.end_ms())),
+        };
+        format!("(h.created_at >= '{from}' AND h.created_at < '{to}')")
+    };
+    let ranges: Vec<String> = ranges.iter().map(range).collect();
+    format!("({})", ranges.join(" OR "))
 }

@@ -55,6 +55,39 @@ pub(super) fn day_of(PgDate(days): PgDate) -> Day {
     Day::from_unix_ms(from_pg(0) + i64::from(days) * MS_PER_DAY)
 }
 
+/// One day.
+#[derive(QueryableByName)]
+pub(super) struct DayRow {
+    #[diesel(sql_type = Date)]
+    pub(super) day: PgDate,
+}
+
+/// A number or a time of a conversation.
+pub(super) struct ById<T> {
+    pub(super) id: Id,
+    pub(super) value: T,
+}
+
+impl QueryableByName<Pg> for ById<i64> {
+    fn build<'a>(row: &impl NamedRow<'a, Pg>) -> deserialize::Result<Self> {
+        let PgId(id) = NamedRow::get::<Uuid, _>(row, "id")?;
+        Ok(Self {
+            id,
+            value: NamedRow::get::<BigInt, _>(row, "value")?,
+        })
+    }
+}
+
+impl QueryableByName<Pg> for ById<PgTimestamp> {
+    fn build<'a>(row: &impl NamedRow<'a, Pg>) -> deserialize::Result<Self> {
+        let PgId(id) = NamedRow::get::<Uuid, _>(row, "id")?;
+        Ok(Self {
+            id,
+            value: NamedRow::get::<Timestamptz, _>(row, "value")?,
+        })
+    }
+}
+
 /// Takes the columns of a row one after the other, in the order of [`columns`](super::columns).
 struct Columns<'r, 'a, R> {
     row: &'r R,
@@ -214,9 +247,8 @@ pub(super) struct ConversationRow {
     pub(super) first_day: Day,
 }
 
-impl QueryableByName<Pg> for ConversationRow {
-    fn build<'a>(row: &impl NamedRow<'a, Pg>) -> deserialize::Result<Self> {
-        let mut columns = Columns::new(row);
+impl ConversationRow {
+    fn take<'a, R: Row<'a, Pg>>(columns: &mut Columns<'_, 'a, R>) -> deserialize::Result<Self> {
         let mut conversation = Conversation {
             id: columns.id()?,
             tenant: columns.text()?,
@@ -236,5 +268,23 @@ impl QueryableByName<Pg> for ConversationRow {
             conversation,
             first_day,
         })
+    }
+}
+
+impl QueryableByName<Pg> for ConversationRow {
+    fn build<'a>(row: &impl NamedRow<'a, Pg>) -> deserialize::Result<Self> {
+        Self::take(&mut Columns::new(row))
+    }
+}
+
+/// The same, with the time of its newest row.
+pub(super) struct ListedRow(pub(super) ConversationRow);
+
+impl QueryableByName<Pg> for ListedRow {
+    fn build<'a>(row: &impl NamedRow<'a, Pg>) -> deserialize::Result<Self> {
+        let mut columns = Columns::new(row);
+        let mut row = ConversationRow::take(&mut columns)?;
+        row.conversation.updated_at = columns.time()?;
+        Ok(Self(row))
     }
 }

@@ -23,6 +23,8 @@ pub(super) enum Doing {
     Writing,
     Rejecting,
     Closing,
+    Dropping,
+    Repartitioning,
     Reading,
 }
 
@@ -40,6 +42,11 @@ impl Doing {
                 "SELECT on the recorder's tables, UPDATE on conversations and recording_days, \
                  INSERT and DELETE on usage_daily"
             }
+            Self::Dropping => {
+                "to own the recorder's tables, or in a single table DELETE on them, and SELECT, \
+                 INSERT, UPDATE and DELETE on the others"
+            }
+            Self::Repartitioning => "CREATE on the schema and to own the recorder's tables",
             Self::Reading => "SELECT on the recorder's tables",
         }
     }

@@ -3,31 +3,24 @@
 use std::collections::HashMap;
 
 use diesel::{
-    deserialize,
-    pg::{
-        Pg,
-        data_types::{PgDate, PgTimestamp},
-    },
+    pg::data_types::PgTimestamp,
     prelude::*,
-    row::NamedRow,
     sql_query,
-    sql_types::{Array, BigInt, Bool, Date, Nullable, Text, Timestamptz, Uuid},
+    sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::{
-    close::within,
-    decode::{ConversationRow, PgId, day_of, time},
+    counts,
+    days::within,
+    decode::{ById, ConversationRow, DayRow, ListedRow, PgId, day_of, time},
     read::{as_limit, find},
     time::from_pg,
 };
 use crate::{
     id::Id,
     partition::{Day, ERRORS, MESSAGES},
-    store::{
-        Conversation, Page, UnixMillis,
-        columns::{self, COUNTED},
-    },
+    store::{Conversation, Page, Place, columns},
 };
 
 /// More users of one session id than anybody chooses from.
@@ -62,249 +55,153 @@ pub(super) async fn named(
     complete(connection, rows).await
 }
 
-/// How many conversations of a user were last active on a day.
-#[derive(QueryableByName)]
-struct DayOfUser {
-    #[diesel(sql_type = Date)]
-    day: PgDate,
-    #[diesel(sql_type = BigInt)]
-    conversations: i64,
-}
-
-/// A user's conversations, last active first.
+/// A user's conversations behind a place, last active first.
 ///
 /// The index on `last_day` tells which days the page lies in; only their partitions are read.
 pub(super) async fn of_user(
     connection: &mut AsyncPgConnection,
-    tenant: &str,
-    user: &str,
-    limit: usize,
+    (tenant, user): (&str, &str),
+    after: Option<Place>,
     offset: usize,
+    limit: usize,
 ) -> QueryResult<Page<Conversation>> {
-    let wanted = limit.saturating_add(offset);
-    // As many as the page needs and one to tell whether there are more, so the last day's number
-    // may be too small, but never for what is asked of it.
-    let days: Vec<DayOfUser> = sql_query(
-        "SELECT last_day AS day, count(*) AS conversations FROM (SELECT last_day \
-         FROM conversations WHERE tenant = $1 AND user_identifier = $2 \
-         ORDER BY last_day DESC LIMIT $3) AS newest GROUP BY last_day ORDER BY last_day DESC",
-    )
-    .bind::<Text, _>(tenant)
-    .bind::<Text, _>(user)
-    .bind::<BigInt, _>(as_limit(wanted.saturating_add(1)))
-    .load(connection)
-    .await?;
-    let found: i64 = days.iter().map(|day| day.conversations).sum();
-    let mut skip = as_limit(offset);
-    let mut missing = as_limit(limit);
+    let wanted = limit.saturating_add(offset).saturating_add(1);
+    let whose = (tenant, user);
     let mut rows = Vec::new();
-    for DayOfUser { day, conversations } in days {
-        if skip >= conversations {
-            skip -= conversations;
-            continue;
-        }
-        let taken = missing.min(conversations - skip);
-        if taken == 0 {
-            break;
-        }
-        let day = day_of(day);
-        rows.extend(active_on(connection, (tenant, user), day, (taken, skip)).await?);
-        missing -= taken;
-        skip = 0;
+    let mut newest = Day::MAX;
+    if let Some(place) = after {
+        rows = active_on(connection, whose, &[place.last_day], after, (0, wanted)).await?;
+        newest = place.last_day.previous();
     }
+    if rows.len() < wanted {
+        let passed_over = offset.saturating_sub(rows.len());
+        rows.drain(..offset.min(rows.len()));
+        let missing = limit.saturating_add(1) - rows.len();
+        let most = passed_over.saturating_add(missing);
+        let days = days_before(connection, whose, newest, most).await?;
+        rows.extend(active_on(connection, whose, &days, None, (passed_over, missing)).await?);
+    } else {
+        rows.drain(..offset);
+    }
+    let has_more = rows.len() > limit;
+    rows.truncate(limit);
+    counts::complete(connection, &mut rows).await?;
     Ok(Page {
-        data: complete(connection, rows).await?,
-        has_more: found > as_limit(wanted),
+        data: conversations(rows),
+        has_more,
     })
 }
 
+/// The last days of so many conversations, from this one back, in order.
+async fn days_before(
+    connection: &mut AsyncPgConnection,
+    (tenant, user): (&str, &str),
+    newest: Day,
+    conversations: usize,
+) -> QueryResult<Vec<Day>> {
+    let days: Vec<DayRow> = sql_query(
+        "SELECT DISTINCT last_day AS day FROM (SELECT last_day FROM conversations \
+         WHERE tenant = $1 AND user_identifier = $2 AND last_day <= $3::date \
+         ORDER BY last_day DESC LIMIT $4) AS newest ORDER BY last_day",
+    )
+    .bind::<Text, _>(tenant)
+    .bind::<Text, _>(user)
+    .bind::<Text, _>(newest.to_string())
+    .bind::<BigInt, _>(as_limit(conversations))
+    .load(connection)
+    .await?;
+    Ok(days.into_iter().map(|row| day_of(row.day)).collect())
+}
+
+/// The conversations last active on these days, or those behind a place on the only one.
 async fn active_on(
     connection: &mut AsyncPgConnection,
     (tenant, user): (&str, &str),
-    day: Day,
-    (limit, offset): (i64, i64),
+    days: &[Day],
+    after: Option<Place>,
+    (offset, limit): (usize, usize),
 ) -> QueryResult<Vec<ConversationRow>> {
+    let (Some(first), Some(last)) = (days.first(), days.last()) else {
+        return Ok(Vec::new());
+    };
     let columns = columns::CONVERSATION;
-    let newest = newest_row("conversations.id", "$4", "$5");
-    sql_query(format!(
-        "SELECT {columns} FROM conversations \
-         WHERE tenant = $1 AND user_identifier = $2 AND last_day = $3::date \
-         ORDER BY coalesce({newest}, created_at) DESC, id LIMIT $6 OFFSET $7"
+    let newest = newest_row(days);
+    // Materialized, so that each time is looked up once.
+    let rows: Vec<ListedRow> = sql_query(format!(
+        "WITH listed AS MATERIALIZED (SELECT c.*, {newest} AS updated_at FROM conversations AS c \
+         WHERE tenant = $1 AND user_identifier = $2 AND last_day BETWEEN $3::date AND $4::date) \
+         SELECT {columns}, updated_at FROM listed \
+         WHERE $5::timestamptz IS NULL OR updated_at < $5 OR (updated_at = $5 AND id > $6) \
+         ORDER BY last_day DESC, updated_at DESC, id OFFSET $7 LIMIT $8"
     ))
     .bind::<Text, _>(tenant)
     .bind::<Text, _>(user)
-    .bind::<Text, _>(day.to_string())
-    .bind::<Timestamptz, _>(time(day.start_ms()))
-    .bind::<Timestamptz, _>(time(day.end_ms()))
-    .bind::<BigInt, _>(limit)
-    .bind::<BigInt, _>(offset)
+    .bind::<Text, _>(first.to_string())
+    .bind::<Text, _>(last.to_string())
+    .bind::<Nullable<Timestamptz>, _>(after.map(|place| time(place.updated_at)))
+    .bind::<Nullable<Uuid>, _>(after.map(|place| PgId(place.id)))
+    .bind::<BigInt, _>(as_limit(offset))
+    .bind::<BigInt, _>(as_limit(limit))
     .load(connection)
-    .await
+    .await?;
+    Ok(rows.into_iter().map(|ListedRow(row)| row).collect())
 }
 
-/// An expression for the time of a conversation's newest row of either kind: two looks at an index.
-fn newest_row(conversation: &str, from: &str, to: &str) -> String {
+/// An expression for the time of the newest row of a conversation `c` whose last day is one of
+/// these: two looks at an index.
+fn newest_row(last_days: &[Day]) -> String {
+    let within = within(last_days);
+    let its_own = match last_days {
+        [_] => "",
+        _ => {
+            " AND h.created_at >= c.last_day::timestamptz \
+             AND h.created_at < (c.last_day + 1)::timestamptz"
+        }
+    };
     let newest = |table: &str| {
         format!(
-            "(SELECT max(h.created_at) FROM {table} AS h WHERE h.conversation_id = {conversation} \
-             AND h.created_at >= {from} AND h.created_at < {to})"
+            "(SELECT max(h.created_at) FROM {table} AS h \
+             WHERE h.conversation_id = c.id AND {within}{its_own})"
         )
     };
-    format!("greatest({}, {})", newest(MESSAGES), newest(ERRORS))
+    // NULL is never the greatest.
+    let (messages, errors) = (newest(MESSAGES), newest(ERRORS));
+    format!("coalesce(greatest({messages}, {errors}), c.created_at)")
 }
 
-/// Adds what the stored counts do not know, and the times of the newest rows.
+/// Adds the times of the newest rows, and what the stored counts do not know.
 async fn complete(
     connection: &mut AsyncPgConnection,
-    rows: Vec<ConversationRow>,
+    mut rows: Vec<ConversationRow>,
 ) -> QueryResult<Vec<Conversation>> {
-    let first = rows.iter().map(|row| row.first_day).min();
-    let last = rows.iter().map(|row| row.conversation.last_day).max();
-    let (Some(first), Some(last)) = (first, last) else {
+    if rows.is_empty() {
         return Ok(Vec::new());
-    };
-    let mut counts = count(connection, &rows, (first, last)).await?;
-    // Nearly always they lie in the last day, and a page of a user has few of those.
-    let mut newest = HashMap::new();
+    }
     let mut last_days: Vec<Day> = rows.iter().map(|row| row.conversation.last_day).collect();
     last_days.sort_unstable();
     last_days.dedup();
-    for day in last_days {
-        let ids = rows
-            .iter()
-            .filter(|row| row.conversation.last_day == day)
-            .map(id_of);
-        newest.extend(newest_rows(connection, ids.collect(), (day, day)).await?);
-    }
-    let dropped = rows.iter().map(id_of).filter(|id| !newest.contains_key(id));
-    let dropped: Vec<Id> = dropped.collect();
-    if !dropped.is_empty() && first < last {
-        newest.extend(newest_rows(connection, dropped, (first, last)).await?);
-    }
-    let complete = |row: ConversationRow| {
-        let mut conversation = row.conversation;
-        conversation.message_count = counts.remove(&conversation.id).unwrap_or(0);
-        if let Some(newest) = newest.remove(&conversation.id) {
-            conversation.updated_at = newest;
-        }
-        conversation
-    };
-    Ok(rows.into_iter().map(complete).collect())
-}
-
-fn id_of(row: &ConversationRow) -> Id {
-    row.conversation.id
-}
-
-/// A number or a time of a conversation.
-struct ById<T> {
-    id: Id,
-    value: T,
-}
-
-impl QueryableByName<Pg> for ById<i64> {
-    fn build<'a>(row: &impl NamedRow<'a, Pg>) -> deserialize::Result<Self> {
-        let PgId(id) = NamedRow::get::<Uuid, _>(row, "id")?;
-        Ok(Self {
-            id,
-            value: NamedRow::get::<BigInt, _>(row, "value")?,
-        })
-    }
-}
-
-impl QueryableByName<Pg> for ById<Option<PgTimestamp>> {
-    fn build<'a>(row: &impl NamedRow<'a, Pg>) -> deserialize::Result<Self> {
-        let PgId(id) = NamedRow::get::<Uuid, _>(row, "id")?;
-        Ok(Self {
-            id,
-            value: NamedRow::get::<Nullable<Timestamptz>, _>(row, "value")?,
-        })
-    }
-}
-
-/// A day of which the stored counts do not know all.
-#[derive(QueryableByName)]
-struct Uncounted {
-    #[diesel(sql_type = Date)]
-    day: PgDate,
-    /// Written to since: the counts have a part of it.
-    #[diesel(sql_type = Bool)]
-    closed: bool,
-}
-
-/// The messages of these conversations: the stored count and the days that are not closed, or all
-/// days of one that was written to after a day of it was closed.
-async fn count(
-    connection: &mut AsyncPgConnection,
-    rows: &[ConversationRow],
-    (first, last): (Day, Day),
-) -> QueryResult<HashMap<Id, i64>> {
-    let uncounted: Vec<Uncounted> = sql_query(
-        "SELECT day, closed_at IS NOT NULL AS closed FROM recording_days \
-         WHERE (closed_at IS NULL OR dirty <> 0) AND day BETWEEN $1::date AND $2::date \
-         ORDER BY day",
-    )
-    .bind::<Text, _>(first.to_string())
-    .bind::<Text, _>(last.to_string())
-    .load(connection)
-    .await?;
-    let (dirty, open): (Vec<_>, Vec<_>) = uncounted.into_iter().partition(|row| row.closed);
-    let [dirty, open] =
-        [dirty, open].map(|days| days.iter().map(|row| day_of(row.day)).collect::<Vec<Day>>());
-    let is_dirty = |row: &&ConversationRow| {
-        let within = |day: &Day| row.first_day <= *day && *day <= row.conversation.last_day;
-        dirty.iter().any(within)
-    };
-    let (dirty_rows, rows): (Vec<_>, Vec<_>) = rows.iter().partition(is_dirty);
-    let mut counts: HashMap<Id, i64> = rows
-        .iter()
-        .map(|row| (row.conversation.id, row.conversation.message_count))
-        .collect();
-    let all: Vec<Day> = first.through(last).collect();
-    for (rows, days) in [(rows, &open), (dirty_rows, &all)] {
-        if rows.is_empty() || days.is_empty() {
-            continue;
-        }
-        let within = within(days);
-        let ids: Vec<PgId> = rows.into_iter().map(id_of).map(PgId).collect();
-        let found: Vec<ById<i64>> = sql_query(format!(
-            "SELECT conversation_id AS id, count(*) AS value FROM {MESSAGES} AS h \
-             WHERE conversation_id = ANY($1) AND {COUNTED} AND {within} GROUP BY conversation_id"
-        ))
-        .bind::<Array<Uuid>, _>(ids)
-        .load(connection)
-        .await?;
-        for ById { id, value } in found {
-            *counts.entry(id).or_default() += value;
-        }
-    }
-    Ok(counts)
-}
-
-async fn newest_rows(
-    connection: &mut AsyncPgConnection,
-    ids: Vec<Id>,
-    (first, last): (Day, Day),
-) -> QueryResult<Vec<(Id, UnixMillis)>> {
-    let newest = newest_row("c.id", "$2", "$3");
-    let rows: Vec<ById<Option<PgTimestamp>>> = sql_query(format!(
+    let newest = newest_row(&last_days);
+    let newest: Vec<ById<PgTimestamp>> = sql_query(format!(
         "SELECT c.id, {newest} AS value FROM conversations AS c WHERE c.id = ANY($1)"
     ))
-    .bind::<Array<Uuid>, _>(ids.into_iter().map(PgId).collect::<Vec<_>>())
-    .bind::<Timestamptz, _>(time(first.start_ms()))
-    .bind::<Timestamptz, _>(time(last.end_ms()))
+    .bind::<Array<Uuid>, _>(
+        rows.iter()
+            .map(|row| PgId(row.conversation.id))
+            .collect::<Vec<_>>(),
+    )
     .load(connection)
     .await?;
-    let known = |row: ById<Option<PgTimestamp>>| {
-        let PgTimestamp(us) = row.value?;
-        Some((row.id, from_pg(us)))
-    };
-    Ok(rows.into_iter().filter_map(known).collect())
+    let newest: HashMap<Id, PgTimestamp> =
+        newest.into_iter().map(|row| (row.id, row.value)).collect();
+    for row in &mut rows {
+        if let Some(PgTimestamp(us)) = newest.get(&row.conversation.id) {
+            row.conversation.updated_at = from_pg(*us);
+        }
+    }
+    counts::complete(connection, &mut rows).await?;
+    Ok(conversations(rows))
 }
 
-/// One day.
-#[derive(QueryableByName)]
-pub(super) struct DayRow {
-    #[diesel(sql_type = Date)]
-    pub(super) day: PgDate,
+fn conversations(rows: Vec<ConversationRow>) -> Vec<Conversation> {
+    rows.into_iter().map(|row| row.conversation).collect()
 }

@@ -8,9 +8,11 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 
 use super::{
     citus,
-    days::{Mode, NumberRow, TextRow},
+    days::NumberRow,
+    mode::{Mode, TextRow},
     session::Session,
 };
+use crate::partition::{ERRORS, MESSAGES};
 
 /// Version and text of each, oldest first.
 const MIGRATIONS: [(&str, &str); 1] = [(
@@ -18,17 +20,19 @@ const MIGRATIONS: [(&str, &str); 1] = [(
     include_str!("../../../migrations/postgres/2026-11-21-000000_conversations/up.sql"),
 )];
 /// What the migrations say of partitions, which single tables are made without.
-const PARTITIONED: &str = " PARTITION BY RANGE (created_at)";
-/// In a single table a day is found by a summary of its pages, a few bytes a megabyte. A partition
-/// needs none.
-const SINGLE_INDEXES: &str = "\
-     CREATE INDEX conversation_histories_time ON conversation_histories USING brin (created_at); \
-     CREATE INDEX error_conversation_histories_time ON error_conversation_histories \
-     USING brin (created_at)";
+pub(super) const PARTITIONED: &str = " PARTITION BY RANGE (created_at)";
 
 /// Another process may be migrating a large database.
-const BEGIN: &str = "BEGIN; SET LOCAL lock_timeout = '60s'; SET LOCAL statement_timeout = 0; \
-     SELECT pg_advisory_xact_lock(731058902, current_schema()::regnamespace::oid::int)";
+const BEGIN: &str = concat!(
+    "BEGIN; SET LOCAL lock_timeout = '60s'; SET LOCAL statement_timeout = 0; ",
+    lock!(migration)
+);
+
+/// In a single table a day is found by a summary of its pages, a few bytes a megabyte. A partition
+/// needs none.
+pub(super) fn time_index(prefix: &str, suffix: &str) -> String {
+    format!("CREATE INDEX {prefix}_time{suffix} ON {prefix}{suffix} USING brin (created_at)")
+}
 
 /// Brings the schema up to date and settles the mode. Any number of processes may do so at once.
 pub(super) async fn migrate(session: &mut Session, wanted: Mode) -> QueryResult<Mode> {
@@ -55,13 +59,7 @@ async fn stored_mode(connection: &mut AsyncPgConnection) -> QueryResult<Option<M
     if !exists(connection, "recording_meta").await? {
         return Ok(None);
     }
-    let word: Option<TextRow> = sql_query(
-        "SELECT convert_from(value, 'UTF8') AS value FROM recording_meta WHERE key = 'partition'",
-    )
-    .get_result(connection)
-    .await
-    .optional()?;
-    Ok(word.map(|row| Mode::from_word(&row.value)))
+    Mode::stored(connection).await
 }
 
 async fn migrate_locked(connection: &mut AsyncPgConnection, wanted: Mode) -> QueryResult<Mode> {
@@ -88,17 +86,13 @@ async fn migrate_locked(connection: &mut AsyncPgConnection, wanted: Mode) -> Que
     }
     if pending.len() == MIGRATIONS.len() {
         if mode == Mode::Single {
-            connection.batch_execute(SINGLE_INDEXES).await?;
+            for prefix in [MESSAGES, ERRORS] {
+                connection.batch_execute(&time_index(prefix, "")).await?;
+            }
         }
         citus::distribute(connection).await?;
     }
-    sql_query(
-        "INSERT INTO recording_meta (key, value) VALUES ('partition', convert_to($1, 'UTF8')) \
-         ON CONFLICT DO NOTHING",
-    )
-    .bind::<Text, _>(mode.as_str())
-    .execute(connection)
-    .await?;
+    mode.store(connection).await?;
     Ok(mode)
 }
 

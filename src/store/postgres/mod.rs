@@ -12,16 +12,29 @@ mod engine;
 mod session;
 mod pool;
 mod connections;
+#[macro_use]
+mod locks;
+mod prepared;
+mod mode;
 mod migrate;
 mod citus;
 mod days;
 mod write;
 mod insert;
+mod reject;
+mod recall;
 mod read;
 mod list;
+mod counts;
+mod stats;
 mod decode;
 mod time;
+mod derive;
 mod close;
+mod drop;
+mod delete;
+mod retention;
+mod repartition;
 mod error;
 #[cfg(test)]
 mod tests;
@@ -36,18 +49,19 @@ use diesel_async::AsyncPgConnection;
 use self::{
     address::Address,
     connections::{Connections, Reading},
-    days::Mode,
     engine::Engine,
+    mode::Mode,
     pool::lock,
-    write::Rejected,
+    reject::Rejected,
 };
 use super::{
-    Conversation, DsnError, ExchangeRows, Page, Partition, Place, Server, Store, StoreError,
-    StoreFuture, StoreOptions, StoredError, StoredMessage, UnixMillis, pack::Batch, unsupported,
+    Conversation, DsnError, ExchangeRows, Page, Partition, Place, Recall, Recalled, Server, Stats,
+    Store, StoreError, StoreFuture, StoreOptions, StoredError, StoredMessage, UnixMillis,
+    pack::Batch,
 };
 use crate::{
     id::Id,
-    partition::{Day, MESSAGES},
+    partition::{Day, ERRORS, MESSAGES},
 };
 
 /// Conversations in a PostgreSQL database.
@@ -101,7 +115,7 @@ impl PostgresStore {
 
     fn read<T: Send + 'static>(
         &self,
-        work: impl for<'a> FnOnce(&'a mut AsyncPgConnection, Mode) -> Reading<'a, T> + Send + 'static,
+        work: impl for<'a> FnOnce(&'a mut AsyncPgConnection) -> Reading<'a, T> + Send + 'static,
     ) -> StoreFuture<'_, T> {
         self.run(move |connections| async move { connections.read(work).await })
     }
@@ -133,7 +147,21 @@ impl Store for PostgresStore {
     fn maintain(&self, now: UnixMillis) -> StoreFuture<'_, ()> {
         self.run(move |connections| async move {
             connections.make_days_ahead(now).await?;
-            connections.close_days(now).await
+            // What is not to be dropped keeps nothing from being closed.
+            let dropped = connections.drop_expired(now).await;
+            connections.close_days(now).await?;
+            dropped
+        })
+    }
+
+    fn secret(&self) -> StoreFuture<'_, [u8; 32]> {
+        self.read(|connection| Box::pin(recall::secret(connection)))
+    }
+
+    fn recall<'a>(&'a self, wanted: &'a Recall) -> StoreFuture<'a, Recalled> {
+        let wanted = wanted.clone();
+        self.read(move |connection| {
+            Box::pin(async move { recall::recall(connection, &wanted).await })
         })
     }
 
@@ -143,13 +171,13 @@ impl Store for PostgresStore {
         session_id: &'a str,
     ) -> StoreFuture<'a, Vec<Conversation>> {
         let (tenant, session_id) = (tenant.to_owned(), session_id.to_owned());
-        self.read(move |connection, _| {
+        self.read(move |connection| {
             Box::pin(async move { list::named(connection, &tenant, &session_id).await })
         })
     }
 
     fn conversation(&self, id: Id) -> StoreFuture<'_, Option<Conversation>> {
-        self.read(move |connection, _| Box::pin(list::conversation(connection, id)))
+        self.read(move |connection| Box::pin(list::conversation(connection, id)))
     }
 
     fn conversations_of_user<'a>(
@@ -160,12 +188,11 @@ impl Store for PostgresStore {
         offset: usize,
         limit: usize,
     ) -> StoreFuture<'a, Page<Conversation>> {
-        if after.is_some() {
-            return unsupported("cursors");
-        }
         let (tenant, user) = (tenant.to_owned(), user_identifier.to_owned());
-        self.read(move |connection, _| {
-            Box::pin(async move { list::of_user(connection, &tenant, &user, limit, offset).await })
+        self.read(move |connection| {
+            Box::pin(async move {
+                list::of_user(connection, (&tenant, &user), after, offset, limit).await
+            })
         })
     }
 
@@ -175,10 +202,9 @@ impl Store for PostgresStore {
         before: Option<Id>,
         limit: usize,
     ) -> StoreFuture<'_, Page<StoredMessage>> {
-        if before.is_some() {
-            return unsupported("cursors");
-        }
-        self.read(move |connection, _| Box::pin(read::messages(connection, conversation, limit)))
+        self.read(move |connection| {
+            Box::pin(read::messages(connection, conversation, before, limit))
+        })
     }
 
     fn errors(
@@ -187,20 +213,63 @@ impl Store for PostgresStore {
         before: Option<Id>,
         limit: usize,
     ) -> StoreFuture<'_, Page<StoredError>> {
-        if before.is_some() {
-            return unsupported("cursors");
-        }
-        self.read(move |connection, _| Box::pin(read::errors(connection, conversation, limit)))
+        self.read(move |connection| Box::pin(read::errors(connection, conversation, before, limit)))
+    }
+
+    fn stats<'a>(
+        &'a self,
+        tenant: &'a str,
+        user_identifier: &'a str,
+        from: UnixMillis,
+        to: UnixMillis,
+    ) -> StoreFuture<'a, Stats> {
+        let (tenant, user) = (tenant.to_owned(), user_identifier.to_owned());
+        let days = (Day::from_unix_ms(from), Day::from_unix_ms(to));
+        self.read(move |connection| {
+            Box::pin(async move { stats::stats(connection, (&tenant, &user), days).await })
+        })
     }
 
     fn conversation_history_table_name(&self, at: UnixMillis) -> StoreFuture<'_, String> {
-        self.run(move |connections| async move {
-            let mode = connections.mode().await?;
-            Ok(mode.table(MESSAGES, Day::from_unix_ms(at)))
+        self.read(move |connection| {
+            Box::pin(async move {
+                let mode = Mode::of(connection).await?;
+                Ok(mode.table(MESSAGES, Day::from_unix_ms(at)))
+            })
+        })
+    }
+
+    fn create_table_if_not_exists(&self, at: UnixMillis) -> StoreFuture<'_, bool> {
+        let day = Day::from_unix_ms(at);
+        self.run(move |connections| async move { connections.make_days(&[day]).await })
+    }
+
+    fn existing_partition_tables<'a>(&'a self, prefix: &'a str) -> StoreFuture<'a, Vec<String>> {
+        let known = [MESSAGES, ERRORS]
+            .into_iter()
+            .find(|known| *known == prefix);
+        self.read(move |connection| {
+            Box::pin(async move {
+                let Some(prefix) = known else {
+                    return Ok(Vec::new());
+                };
+                let tables = days::tables(connection, prefix).await?;
+                Ok(tables.into_iter().map(|(table, _)| table).collect())
+            })
         })
     }
 
     fn partitions(&self) -> StoreFuture<'_, Vec<Partition>> {
-        self.read(|connection, mode| Box::pin(days::partitions(connection, mode)))
+        self.read(|connection| Box::pin(days::partitions(connection)))
+    }
+
+    fn drop_partitions(&self, before: UnixMillis) -> StoreFuture<'_, Vec<Partition>> {
+        let before = Day::from_unix_ms(before);
+        self.run(move |connections| async move { connections.drop_days(before).await })
+    }
+
+    fn set_daily_partition(&self, daily: bool) -> StoreFuture<'_, ()> {
+        let mode = Mode::new(daily);
+        self.run(move |connections| async move { connections.repartition(mode).await })
     }
 }

@@ -59,6 +59,11 @@ impl Pool {
         })
     }
 
+    /// Closes the connections that nobody uses.
+    pub(super) fn close_idle(&self) {
+        lock(&self.idle).clear();
+    }
+
     /// The connection used last, which leaves the others to grow old.
     fn take_idle(&self) -> Option<Session> {
         let mut idle = lock(&self.idle);

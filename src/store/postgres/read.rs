@@ -16,28 +16,35 @@ use crate::{
     store::{Page, StoredError, StoredMessage, columns},
 };
 
-/// The latest messages, oldest first.
+/// Behind every id.
+const LAST: Id = Id::from_bytes([255; 16]);
+
+/// The latest messages before this one, oldest first.
 pub(super) async fn messages(
     connection: &mut AsyncPgConnection,
     conversation: Id,
+    before: Option<Id>,
     limit: usize,
 ) -> QueryResult<Page<StoredMessage>> {
     let (columns, table) = (columns::MESSAGE, MESSAGES);
-    let page = latest::<MessageRow>(connection, conversation, limit, columns, table).await?;
+    let page =
+        latest::<MessageRow>(connection, conversation, (before, limit), columns, table).await?;
     Ok(Page {
         data: page.data.into_iter().map(|row| row.0).collect(),
         has_more: page.has_more,
     })
 }
 
-/// The latest failed exchanges, oldest first.
+/// The latest failed exchanges before this one, oldest first.
 pub(super) async fn errors(
     connection: &mut AsyncPgConnection,
     conversation: Id,
+    before: Option<Id>,
     limit: usize,
 ) -> QueryResult<Page<StoredError>> {
     let (columns, table) = (columns::ERROR, ERRORS);
-    let page = latest::<ErrorRow>(connection, conversation, limit, columns, table).await?;
+    let page =
+        latest::<ErrorRow>(connection, conversation, (before, limit), columns, table).await?;
     Ok(Page {
         data: page.data.into_iter().map(|row| row.0).collect(),
         has_more: page.has_more,
@@ -47,21 +54,26 @@ pub(super) async fn errors(
 async fn latest<T: QueryableByName<Pg> + Send + 'static>(
     connection: &mut AsyncPgConnection,
     conversation: Id,
-    limit: usize,
+    (before, limit): (Option<Id>, usize),
     columns: &str,
     table: &str,
 ) -> QueryResult<Page<T>> {
     let mut rows: Vec<T> = Vec::new();
     if let Some(found) = find(connection, conversation).await? {
-        // With the first and the last day known, the plan has no other partition.
+        // With the first and the last day known, the plan has no other partition. An id tells its
+        // row's time, so that it bounds the days too.
+        let end = found.conversation.last_day.end_ms();
+        let before = before.unwrap_or(LAST);
         rows = sql_query(format!(
             "SELECT {columns} FROM {table} \
              WHERE conversation_id = $1 AND created_at >= $2 AND created_at < $3 \
-             ORDER BY created_at DESC, id DESC LIMIT $4"
+             AND (created_at, id) < ($4, $5) ORDER BY created_at DESC, id DESC LIMIT $6"
         ))
         .bind::<Uuid, _>(PgId(conversation))
         .bind::<Timestamptz, _>(time(found.first_day.start_ms()))
-        .bind::<Timestamptz, _>(time(found.conversation.last_day.end_ms()))
+        .bind::<Timestamptz, _>(time(end.min(before.unix_ms() + 1)))
+        .bind::<Timestamptz, _>(time(before.unix_ms()))
+        .bind::<Uuid, _>(PgId(before))
         .bind::<BigInt, _>(as_limit(limit.saturating_add(1)))
         .load(connection)
         .await?;

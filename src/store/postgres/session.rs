@@ -17,13 +17,17 @@ use crate::store::{Host, StoreError, memory::Memory};
 
 /// What every session begins with. A statement that takes longer than this has lost its server or
 /// its index; `jit` costs more than it gives on statements of milliseconds.
+/// Each statement sees what was committed before it, whatever the server's default is.
 const SETTINGS: &str = "SET statement_timeout = '30s'; SET lock_timeout = '10s'; \
-     SET client_min_messages = warning; SET jit = off";
+     SET client_min_messages = warning; SET jit = off; \
+     SET default_transaction_isolation = 'read committed'";
 
 /// A connection, and what is known of it.
 pub(super) struct Session {
     pub(super) connection: AsyncPgConnection,
     pub(super) memory: Memory,
+    /// What the database said of its last drop when that memory began.
+    pub(super) dropped: Option<Vec<u8>>,
     pub(super) opened: Instant,
     first_state: FirstState,
     socket: JoinHandle<()>,
@@ -86,6 +90,7 @@ impl Session {
         Ok(Self {
             connection,
             memory: Memory::default(),
+            dropped: None,
             opened: Instant::now(),
             first_state,
             socket,

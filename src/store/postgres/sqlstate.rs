@@ -27,11 +27,25 @@ impl SqlState {
     pub(super) const NO_TABLE: Self = Self(*b"42P01");
     pub(super) const NO_RIGHT: Self = Self(*b"42501");
     pub(super) const DUPLICATE_TABLE: Self = Self(*b"42P07");
+    pub(super) const LOCK_TIMEOUT: Self = Self(*b"55P03");
+    /// What a cached plan says whose columns have other types now.
+    const CHANGED_PLAN: Self = Self(*b"0A000");
+    const NO_STATEMENT: Self = Self(*b"26000");
 
     /// The state with these letters, if they are five.
     pub(super) fn new(code: &str) -> Option<Self> {
         let code = code.as_bytes().try_into().ok()?;
         Some(Self(code)).filter(|Self(code)| code.iter().all(u8::is_ascii_alphanumeric))
+    }
+
+    /// Whether somebody else was in the way.
+    pub(super) fn is_in_the_way(self) -> bool {
+        matches!(self, Self::DEADLOCK | Self::LOCK_TIMEOUT)
+    }
+
+    /// Whether a connection's prepared statements are no longer what they were.
+    pub(super) fn is_stale_statement(self) -> bool {
+        matches!(self, Self::CHANGED_PLAN | Self::NO_STATEMENT)
     }
 
     /// Its class, the first two letters.

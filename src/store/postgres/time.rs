@@ -1,5 +1,7 @@
 //! Times as PostgreSQL counts them: microseconds since 2000.
 
+use std::time::SystemTime;
+
 const EPOCH_MS: i64 = 946_684_800_000;
 const US_PER_MS: i64 = 1000;
 /// 4714-11-24 BC, the first that a `TIMESTAMPTZ` holds.
@@ -18,6 +20,14 @@ pub(super) fn to_pg(unix_ms: i64) -> i64 {
 /// Back to milliseconds since 1970.
 pub(super) fn from_pg(us: i64) -> i64 {
     us.div_euclid(US_PER_MS) + EPOCH_MS
+}
+
+/// The time of this machine, in milliseconds since 1970.
+pub(super) fn now() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    since.map_or(0, |since| {
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    })
 }
 
 #[cfg(test)]

@@ -1,37 +1,31 @@
 //! Batches into tables, each in one transaction.
 
 use diesel::{
-    pg::{Pg, data_types::PgTimestamp},
     prelude::*,
-    query_builder::{AstPass, QueryFragment, QueryId},
     result::{DatabaseErrorKind, Error},
-    sql_query,
-    sql_types::{Array, Text, Timestamptz, Uuid},
+    sql_types::{Bytea, Nullable},
 };
-use diesel_async::{AsyncConnectionCore, AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use tokio::join;
 
 use super::{
-    days::{self, Mode},
-    decode::PgId,
+    days,
     error::Doing,
     insert::{Kind, Target, insert, is_one_statement},
+    prepared::{Bind, Prepared},
     session::Session,
     sqlstate::SqlState,
-    time::to_pg,
 };
 use crate::{
-    id::Id,
     partition::{Day, ERRORS, MESSAGES},
     store::{
-        ExchangeRows, columns,
+        columns,
+        memory::Memory,
         pack::{Batch, Cell, ConversationCells},
     },
 };
 
-/// Batches share this lock; what must not run beside them takes it alone. It writes nothing, as a
-/// lock on a row would.
-const BEGIN: &str = "BEGIN; SELECT pg_advisory_xact_lock_shared(731058903, current_schema()::regnamespace::oid::int)";
+const BEGIN: &str = concat!("BEGIN; ", lock!(batch));
 
 /// How often a batch that met another one is sent again before its writer is told.
 const ATTEMPTS: usize = 5;
@@ -49,16 +43,15 @@ const WIDEN: &str = " ON CONFLICT (id) DO UPDATE SET \
      OR (conversations.title IS NULL AND EXCLUDED.title IS NOT NULL) \
      OR conversations.sends_history < EXCLUDED.sends_history";
 
-/// Notes that days have rows which are in no count yet. It changes nothing that stands there already.
-const MARK_DAYS: (&str, &str) = (
-    "WITH days AS (SELECT UNNEST(",
-    ")::date AS day), \
+/// Notes that days have rows which are in no count yet, and changes nothing that stands there
+/// already. It answers with what changes when conversations are dropped.
+const MARK_DAYS: &str = "WITH days AS (SELECT UNNEST(?)::date AS day), \
      late AS (UPDATE recording_days SET dirty = 1 \
-     WHERE day IN (SELECT day FROM days) AND dirty <> 1) \
-     INSERT INTO recording_days (day) SELECT day FROM days \
+     WHERE day IN (SELECT day FROM days) AND dirty <> 1), \
+     begun AS (INSERT INTO recording_days (day) SELECT day FROM days \
      WHERE day NOT IN (SELECT day FROM recording_days WHERE day IN (SELECT day FROM days)) \
-     ON CONFLICT DO NOTHING",
-);
+     ON CONFLICT DO NOTHING) \
+     SELECT (SELECT value FROM recording_meta WHERE key = 'dropped') AS dropped";
 
 use Kind::{Flag, Hash, Number, Text as Words, Time, Uuid as Uid};
 
@@ -138,17 +131,14 @@ const _: () = assert!(ERROR_ROWS.kinds.len() == columns::ERROR_WIDTH);
 const ROW_ID: usize = 19;
 
 /// Writes the batch in one transaction, and says what it was doing where that failed.
-pub(super) async fn write(
-    session: &mut Session,
-    mode: Mode,
-    batch: &Batch,
-) -> Result<(), (Doing, Error)> {
+pub(super) async fn write(session: &mut Session, batch: &Batch) -> Result<(), (Doing, Error)> {
     let days: Vec<Day> = batch.days.keys().copied().collect();
     let mut targets = FIRST;
     let mut attempts = 1;
     loop {
         let result = write_once(session, targets, batch, &days).await;
         match (result, session.state()) {
+            (Ok(Written::WithGaps), _) => {}
             (Err(Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)), _)
                 if attempts < ATTEMPTS =>
             {
@@ -157,15 +147,22 @@ pub(super) async fn write(
             (Err(error), Some(SqlState::NO_PARTITION))
                 if attempts < ATTEMPTS && is_no_constraint(&error) =>
             {
-                let made = days::make(session, mode, &days).await;
+                let made = days::make(session, &days).await;
                 made.map_err(|error| (Doing::MakingDays, error))?;
             }
             (Err(_), Some(SqlState::DEADLOCK | SqlState::SERIALIZATION)) if attempts < ATTEMPTS => {
             }
-            (result, _) => return result.map_err(|error| (Doing::Writing, error)),
+            (result, _) => return result.map(drop).map_err(|error| (Doing::Writing, error)),
         }
         attempts += 1;
     }
+}
+
+/// What became of a batch.
+enum Written {
+    Whole,
+    /// Taken back: a conversation that was stored is no longer.
+    WithGaps,
 }
 
 /// A missing partition has the code of a constraint that is violated, and no constraint.
@@ -178,7 +175,7 @@ async fn write_once(
     targets: Targets,
     batch: &Batch,
     days: &[Day],
-) -> QueryResult<()> {
+) -> QueryResult<Written> {
     let memory = &session.memory;
     let mut fresh: Vec<&ConversationCells> = batch
         .conversations
@@ -188,11 +185,22 @@ async fn write_once(
     fresh.sort_unstable_by_key(|conversation| conversation.id);
     session.forget_state();
     let written = write_rows(&session.connection, targets, batch, &fresh, days).await;
+    if let Ok(DroppedRow { dropped }) = &written
+        && *dropped != session.dropped
+    {
+        // What this connection remembers may be gone.
+        session.dropped.clone_from(dropped);
+        session.memory = Memory::default();
+        if fresh.len() < batch.conversations.len() {
+            session.connection.batch_execute("ROLLBACK").await?;
+            return Ok(Written::WithGaps);
+        }
+    }
     session.end(written).await?;
     for conversation in fresh {
         session.memory.learn(conversation);
     }
-    Ok(())
+    Ok(Written::Whole)
 }
 
 /// In an order that is the same in every process, so that two batches with the same rows wait for
@@ -203,7 +211,7 @@ async fn write_rows(
     batch: &Batch,
     fresh: &[&ConversationCells],
     days: &[Day],
-) -> QueryResult<()> {
+) -> QueryResult<DroppedRow> {
     let conversations: Vec<&[Cell]> = fresh
         .iter()
         .map(|conversation| conversation.cells.as_slice())
@@ -254,69 +262,18 @@ fn sorted<'a>(days: impl Iterator<Item = &'a [Cell]>, width: usize) -> Vec<&'a [
     rows
 }
 
-async fn mark_days(mut connection: &AsyncPgConnection, days: &[Day]) -> QueryResult<()> {
-    let days = MarkDays {
-        days: days.iter().map(Day::to_string).collect(),
-    };
-    connection.execute_returning_count(days).await.map(drop)
-}
-
-/// [`MARK_DAYS`], cached by diesel as every statement of a batch is.
-struct MarkDays {
-    days: Vec<String>,
-}
-
-impl QueryId for MarkDays {
-    type QueryId = ();
-    const HAS_STATIC_QUERY_ID: bool = false;
-}
-
-impl QueryFragment<Pg> for MarkDays {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        let (before, after) = MARK_DAYS;
-        out.push_sql(before);
-        out.push_bind_param::<Array<Text>, _>(&self.days)?;
-        out.push_sql(after);
-        Ok(())
+async fn mark_days(mut connection: &AsyncPgConnection, days: &[Day]) -> QueryResult<DroppedRow> {
+    Prepared {
+        sql: MARK_DAYS,
+        binds: vec![Bind::Texts(days.iter().map(Day::to_string).collect())],
     }
+    .get_result(&mut connection)
+    .await
 }
 
-/// Keeps an exchange that cannot be written.
-pub(super) async fn reject(session: &mut Session, rejected: &Rejected) -> QueryResult<()> {
-    session.begin("BEGIN").await?;
-    let kept = sql_query(
-        "INSERT INTO recording_rejects (exchange_id, conversation_id, created_at, reason, payload) \
-         VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING",
-    )
-    .bind::<Uuid, _>(PgId(rejected.exchange_id))
-    .bind::<Uuid, _>(PgId(rejected.conversation_id))
-    .bind::<Timestamptz, _>(PgTimestamp(to_pg(rejected.created_at)))
-    .bind::<Text, _>(&rejected.reason)
-    .bind::<Text, _>(&rejected.payload)
-    .execute(&mut session.connection)
-    .await;
-    session.end(kept).await.map(drop)
-}
-
-/// An exchange on its way to `recording_rejects`.
-#[derive(Debug)]
-pub(super) struct Rejected {
-    exchange_id: Id,
-    conversation_id: Id,
-    created_at: i64,
-    reason: String,
-    payload: String,
-}
-
-impl Rejected {
-    /// Copies the exchange as JSON text, in which `U+0000` is escaped.
-    pub(super) fn new(rows: &ExchangeRows, reason: &str) -> Self {
-        Self {
-            exchange_id: rows.exchange.exchange_id,
-            conversation_id: rows.exchange.conversation_id,
-            created_at: rows.exchange.created_at,
-            reason: reason.replace('\0', ""),
-            payload: rows.to_short_json(),
-        }
-    }
+/// The answer to [`MARK_DAYS`].
+#[derive(QueryableByName)]
+struct DroppedRow {
+    #[diesel(sql_type = Nullable<Bytea>)]
+    dropped: Option<Vec<u8>>,
 }

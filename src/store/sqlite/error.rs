@@ -26,16 +26,21 @@ const TRANSIENT: [&str; 16] = [
     "cannot rollback",
 ];
 
+/// The same with the name of what is missing: the tables are not as this version made them.
+const MISSING: [&str; 2] = ["no such table: ", "no such column: "];
+
+/// SQLite's own fixed phrases about a row.
+const ABOUT_THE_ROW: [&str; 3] = [
+    "string or blob too big",
+    "datatype mismatch",
+    "integer overflow",
+];
+
 /// Tells what may succeed later from what never will.
 pub(super) fn store_error(error: Error) -> StoreError {
     match error {
         Error::DatabaseError(DatabaseErrorKind::Unknown, information) => {
-            let message = information.message();
-            if TRANSIENT.iter().any(|phrase| message.starts_with(phrase)) {
-                StoreError::Unavailable(message.to_owned())
-            } else {
-                StoreError::Refused(message.to_owned())
-            }
+            unknown_error(information.message())
         }
         Error::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, information) => {
             StoreError::Unavailable(information.message().to_owned())
@@ -56,6 +61,27 @@ pub(super) fn store_error(error: Error) -> StoreError {
         }
         other => StoreError::Refused(other.to_string()),
     }
+}
+
+/// Of a message only what SQLite itself says is taken: a trigger's own text may quote the row.
+fn unknown_error(message: &str) -> StoreError {
+    let phrase = |phrases: &[&'static str]| {
+        let mut phrases = phrases.iter();
+        phrases
+            .find(|phrase| message.starts_with(**phrase))
+            .copied()
+    };
+    if let Some(phrase) = phrase(&TRANSIENT) {
+        return StoreError::Unavailable(phrase.to_owned());
+    }
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"_.".contains(&byte);
+    if let Some(phrase) = phrase(&MISSING)
+        && message[phrase.len()..].bytes().all(is_name)
+    {
+        return StoreError::Unavailable(message.to_owned());
+    }
+    let phrase = phrase(&ABOUT_THE_ROW).unwrap_or("a trigger or the schema refused a row");
+    StoreError::Refused(phrase.to_owned())
 }
 
 /// Nothing about opening is the fault of any row.

@@ -44,9 +44,11 @@ impl Retention {
         connections: &Connections,
         now: UnixMillis,
     ) -> Result<(), StoreError> {
-        if let Some(days) = self.days {
-            drop_before(connections, Day::oldest_kept(now, days), false)?;
-        }
+        match self.days {
+            Some(days) => drop_before(connections, Day::oldest_kept(now, days), false)?,
+            // What a crash left of a call of `drop_partitions`.
+            None => sweep::sweep(connections)?,
+        };
         if let Some(days) = self.usage_days {
             let too_old = format!("day < '{}'", Day::oldest_kept(now, days));
             remove(connections, "usage_daily", &too_old, ROWS_AT_ONCE)?;

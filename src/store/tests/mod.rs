@@ -14,7 +14,7 @@ pub(super) mod rows;
 mod stats;
 mod tables;
 mod together;
-mod truth;
+pub(super) mod truth;
 pub(super) mod writes;
 
 /// What a test needs of a database: a fresh one, stores over it, and what another program sees.
@@ -179,10 +179,8 @@ suite! {
         writers_follow_without_a_row_lost_or_twice,
     }
     together "multi_thread" {
-        four_processes_may_start_at_once,
         two_stores_write_one_database_at_once,
         stores_that_send_the_same_rows_meet_without_a_deadlock,
-        four_stores_make_the_same_day_at_once,
         closing_while_late_rows_come_loses_none,
     }
 }

@@ -5,24 +5,6 @@ use std::sync::Arc;
 use super::{Database, rows::*};
 use crate::store::{ExchangeRows, Store};
 
-pub(super) async fn four_processes_may_start_at_once<D: Database>() {
-    for _ in 0..3 {
-        let database = D::open().await;
-        let tasks: Vec<_> = (0..4)
-            .map(|_| {
-                let store = database.store();
-                tokio::spawn(async move { store.prepare(NOON).await })
-            })
-            .collect();
-        for task in tasks {
-            task.await.unwrap().unwrap();
-        }
-        let versions = "SELECT count(*) FROM __diesel_schema_migrations";
-        assert_eq!(database.number(versions).await, 1);
-        assert_eq!(database.store().partitions().await.unwrap().len(), 8);
-    }
-}
-
 pub(super) async fn two_stores_write_one_database_at_once<D: Database>() {
     let database = D::open().await;
     let mut writers = Vec::new();
@@ -81,26 +63,6 @@ pub(super) async fn stores_that_send_the_same_rows_meet_without_a_deadlock<D: Da
     assert_eq!(database.number(rows).await, 20 * 60 * 2);
     let conversations = "SELECT count(*) FROM conversations";
     assert_eq!(database.number(conversations).await, 40);
-}
-
-pub(super) async fn four_stores_make_the_same_day_at_once<D: Database>() {
-    let database = D::open().await;
-    let stores: Vec<_> = (0..4).map(|_| Arc::new(database.store())).collect();
-    stores[0].prepare(NOON).await.unwrap();
-    for day in 10..40 {
-        let tasks: Vec<_> = stores
-            .iter()
-            .map(|store| {
-                let store = Arc::clone(store);
-                let rows = exchange("s", NOON + day * DAY);
-                tokio::spawn(async move { store.write(&[rows]).await })
-            })
-            .collect();
-        for task in tasks {
-            task.await.unwrap().unwrap();
-        }
-    }
-    assert_eq!(count_of(&*stores[0], "s").await, 30 * 4 * 2);
 }
 
 /// Rows that come while a day is being counted are in no count yet, and the day knows it.

@@ -12,7 +12,7 @@ use crate::{
 
 /// Every exchange that was written, and the oldest day that was not dropped.
 #[derive(Default)]
-pub(super) struct Truth {
+pub(in crate::store) struct Truth {
     rows: Vec<ExchangeRows>,
     oldest: Option<Day>,
     /// The first and the last day of the conversations that are still there.
@@ -28,17 +28,17 @@ pub(super) struct Listed {
 }
 
 impl Truth {
-    pub(super) fn new(rows: Vec<ExchangeRows>) -> Self {
+    pub(in crate::store) fn new(rows: Vec<ExchangeRows>) -> Self {
         let mut truth = Self::default();
         truth.write(rows);
         truth
     }
 
-    pub(super) fn rows(&self) -> &[ExchangeRows] {
+    pub(in crate::store) fn rows(&self) -> &[ExchangeRows] {
         &self.rows
     }
 
-    pub(super) fn write(&mut self, rows: Vec<ExchangeRows>) {
+    pub(in crate::store) fn write(&mut self, rows: Vec<ExchangeRows>) {
         for rows in &rows {
             let day = day_of(rows);
             let span = self.spans.entry(rows.conversation.id).or_insert((day, day));
@@ -131,7 +131,7 @@ impl Truth {
     }
 
     /// Everything that can be read is what the rows say.
-    pub(super) async fn assert(&self, store: &impl Store, when: &str) {
+    pub(in crate::store) async fn assert(&self, store: &impl Store, when: &str) {
         let days: Vec<Day> = self.rows.iter().map(day_of).collect();
         let (Some(first), Some(last)) = (days.iter().min(), days.iter().max()) else {
             return;
@@ -197,7 +197,11 @@ fn counted(rows: &ExchangeRows) -> i64 {
 
 /// Two users, and one of another tenant, talk on these days, counted from [`NOON`]'s: with tools,
 /// several models and none, failures, conversations of several days and exchanges of the same millisecond.
-pub(super) fn talk(seed: u64, days: std::ops::Range<i64>, exchanges: usize) -> Vec<ExchangeRows> {
+pub(in crate::store) fn talk(
+    seed: u64,
+    days: std::ops::Range<i64>,
+    exchanges: usize,
+) -> Vec<ExchangeRows> {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut one = || {
         let (tenant, user) =

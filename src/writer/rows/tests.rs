@@ -4,6 +4,7 @@ use super::*;
 use crate::{
     decode::Spoken,
     exchange::Exchange,
+    identity::Consent,
     thread::Session,
     writer::{hear, threading},
 };
@@ -11,6 +12,9 @@ use crate::{
 fn identity() -> Identity {
     Identity {
         session: Session::Named(Id::conversation("", None, "s")),
+        parent: None,
+        sends_history: false,
+        consent: Consent::Everything,
         tenant: String::new(),
         named_user: None,
         session_id: "s".to_owned(),

@@ -9,7 +9,7 @@ use crate::{
     conversation::{Choice, Message, Prompt, ProviderError, Reply, Role},
     decode::Spoken,
     exchange::Exchange,
-    identity::{Identity, IdentityRules},
+    identity::{Consent, Identity, IdentityRules},
     outcome::Outcome,
     settings::WriterSettings,
     store::{Head, KnownMessage, Page, Recalled, StoreFuture, StoredMessage},
@@ -127,8 +127,9 @@ impl Gateway {
             max_response_bytes: 1,
         };
         let identity = IdentityRules {
-            session_header: "x-session-id".into(),
-            user_header: "x-user-id".into(),
+            session_headers: vec!["x-session-id".into()],
+            user_headers: vec!["x-user-id".into()],
+            opt_out: true,
             tag_prefix: String::new(),
             trusted_proxies: 0,
         };
@@ -213,6 +214,9 @@ impl Talk {
         };
         let identity = Identity {
             session,
+            parent: None,
+            sends_history: false,
+            consent: Consent::Everything,
             tenant: String::new(),
             named_user: self.user.map(str::to_owned),
             session_id,

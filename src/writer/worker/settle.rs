@@ -33,7 +33,7 @@ impl Worker {
                 self.threaded(threader, *threaded);
             }
             Done::Written(batch, result) => self.written(batch, result),
-            Done::Rejected(batch, result) => self.rejected(batch, result),
+            Done::Rejected(batch, reason, result) => self.rejected(batch, &reason, result),
         }
     }
 
@@ -102,7 +102,12 @@ impl Worker {
         }
     }
 
-    fn rejected(&mut self, batch: Batch<ExchangeRows>, result: Result<(), StoreError>) {
+    fn rejected(
+        &mut self,
+        batch: Batch<ExchangeRows>,
+        reason: &str,
+        result: Result<(), StoreError>,
+    ) {
         let channel = Arc::clone(&self.workshop.channel);
         if let Err(error) = &result
             && error.is_transient()
@@ -113,7 +118,7 @@ impl Worker {
         }
         channel.counters.rejected.add(batch.load().exchanges as u64);
         for rows in batch.values() {
-            self.refusals.tell(rows, result.as_ref().copied());
+            self.refusals.tell(rows, reason, result.as_ref().copied());
         }
         channel.vault.release(batch.load().bytes);
     }

@@ -195,6 +195,9 @@ impl Server {
                 "--innodb-buffer-pool-size=256M",
                 "--innodb-log-file-size=64M",
                 "--innodb-flush-log-at-trx-commit=2",
+                // A killed server's files are whole without: no test pulls the plug.
+                "--debug-no-sync",
+                "--skip-sync-frm",
             ])
             .args(as_mysql())
             .args(options)

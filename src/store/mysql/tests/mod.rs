@@ -1,13 +1,19 @@
-mod cuts;
+mod costs;
+mod drops;
+mod encryption;
+mod moves;
 mod reads;
 mod servers;
 
-use crate::store::{
-    ExchangeRows, Store, StoreOptions,
-    tests::{
-        Database as _,
-        databases::mysql::{Database, Server, store},
-        rows::*,
-        writes::assert_round_trip,
+use crate::{
+    id::Id,
+    store::{
+        ExchangeRows, Store, StoreOptions,
+        tests::{
+            Database as _,
+            databases::mysql::{Database, Server, store},
+            rows::*,
+            writes::assert_round_trip,
+        },
     },
 };

@@ -1,9 +1,40 @@
 //! Servers that are set up otherwise, refuse, or are not there.
 
-use std::fs;
-
 use super::*;
-use crate::{outcome::Truncated, store::StoreError};
+use crate::{
+    outcome::Truncated,
+    store::{Place, Recall, StoreError, mysql::MysqlStore},
+};
+
+/// What a store does beside writing and reading messages, on days that nothing else is on.
+async fn assert_does_all(store: &MysqlStore) {
+    let at = NOON + 30 * DAY;
+    let mut rows = exchange_of("carol", "all", at);
+    rows.messages[0].chain_hash = Some([9; 16]);
+    rows.messages[1].usage.total_tokens = Some(3);
+    store.write(std::slice::from_ref(&rows)).await.unwrap();
+    let mut wanted = Recall::default();
+    wanted.conversations.push(rows.conversation.id);
+    wanted.hashes.push([9; 16]);
+    for daily in [true, false, true] {
+        store.set_daily_partition(daily).await.unwrap();
+        let recalled = store.recall(&wanted).await.unwrap();
+        assert_eq!(recalled.messages[0].id, rows.messages[0].id);
+        assert_eq!(recalled.heads[0].message, Some(recalled.messages[0]));
+        let stats = store.stats("", "carol", at, at).await.unwrap();
+        assert_eq!((stats.total_tokens, stats.total_messages), (3, 2));
+        let list = store.conversations_of_user("", "carol", None, 0, 5);
+        let place = Place::of(&list.await.unwrap().data[0]);
+        let rest = store.conversations_of_user("", "carol", Some(place), 0, 5);
+        assert!(rest.await.unwrap().data.is_empty());
+        let last = Some(rows.messages[1].id);
+        let page = store.messages(rows.conversation.id, last, 5).await.unwrap();
+        assert_eq!(page.data.len(), 1);
+    }
+    store.drop_partitions(at + DAY).await.unwrap();
+    let found = store.conversation(rows.conversation.id).await.unwrap();
+    assert_eq!(found, None);
+}
 
 #[tokio::test]
 async fn the_server_s_own_sql_mode_changes_nothing() {
@@ -21,6 +52,7 @@ async fn the_server_s_own_sql_mode_changes_nothing() {
         assert_round_trip(&store).await;
         store.maintain(NOON + 3 * DAY).await.unwrap();
         assert_eq!(count_of(&store, "plain").await, 2);
+        assert_does_all(&store).await;
         let mut long = exchange("long", NOON);
         long.exchange.user_id = "x".repeat(256);
         let error = store.write(&[long]).await.unwrap_err();
@@ -29,7 +61,7 @@ async fn the_server_s_own_sql_mode_changes_nothing() {
     }
 }
 
-async fn unavailable(dsn: &str) -> String {
+pub(super) async fn unavailable(dsn: &str) -> String {
     let store = store(dsn, &StoreOptions::default());
     let error = store.prepare(NOON).await.unwrap_err();
     assert!(matches!(error, StoreError::Unavailable(_)), "{error}");
@@ -97,6 +129,7 @@ async fn the_rights_of_the_documentation_suffice() {
             .await,
         4
     );
+    assert_does_all(&store).await;
     database.execute(&format!("DROP USER '{name}'@'%'")).await;
 }
 
@@ -137,24 +170,6 @@ async fn a_read_only_server_holds_writes_back_and_answers_reads() {
     );
     database.execute("SET GLOBAL read_only = OFF").await;
     store.write(&[exchange("t", NOON)]).await.unwrap();
-}
-
-#[tokio::test]
-async fn a_server_that_crashes_and_returns_is_written_to_again() {
-    let mut server = Server::start(&["--innodb-flush-log-at-trx-commit=1"]);
-    let database = Database::on(&server.dsn()).await;
-    let store = database.store();
-    store.write(&[exchange("s", NOON)]).await.unwrap();
-    server.kill();
-    let error = store.write(&[exchange("s", NOON + 1)]).await.unwrap_err();
-    assert!(error.is_transient(), "{error}");
-    let read = store
-        .conversation(exchange("s", NOON).conversation.id)
-        .await;
-    assert!(read.unwrap_err().is_transient());
-    server.run(&[]);
-    store.write(&[exchange("s", NOON + 1)]).await.unwrap();
-    assert_eq!(count_of(&store, "s").await, 4);
 }
 
 #[tokio::test]
@@ -199,121 +214,6 @@ async fn few_connections_serve_writer_and_readers() {
         let store = store(&database.dsn(), &options);
         assert_round_trip(&store).await;
         store.maintain(NOON + 3 * DAY).await.unwrap();
-    }
-}
-
-/// A server whose certificate is for `localhost`, and the file of who issued it.
-fn server_with_certificate() -> (Server, tempfile::TempDir, String) {
-    let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
-    let key = rcgen::KeyPair::generate().unwrap();
-    let mut authority = rcgen::CertificateParams::new(Vec::new()).unwrap();
-    authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
-    let authority_certificate = authority.self_signed(&key).unwrap();
-    let issuer = rcgen::Issuer::new(authority, key);
-    let key = rcgen::KeyPair::generate().unwrap();
-    let certificate = rcgen::CertificateParams::new(vec!["localhost".to_owned()])
-        .unwrap()
-        .signed_by(&key, &issuer)
-        .unwrap();
-    fs::write(path("ca.pem"), authority_certificate.pem()).unwrap();
-    fs::write(path("server.pem"), certificate.pem()).unwrap();
-    fs::write(path("key.pem"), key.serialize_pem()).unwrap();
-    open_to_all(&folder, &["", "ca.pem", "server.pem", "key.pem"]);
-    let options = ["ca", "cert", "key"]
-        .into_iter()
-        .zip(["ca.pem", "server.pem", "key.pem"])
-        .map(|(option, file)| format!("--ssl-{option}={}", path(file)));
-    let options: Vec<String> = options.collect();
-    let options: Vec<&str> = options.iter().map(String::as_str).collect();
-    let ca = path("ca.pem");
-    (Server::start(&options), folder, ca)
-}
-
-/// The server runs as another user.
-fn open_to_all(folder: &tempfile::TempDir, names: &[&str]) {
-    use std::os::unix::fs::PermissionsExt;
-    for name in names {
-        let path = folder.path().join(name);
-        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
-    }
-}
-
-/// How many of this server's connections are encrypted once a store has written through this DSN.
-async fn encrypted(database: &Database, dsn: &str) -> Result<bool, StoreError> {
-    let before = database.number(FINISHED).await;
-    let store = store(dsn, &StoreOptions::default());
-    store.write(&[exchange("s", NOON)]).await?;
-    Ok(database.number(FINISHED).await > before)
-}
-
-const FINISHED: &str = "SELECT variable_value FROM information_schema.global_status \
-     WHERE variable_name = 'Ssl_finished_accepts'";
-
-#[tokio::test]
-async fn every_mode_of_encryption_does_what_it_says() {
-    let (server, _folder, ca) = server_with_certificate();
-    let database = Database::on(&server.dsn()).await;
-    let by_address = database.dsn();
-    let by_name = by_address.replace("127.0.0.1", "localhost");
-    let go = by_name
-        .replace("mysql://root@", "root@tcp(")
-        .replace("/test_", ")/test_");
-    for (dsn, expected) in [
-        (format!("{by_address}?ssl-mode=DISABLED"), Some(false)),
-        (by_address.clone(), Some(true)),
-        (format!("{by_address}?ssl-mode=REQUIRED"), Some(true)),
-        (
-            format!("{by_address}?sslmode=require&sslrootcert={ca}"),
-            Some(true),
-        ),
-        (
-            format!("{by_address}?ssl-mode=VERIFY_CA&ssl-ca={ca}"),
-            Some(true),
-        ),
-        (format!("{by_address}?ssl-mode=VERIFY_CA"), None),
-        (
-            format!("{by_address}?ssl-mode=VERIFY_IDENTITY&ssl-ca={ca}"),
-            None,
-        ),
-        (
-            format!("{by_name}?ssl-mode=VERIFY_IDENTITY&ssl-ca={ca}"),
-            Some(true),
-        ),
-        (format!("{by_name}?ssl-mode=VERIFY_IDENTITY"), None),
-        (
-            format!("{by_name}?sslmode=verify-full&sslrootcert={ca}.not"),
-            None,
-        ),
-        (format!("{go}?tls=false"), Some(false)),
-        (format!("{go}?tls=preferred"), Some(true)),
-        (format!("{go}?tls=skip-verify"), Some(true)),
-        (format!("{go}?tls=true"), None),
-    ] {
-        let result = encrypted(&database, &dsn).await;
-        match (&result, expected) {
-            (Ok(found), Some(expected)) => assert_eq!(*found, expected, "{dsn}"),
-            (Err(error), None) => assert!(error.is_transient(), "{dsn}: {error}"),
-            _ => panic!("{dsn}: {result:?}"),
-        }
-    }
-}
-
-#[tokio::test]
-async fn a_server_without_encryption_is_talked_to_only_where_that_is_allowed() {
-    let server = Server::start(&["--skip-ssl"]);
-    let database = Database::on(&server.dsn()).await;
-    let dsn = database.dsn();
-    for mode in ["", "?ssl-mode=PREFERRED", "?sslmode=disable"] {
-        assert!(!encrypted(&database, &format!("{dsn}{mode}")).await.unwrap());
-    }
-    for mode in [
-        "ssl-mode=REQUIRED",
-        "sslmode=require",
-        "ssl-mode=VERIFY_CA",
-        "tls=skip-verify",
-    ] {
-        let text = unavailable(&format!("{dsn}?{mode}")).await;
-        assert!(text.contains("SSL"), "{text}");
+        assert_does_all(&store).await;
     }
 }

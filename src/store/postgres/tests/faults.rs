@@ -76,6 +76,14 @@ async fn a_missing_right_is_named() {
     let error = limited.write(&[exchange("s", NOON + 90 * DAY)]).await;
     let text = error.unwrap_err().to_string();
     assert!(text.contains("42501") && text.contains("CREATE"), "{text}");
+    assert_eq!(limited.partitions().await.unwrap()[0].rows, 2);
+    let error = limited.drop_partitions(NOON + DAY).await.map(drop);
+    for error in [error, limited.set_daily_partition(false).await] {
+        let text = error.unwrap_err().to_string();
+        assert!(text.contains("42501") && text.contains("own"), "{text}");
+        assert!(text.contains("conversation_histories"), "{text}");
+    }
+    assert_eq!(count_of(&limited, "s").await, 2);
     database
         .execute(&format!("DROP OWNED BY {role}; DROP ROLE {role}"))
         .await;
@@ -113,23 +121,6 @@ async fn the_host_that_can_be_written_to_is_taken() {
 }
 
 #[tokio::test]
-async fn a_killed_server_is_waited_for() {
-    let mut server = Server::start(&[]);
-    let database = Database::on(&server.dsn()).await;
-    let store = database.store();
-    store.write(&[exchange("s", NOON)]).await.unwrap();
-    server.kill();
-    let rows = [exchange("s", NOON + 1)];
-    let error = store.write(&rows).await.unwrap_err();
-    assert!(error.is_transient(), "{error}");
-    assert!(store.conversation(rows[0].conversation.id).await.is_err());
-    server.run(&[]);
-    store.write(&rows).await.unwrap();
-    store.write(&rows).await.unwrap();
-    assert_eq!(count_of(&store, "s").await, 4);
-}
-
-#[tokio::test]
 async fn a_connection_that_was_ended_is_opened_again() {
     let database = Database::new().await;
     let dsn = database.dsn_with("application_name=ended");
@@ -146,38 +137,4 @@ async fn a_connection_that_was_ended_is_opened_again() {
     let first = store.write(&[exchange("s", NOON + 1)]).await;
     assert!(first.is_ok() || first.is_err_and(|error| error.is_transient()));
     store.write(&[exchange("s", NOON + 2)]).await.unwrap();
-}
-
-#[tokio::test]
-async fn a_deadlock_is_tried_again() {
-    let database = Database::new().await;
-    let dsn = database.dsn_with("application_name=deadlocked");
-    let store = std::sync::Arc::new(store(&dsn, &StoreOptions::default()));
-    let mut batch = vec![exchange("a", NOON), exchange("b", NOON)];
-    batch.sort_by_key(|rows| rows.conversation.id);
-    store.write(&batch).await.unwrap();
-    let [first, second] = [0, 1].map(|index| batch[index].conversation.id.to_string());
-    let touch = |id: &str| format!("UPDATE conversations SET title = title WHERE id = '{id}'");
-    let mut client = database.connect().await;
-    let held = client.transaction().await.unwrap();
-    // The store's own session is the one that looks for deadlocks first.
-    held.batch_execute("SET LOCAL deadlock_timeout = '1min'")
-        .await
-        .unwrap();
-    held.batch_execute(&touch(&second)).await.unwrap();
-    let later: Vec<ExchangeRows> = ["a", "b"]
-        .map(|session| exchange(session, NOON + DAY))
-        .into();
-    let writer = {
-        let store = std::sync::Arc::clone(&store);
-        tokio::spawn(async move { store.write(&later).await })
-    };
-    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' \
-         AND datname = current_database() AND application_name = 'deadlocked'";
-    while database.number(waiting).await == 0 {}
-    held.batch_execute(&touch(&first)).await.unwrap();
-    held.commit().await.unwrap();
-    writer.await.unwrap().unwrap();
-    assert_eq!(count_of(&*store, "a").await, 4);
-    assert_eq!(count_of(&*store, "b").await, 4);
 }

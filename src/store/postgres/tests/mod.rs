@@ -1,15 +1,22 @@
-mod cut;
 mod days;
+mod drop;
 mod faults;
+mod plans;
 mod reads;
+mod repartition;
 mod secure;
+mod stale;
 mod writes;
 
-use crate::store::{
-    ExchangeRows, Store, StoreOptions,
-    tests::{
-        Database as _,
-        databases::postgres::{Database, Server, store},
-        rows::*,
+use super::PostgresStore;
+use crate::{
+    id::Id,
+    store::{
+        ExchangeRows, Recall, Store, StoreOptions,
+        tests::{
+            Database as _,
+            databases::postgres::{Database, Server, store},
+            rows::*,
+        },
     },
 };

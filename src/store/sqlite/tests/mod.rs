@@ -1,6 +1,7 @@
 mod crowds;
 mod files;
 mod reads;
+mod retention;
 mod writes;
 
 use super::{Location, SqliteStore};

@@ -1,4 +1,5 @@
 #[path = "../../../../tests/integration/servers/postgres.rs"]
+#[expect(dead_code, reason = "the tests of faults use the rest")]
 mod server;
 
 pub(in crate::store) use self::server::{Database, Server};

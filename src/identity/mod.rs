@@ -1,5 +1,8 @@
 //! Who speaks, and in which conversation: from the application's context, from headers, else made.
 
+mod consent;
+mod names;
+
 use std::net::IpAddr;
 
 use serde_json::{Map, Value};
@@ -11,6 +14,12 @@ use crate::{
     id::Id,
     prefix::{FORWARDED, Prefix},
     thread::Session,
+};
+
+pub use self::names::{DEFAULT_SESSION_HEADERS, DEFAULT_USER_HEADERS};
+pub(crate) use self::{
+    consent::{CONSENT_HEADERS, Consent},
+    names::{AGENT, BY_CONVENTION, PARENT_AGENT, is_session_by_convention},
 };
 
 /// The longest name or external id that a text column holds, in bytes.
@@ -29,8 +38,11 @@ const NOBODY: &str = "unknown";
 /// Where identity is looked for.
 #[derive(Clone, Debug)]
 pub(crate) struct IdentityRules {
-    pub(crate) session_header: String,
-    pub(crate) user_header: String,
+    /// In order of precedence.
+    pub(crate) session_headers: Vec<String>,
+    pub(crate) user_headers: Vec<String>,
+    /// Whether clients may opt out.
+    pub(crate) opt_out: bool,
     pub(crate) tag_prefix: String,
     /// How many proxies before the gateway append to `X-Forwarded-For`.
     pub(crate) trusted_proxies: usize,
@@ -40,6 +52,11 @@ pub(crate) struct IdentityRules {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
     pub(crate) session: Session,
+    /// The conversation that this one was begun from, where the client says so.
+    pub(crate) parent: Option<Id>,
+    /// Whether clients that name their conversation like this send everything that was said.
+    pub(crate) sends_history: bool,
+    pub(crate) consent: Consent,
     pub(crate) tenant: String,
     /// A user by a name of his, not by an address.
     pub(crate) named_user: Option<String>,
@@ -53,6 +70,23 @@ pub(crate) struct Identity {
     pub(crate) ip: Option<String>,
     pub(crate) trace_id: Option<String>,
     pub(crate) tags: Option<String>,
+}
+
+impl Identity {
+    /// Moves an exchange that is about the conversation, and not of it, into one of its own.
+    pub(crate) fn set_aside(&mut self) {
+        if let Session::Named(conversation) = self.session {
+            self.parent = Some(conversation);
+            self.session_id = fit(&format!("{}:task", self.session_id));
+            let named = self.named_user.as_deref();
+            self.session = Session::Named(Id::conversation(&self.tenant, named, &self.session_id));
+        }
+    }
+
+    /// Whether Open WebUI sent it, which asks for titles, tags and the like under the chat's own id.
+    pub(crate) fn is_open_webui(&self) -> bool {
+        self.session_source == names::OPEN_WEBUI
+    }
 }
 
 impl IdentityRules {
@@ -73,16 +107,17 @@ impl IdentityRules {
         };
         let tenant = known(|known| &known.tenant).unwrap_or_default();
         let named_user =
-            known(|known| &known.user_id).or_else(|| header(prefix, &self.user_header));
+            known(|known| &known.user_id).or_else(|| names::user(prefix, &self.user_headers));
         let named =
             if let Some(id) = known(|known| &known.conversation_id).filter(|id| !id.is_empty()) {
                 Some((id, "context".to_owned()))
             } else {
-                header(prefix, &self.session_header)
-                    .filter(|id| id != RESERVED)
-                    .map(|id| (id, self.session_header.clone()))
+                names::session(prefix, &self.session_headers).filter(|(id, _)| id != RESERVED)
             };
         let scoped = |id: &str| Id::conversation(&tenant, named_user.as_deref(), id);
+        let sends_history = matches!(&named, Some((_, source)) if names::sends_history(source));
+        let (named, parent) = split_agent(prefix, named);
+        let parent = parent.map(|id| scoped(&id));
         let (session, session_id, session_source) = match named {
             Some((id, source)) => (Session::Named(scoped(&id)), id, source),
             None => {
@@ -100,6 +135,12 @@ impl IdentityRules {
             .map(|ip| ip.to_string());
         Identity {
             session,
+            parent,
+            sends_history,
+            consent: match self.opt_out {
+                true => consent::consent(prefix),
+                false => Consent::Everything,
+            },
             tenant,
             session_id,
             session_source,
@@ -141,7 +182,10 @@ impl IdentityRules {
         let mut room = MAX_TAG_BYTES;
         let tags: Map<String, Value> = prefix
             .headers()
-            .filter(|(name, _)| *name != self.session_header && *name != self.user_header)
+            .filter(|(name, _)| {
+                let is_one_of = |names: &[String]| names.iter().any(|listed| listed == name);
+                !is_one_of(&self.session_headers) && !is_one_of(&self.user_headers)
+            })
             .filter_map(|(name, value)| Some((name.strip_prefix(&self.tag_prefix)?, value)))
             .take(MAX_TAGS)
             .filter(
@@ -156,6 +200,25 @@ impl IdentityRules {
             .map(|(tag, value)| (tag.to_owned(), escape::text(value).into()))
             .collect();
         (!tags.is_empty()).then(|| Value::Object(tags).to_string())
+    }
+}
+
+/// A conversation's name, and where it came from.
+type Named = Option<(String, String)>;
+
+/// The conversation of an agent within a session, and the one that it was begun from: an agent's
+/// talk with the model is its own.
+fn split_agent(prefix: Prefix<'_>, named: Named) -> (Named, Option<String>) {
+    match (named, header(prefix, names::AGENT)) {
+        (Some((session, source)), Some(agent)) if source == names::CLAUDE_CODE => {
+            let parent = match header(prefix, names::PARENT_AGENT) {
+                Some(parent) if parent != agent => fit(&format!("{session}:{parent}")),
+                _ => session.clone(),
+            };
+            let own = fit(&format!("{session}:{agent}"));
+            (Some((own, source)), Some(parent))
+        }
+        (named, _) => (named, None),
     }
 }
 

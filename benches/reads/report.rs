@@ -1,0 +1,106 @@
+//! What is printed: each question as it was answered, and one table at the end that can be pasted.
+
+use std::time::Duration;
+
+use crate::{backend::Backend, question::Kind};
+
+/// The most that days may cost, in times of one table.
+const MOST: f64 = 2.0;
+/// Parts of the samples, whose medians tell how sure the whole is.
+const PARTS: usize = 5;
+
+/// How long each of three took, in milliseconds.
+#[derive(Default)]
+pub struct Times {
+    days: Vec<f64>,
+    table: Vec<f64>,
+    plain: Vec<f64>,
+}
+
+impl Times {
+    pub fn add(&mut self, days: Duration, table: Duration, plain: Duration) {
+        let ms = |time: Duration| time.as_secs_f64() * 1000.0;
+        self.days.push(ms(days));
+        self.table.push(ms(table));
+        self.plain.push(ms(plain));
+    }
+
+    /// How many times slower the days were than the one table: the least and the most of the parts.
+    fn spread(&self) -> (f64, f64) {
+        let size = self.days.len().div_ceil(PARTS);
+        let parts = self.days.chunks(size).zip(self.table.chunks(size));
+        let ratios = parts.map(|(days, table)| at(days, 0.5) / at(table, 0.5));
+        ratios.fold((f64::MAX, 0.0), |(least, most), ratio| {
+            (ratio.min(least), ratio.max(most))
+        })
+    }
+}
+
+/// The value that this part of all lies at or below.
+fn at(values: &[f64], part: f64) -> f64 {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    values[((values.len() as f64 * part) as usize).min(values.len() - 1)]
+}
+
+/// Lines of the last table.
+#[derive(Default)]
+pub struct Report {
+    lines: Vec<String>,
+}
+
+impl Report {
+    pub fn begin(&self, backend: Backend) {
+        println!(
+            "  {:<34} {:>17} {:>17} {:>17} {:>7} {:>15}",
+            format!("{backend}: p50, p99 in ms"),
+            "a table a day",
+            "one table",
+            "one, plain SQL",
+            "days/1",
+            "(least, most)"
+        );
+    }
+
+    pub fn add(&mut self, backend: Backend, kind: Kind, times: &Times) {
+        let both = |values: &[f64]| (at(values, 0.5), at(values, 0.99));
+        let [days, table, plain] = [&times.days, &times.table, &times.plain].map(|all| both(all));
+        let shown = |(p50, p99): (f64, f64)| format!("{p50:.2}, {p99:.2}");
+        let ratio = days.0 / table.0;
+        let (least, most) = times.spread();
+        let verdict = match (kind.has_goal(), ratio <= MOST) {
+            (false, _) => "",
+            (true, true) => "   goal 2: met",
+            (true, false) => "   goal 2: MISSED",
+        };
+        println!(
+            "  {:<34} {:>17} {:>17} {:>17} {ratio:>7.2} {:>15}{verdict}",
+            kind.name(),
+            shown(days),
+            shown(table),
+            shown(plain),
+            format!("({least:.2}, {most:.2})"),
+        );
+        self.lines.push(format!(
+            "| {backend} | {} | {} | {} | {} | {ratio:.2} ({least:.2}, {most:.2}) | {:.2} | {:.2} |",
+            kind.name(),
+            shown(days),
+            shown(table),
+            shown(plain),
+            days.1 / table.1,
+            days.0 / plain.0,
+        ));
+    }
+
+    /// Prints the table.
+    pub fn print(&self) {
+        println!(
+            "\n| database | p50, p99 in ms | a table a day | one table | one table, plain SQL \
+             | days of one table, p50 (least, most) | p99 | days of plain SQL, p50 |"
+        );
+        println!("|---|---|---|---|---|---|---|---|");
+        for line in &self.lines {
+            println!("{line}");
+        }
+    }
+}

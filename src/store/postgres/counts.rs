@@ -1,0 +1,113 @@
+//! How many messages conversations have: the stored counts, and what they do not know.
+
+use std::collections::HashMap;
+
+use diesel::{
+    pg::data_types::PgDate,
+    prelude::*,
+    sql_query,
+    sql_types::{Array, Bool, Date, Text, Uuid},
+};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use super::{
+    days::within,
+    decode::{ById, ConversationRow, PgId, day_of},
+};
+use crate::{
+    id::Id,
+    partition::{Day, MESSAGES},
+    store::columns::COUNTED,
+};
+
+/// A day of which the stored counts do not know all.
+#[derive(QueryableByName)]
+struct Uncounted {
+    #[diesel(sql_type = Date)]
+    day: PgDate,
+    /// Written to since: the counts have a part of it.
+    #[diesel(sql_type = Bool)]
+    closed: bool,
+}
+
+/// The days from the first to the last of these that are open, and those that were written to since
+/// they were closed.
+pub(super) async fn uncounted(
+    connection: &mut AsyncPgConnection,
+    first: Day,
+    last: Day,
+) -> QueryResult<(Vec<Day>, Vec<Day>)> {
+    let days: Vec<Uncounted> = sql_query(
+        "SELECT day, closed_at IS NOT NULL AS closed FROM recording_days \
+         WHERE (closed_at IS NULL OR dirty <> 0) AND day BETWEEN $1::date AND $2::date \
+         ORDER BY day",
+    )
+    .bind::<Text, _>(first.to_string())
+    .bind::<Text, _>(last.to_string())
+    .load(connection)
+    .await?;
+    let (dirty, open): (Vec<_>, Vec<_>) = days.into_iter().partition(|row| row.closed);
+    let days = |rows: Vec<Uncounted>| rows.into_iter().map(|row| day_of(row.day)).collect();
+    Ok((days(open), days(dirty)))
+}
+
+/// Completes the counts of these conversations: the stored one and the days that are open, or all
+/// days of one that was written to after a day of it was closed.
+pub(super) async fn complete(
+    connection: &mut AsyncPgConnection,
+    rows: &mut [ConversationRow],
+) -> QueryResult<()> {
+    let Some((first, last)) = span(rows.iter()) else {
+        return Ok(());
+    };
+    let (open, dirty) = uncounted(connection, first, last).await?;
+    let is_dirty = |row: &&mut ConversationRow| {
+        let within = |day: &Day| row.first_day <= *day && *day <= row.conversation.last_day;
+        dirty.iter().any(within)
+    };
+    let (mut dirty, mut clean): (Vec<_>, Vec<_>) = rows.iter_mut().partition(is_dirty);
+    add(connection, &mut clean, &open).await?;
+    let Some((first, last)) = span(dirty.iter().map(|row| &**row)) else {
+        return Ok(());
+    };
+    for row in &mut dirty {
+        row.conversation.message_count = 0;
+    }
+    add(
+        connection,
+        &mut dirty,
+        &first.through(last).collect::<Vec<_>>(),
+    )
+    .await
+}
+
+fn span<'a>(rows: impl Iterator<Item = &'a ConversationRow>) -> Option<(Day, Day)> {
+    rows.map(|row| (row.first_day, row.conversation.last_day))
+        .reduce(|(first, last), (from, to)| (first.min(from), last.max(to)))
+}
+
+/// Adds the messages of these days.
+async fn add(
+    connection: &mut AsyncPgConnection,
+    rows: &mut [&mut ConversationRow],
+    days: &[Day],
+) -> QueryResult<()> {
+    if rows.is_empty() || days.is_empty() {
+        return Ok(());
+    }
+    let within = within(days);
+    let ids: Vec<PgId> = rows.iter().map(|row| PgId(row.conversation.id)).collect();
+    let found: Vec<ById<i64>> = sql_query(format!(
+        "SELECT conversation_id AS id, count(*) AS value FROM {MESSAGES} AS h \
+         WHERE conversation_id = ANY($1) AND {COUNTED} AND {within} GROUP BY conversation_id"
+    ))
+    .bind::<Array<Uuid>, _>(ids)
+    .load(connection)
+    .await?;
+    let found: HashMap<Id, i64> = found.into_iter().map(|row| (row.id, row.value)).collect();
+    for row in rows {
+        let found = found.get(&row.conversation.id);
+        row.conversation.message_count += found.copied().unwrap_or(0);
+    }
+    Ok(())
+}

@@ -1,0 +1,55 @@
+//! Statements that a connection keeps prepared. diesel caches them by their text, which `sql_query`
+//! with binds never is, so there may only be few.
+
+use diesel::{
+    pg::{Pg, data_types::PgTimestamp},
+    prelude::QueryResult,
+    query_builder::{AstPass, Query, QueryFragment, QueryId},
+    sql_types::{Array, Bytea, Text, Timestamptz, Untyped, Uuid},
+};
+
+use super::decode::PgId;
+
+/// A parameter.
+pub(super) enum Bind {
+    Ids(Vec<PgId>),
+    Hashes(Vec<[u8; 16]>),
+    Texts(Vec<String>),
+    Time(PgTimestamp),
+}
+
+/// A statement in which each `?` stands for a parameter.
+pub(super) struct Prepared {
+    pub(super) sql: &'static str,
+    pub(super) binds: Vec<Bind>,
+}
+
+impl QueryId for Prepared {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl Query for Prepared {
+    type SqlType = Untyped;
+}
+
+impl QueryFragment<Pg> for Prepared {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        let mut binds = self.binds.iter();
+        for (index, part) in self.sql.split('?').enumerate() {
+            if index > 0 {
+                match binds.next() {
+                    Some(Bind::Ids(ids)) => out.push_bind_param::<Array<Uuid>, _>(ids)?,
+                    Some(Bind::Hashes(hashes)) => {
+                        out.push_bind_param::<Array<Bytea>, _>(hashes)?;
+                    }
+                    Some(Bind::Texts(texts)) => out.push_bind_param::<Array<Text>, _>(texts)?,
+                    Some(Bind::Time(time)) => out.push_bind_param::<Timestamptz, _>(time)?,
+                    None => {}
+                }
+            }
+            out.push_sql(part);
+        }
+        Ok(())
+    }
+}

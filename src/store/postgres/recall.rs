@@ -1,0 +1,194 @@
+//! What a writer asks about the past. It asks before nearly every batch, so all statements are prepared.
+
+use std::collections::{HashMap, HashSet};
+
+use diesel::{
+    deserialize::{self, QueryableByName},
+    pg::{Pg, data_types::PgDate},
+    prelude::*,
+    result::Error,
+    row::NamedRow,
+    sql_query,
+    sql_types::{Bool, Bytea, Date, Text, Uuid},
+};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+
+use super::{
+    decode::{PgId, day_of, time},
+    prepared::{Bind, Prepared},
+    time::now,
+};
+use crate::{
+    id::Id,
+    partition::Day,
+    store::{ChainHash, Head, KnownMessage, Recall, Recalled, UnixMillis},
+};
+
+/// What a conversation begins with may stand in all of them, and then so few do as well as any.
+const MESSAGES: &str = "SELECT m.conversation_id, m.id, w.hash AS chain_hash \
+     FROM unnest(?) AS w (hash) CROSS JOIN LATERAL (\
+     SELECT h.conversation_id, h.id, h.created_at FROM conversation_histories AS h \
+     WHERE h.chain_hash = w.hash AND h.created_at >= ? AND h.created_at < ? LIMIT 64) AS m \
+     ORDER BY m.created_at DESC, m.id DESC";
+
+const CONVERSATIONS: &str = "SELECT id, session_id, sends_history, first_day, last_day \
+     FROM conversations WHERE id = ANY(?)";
+
+const HEADS: &str = "SELECT m.conversation_id, m.id, m.chain_hash \
+     FROM unnest(?) AS w (id) CROSS JOIN LATERAL (\
+     SELECT h.conversation_id, h.id, h.chain_hash FROM conversation_histories AS h \
+     WHERE h.conversation_id = w.id AND h.created_at >= ? AND h.created_at < ? \
+     AND h.chain_hash IS NOT NULL AND h.choice_index = 0 \
+     ORDER BY h.created_at DESC, h.id DESC LIMIT 1) AS m";
+
+/// The key of the hashes, which the first migration made.
+pub(super) async fn secret(connection: &mut AsyncPgConnection) -> QueryResult<[u8; 32]> {
+    let row: SecretRow = sql_query("SELECT value FROM recording_meta WHERE key = 'secret'")
+        .get_result(connection)
+        .await?;
+    let secret = row.value.try_into();
+    secret.map_err(|_| Error::DeserializationError("not 32 bytes".into()))
+}
+
+#[derive(QueryableByName)]
+struct SecretRow {
+    #[diesel(sql_type = Bytea)]
+    value: Vec<u8>,
+}
+
+/// What is stored of what is wanted.
+pub(super) async fn recall(
+    connection: &mut AsyncPgConnection,
+    wanted: &Recall,
+) -> QueryResult<Recalled> {
+    let since = Day::from_unix_ms(wanted.since);
+    Ok(Recalled {
+        heads: heads(connection, &wanted.conversations, since).await?,
+        messages: messages(connection, &wanted.hashes, since).await?,
+    })
+}
+
+/// Nearly everything that is continued is of today or yesterday, so the other days are only asked
+/// for the rest.
+async fn messages(
+    connection: &mut AsyncPgConnection,
+    hashes: &[ChainHash],
+    since: Day,
+) -> QueryResult<Vec<KnownMessage>> {
+    let mut missing: HashSet<ChainHash> = hashes.iter().copied().collect();
+    let recent = since.max(Day::from_unix_ms(now()).previous());
+    let mut found = Vec::new();
+    for (from, to) in [
+        (recent.start_ms(), i64::MAX),
+        (since.start_ms(), recent.start_ms()),
+    ] {
+        if missing.is_empty() || from >= to {
+            continue;
+        }
+        let hashes = missing.iter().copied().collect();
+        let rows = known(connection, MESSAGES, Bind::Hashes(hashes), (from, to)).await?;
+        for message in &rows {
+            missing.remove(&message.chain_hash);
+        }
+        found.extend(rows);
+    }
+    Ok(found)
+}
+
+/// The newest message of each conversation nearly always lies in its last day, so that the others
+/// are only asked for the rest.
+async fn heads(
+    connection: &mut AsyncPgConnection,
+    conversations: &[Id],
+    since: Day,
+) -> QueryResult<Vec<Head>> {
+    let mut ids: Vec<Id> = conversations.to_vec();
+    ids.sort_unstable();
+    ids.dedup();
+    if ids.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<ConversationRow> = Prepared {
+        sql: CONVERSATIONS,
+        binds: vec![Bind::Ids(ids.into_iter().map(PgId).collect())],
+    }
+    .load(connection)
+    .await?;
+    let mut newest: HashMap<Id, KnownMessage> = HashMap::new();
+    let begins: [fn(&ConversationRow) -> Day; 2] = [|row| row.last_day, |row| row.first_day];
+    for begin in begins {
+        let open = |row: &&ConversationRow| row.last_day >= since && !newest.contains_key(&row.id);
+        let open: Vec<&ConversationRow> = rows.iter().filter(open).collect();
+        let first = open.iter().map(|row| begin(row)).min();
+        let last = open.iter().map(|row| row.last_day).max();
+        let (Some(first), Some(last)) = (first, last) else {
+            break;
+        };
+        let ids = open.iter().map(|row| PgId(row.id)).collect();
+        let range = (first.max(since).start_ms(), last.end_ms());
+        let found = known(connection, HEADS, Bind::Ids(ids), range).await?;
+        newest.extend(
+            found
+                .into_iter()
+                .map(|message| (message.conversation_id, message)),
+        );
+    }
+    let head = |row: ConversationRow| Head {
+        conversation_id: row.id,
+        session_id: row.session_id,
+        sends_history: row.sends_history,
+        message: newest.remove(&row.id),
+    };
+    Ok(rows.into_iter().map(head).collect())
+}
+
+async fn known(
+    connection: &mut AsyncPgConnection,
+    sql: &'static str,
+    wanted: Bind,
+    (from, to): (UnixMillis, UnixMillis),
+) -> QueryResult<Vec<KnownMessage>> {
+    let rows: Vec<KnownRow> = Prepared {
+        sql,
+        binds: vec![wanted, Bind::Time(time(from)), Bind::Time(time(to))],
+    }
+    .load(connection)
+    .await?;
+    Ok(rows.into_iter().map(|KnownRow(message)| message).collect())
+}
+
+struct ConversationRow {
+    id: Id,
+    session_id: String,
+    sends_history: bool,
+    first_day: Day,
+    last_day: Day,
+}
+
+impl QueryableByName<Pg> for ConversationRow {
+    fn build<'a>(row: &impl NamedRow<'a, Pg>) -> deserialize::Result<Self> {
+        let PgId(id) = NamedRow::get::<Uuid, _>(row, "id")?;
+        Ok(Self {
+            id,
+            session_id: NamedRow::get::<Text, _>(row, "session_id")?,
+            sends_history: NamedRow::get::<Bool, _>(row, "sends_history")?,
+            first_day: day_of(NamedRow::get::<Date, PgDate>(row, "first_day")?),
+            last_day: day_of(NamedRow::get::<Date, PgDate>(row, "last_day")?),
+        })
+    }
+}
+
+struct KnownRow(KnownMessage);
+
+impl QueryableByName<Pg> for KnownRow {
+    fn build<'a>(row: &impl NamedRow<'a, Pg>) -> deserialize::Result<Self> {
+        let PgId(conversation_id) = NamedRow::get::<Uuid, _>(row, "conversation_id")?;
+        let PgId(id) = NamedRow::get::<Uuid, _>(row, "id")?;
+        let hash = NamedRow::get::<Bytea, Vec<u8>>(row, "chain_hash")?;
+        Ok(Self(KnownMessage {
+            conversation_id,
+            id,
+            chain_hash: hash.try_into().map_err(|_| "not 16 bytes")?,
+        }))
+    }
+}
