@@ -24,6 +24,7 @@ use tracing::{
 use tracing_subscriber::{
     Registry,
     layer::{Context, Layer, SubscriberExt},
+    registry::LookupSpan,
 };
 
 use crate::{
@@ -57,7 +58,7 @@ impl Ours {
     }
 }
 
-impl<S: Subscriber> Layer<S> for Ours {
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Ours {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         Self::keep(event.metadata(), |line| event.record(line));
     }
@@ -66,10 +67,10 @@ impl<S: Subscriber> Layer<S> for Ours {
         Self::keep(span.metadata(), |line| span.record(line));
     }
 
-    fn on_record(&self, _: &Id, values: &Record<'_>, _: Context<'_, S>) {
-        let mut line = Line("tower_recording".to_owned());
-        values.record(&mut line);
-        LINES.lock().unwrap_or_else(PoisonError::into_inner).push(line.0);
+    fn on_record(&self, span: &Id, values: &Record<'_>, context: Context<'_, S>) {
+        if let Some(metadata) = context.metadata(span) {
+            Self::keep(metadata, |line| values.record(line));
+        }
     }
 }
 
@@ -95,7 +96,11 @@ async fn model(asked: Bytes) -> (StatusCode, [(&'static str, &'static str); 1], 
         (StatusCode::TOO_MANY_REQUESTS, json, error)
     } else if asked.contains("stream") {
         let events = format!("data: {}\n\ndata: {{{SAID}\n\n", answer("null"));
-        (StatusCode::OK, [("content-type", "text/event-stream")], events)
+        (
+            StatusCode::OK,
+            [("content-type", "text/event-stream")],
+            events,
+        )
     } else if asked.contains("garbage") {
         (StatusCode::OK, json, format!("{{\"choices\": {SAID}"))
     } else {
@@ -202,7 +207,9 @@ async fn our_lines_say_nothing_of_content_over_sqlite() {
         let mut connection = SqliteConnection::establish(path).expect("the file");
         let sql = format!(
             "CREATE TRIGGER refusing BEFORE INSERT ON {table} WHEN NEW.content LIKE '%refused%' \
-             BEGIN SELECT RAISE(ABORT, 'constraint failed'); END; DROP TABLE recording_rejects"
+             BEGIN SELECT RAISE(ABORT, 'no ' || NEW.content); END; \
+             CREATE TRIGGER full BEFORE INSERT ON recording_rejects \
+             BEGIN SELECT RAISE(ABORT, 'no ' || NEW.payload); END"
         );
         connection.batch_execute(&sql).expect("a trigger");
     })

@@ -1,5 +1,6 @@
 mod clients;
 mod gateways;
+mod pages;
 
 use std::sync::Mutex;
 

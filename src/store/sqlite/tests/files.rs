@@ -89,17 +89,21 @@ async fn a_file_that_is_replaced_is_written_and_read_from_then_on() {
     store.write(&[exchange("s", NOON)]).await.unwrap();
     assert!(last_id(&store).await.is_some());
 
-    let other = Database::open().await;
-    let (path, theirs) = (database.path(), other.path());
-    let mut restored = other.store();
-    restored.write(&[exchange("t", NOON)]).await.unwrap();
-    drop(restored);
-    fs::rename(theirs, &path).unwrap();
-    restored = database.store();
-    let rows =
-        write_until_it_stands_there(&store, async || last_id(&restored).await.is_some()).await;
-    assert_eq!(last_id(&restored).await, Some(rows.exchange.exchange_id));
-    assert_eq!(count_of(&store, "t").await, 2);
+    // The journal of the old file is left, as whoever restores a backup leaves it.
+    let backup = Database::open().await;
+    backup.store().write(&[exchange("t", NOON)]).await.unwrap();
+    fs::rename(backup.path(), database.path()).unwrap();
+    let rows = write_until_it_stands_there(&store, async || {
+        store.conversation(id_of("t")).await.unwrap().is_some()
+    })
+    .await;
+    for store in [store, database.store()] {
+        assert_eq!(last_id(&store).await, Some(rows.exchange.exchange_id));
+        assert_eq!(count_of(&store, "t").await, 2);
+        let first = store.messages(id_of("s"), None, 500).await.unwrap().data;
+        assert!(first[0].exchange.created_at > NOON, "a row of the old file");
+    }
+    database.execute("PRAGMA integrity_check").await;
 }
 
 #[tokio::test]
