@@ -227,7 +227,7 @@ async fn crates_that_print_what_they_carry_stay_quiet_unless_they_are_named() {
             let lines = lines.iter().filter(|line| !quiet(line));
             lines.filter(|line| line.contains(target)).count()
         };
-        assert_eq!(of("hyper::") > 0, speak, "{filter}");
+        assert_eq!(of("hyper_util::") > 0, speak, "{filter}");
         assert_eq!(of("h2::"), 0, "{filter}");
     }
 }
