@@ -3,7 +3,7 @@
 use std::{fmt, net::IpAddr, sync::Arc, time::Instant};
 
 use bytes::Buf;
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 use http_body::SizeHint;
 
 use crate::{
@@ -14,6 +14,9 @@ use crate::{
     outcome::Outcome,
     prefix, rules,
 };
+
+/// In which Amazon names an error.
+static ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
 
 /// What is known of an exchange when it begins.
 #[derive(Debug)]
@@ -129,6 +132,12 @@ impl Recording {
             |segment| {
                 prefix::put_value(segment, headers.get(header::CONTENT_TYPE));
                 prefix::put_value(segment, headers.get(header::CONTENT_ENCODING));
+                // Where all is well Amazon sends none.
+                let error_type = match status.as_u16() {
+                    400.. => headers.get(&ERROR_TYPE),
+                    _ => None,
+                };
+                prefix::put_value(segment, error_type);
             },
         );
     }

@@ -102,7 +102,7 @@ fn measure(backend: Backend, settings: &Settings, runtime: &Runtime, report: &mu
                 }
             });
         }
-        report.add(backend, kind, &mut times);
+        report.add(backend, kind, &times);
     }
     days.shut_down(runtime);
     table.shut_down(runtime);

@@ -29,6 +29,7 @@ impl<'a> Body<'a> {
         let Payload {
             content_type,
             content_encoding,
+            error_type: _,
             segments,
             truncated: cut,
         } = payload;
@@ -86,12 +87,20 @@ impl<'a> Body<'a> {
     }
 
     pub(super) fn is_event_stream(&self) -> bool {
+        self.is_of_type("text/event-stream")
+    }
+
+    pub(super) fn is_amazon_stream(&self) -> bool {
+        self.is_of_type("application/vnd.amazon.eventstream")
+    }
+
+    fn is_of_type(&self, media_type: &str) -> bool {
         let essence = self
             .content_type
             .split(';')
             .next()
             .unwrap_or_default()
             .trim();
-        essence.eq_ignore_ascii_case("text/event-stream")
+        essence.eq_ignore_ascii_case(media_type)
     }
 }

@@ -4,13 +4,25 @@ use std::borrow::Cow;
 
 use percent_encoding::percent_decode;
 
-use super::{Policy, Read, Unread, body::Body, openai_chat, repaired};
-use crate::conversation::{Prompt, Reply};
+use super::{
+    Policy, Read, Unread, amazon_events, anthropic, bedrock, body::Body, embeddings, gemini,
+    openai_chat, openai_completions, openai_responses, path, repaired,
+};
+use crate::conversation::{Prompt, ProviderError, Reply};
 
 /// The wire formats that can be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
     OpenAiChat,
+    OpenAiResponses,
+    OpenAiCompletions,
+    OpenAiEmbeddings,
+    CohereEmbeddings,
+    OllamaEmbeddings,
+    Anthropic,
+    Gemini,
+    Converse,
+    InvokeModel,
 }
 
 impl Dialect {
@@ -24,39 +36,125 @@ impl Dialect {
         })
     }
 
-    fn at(mut path: &[u8]) -> Option<Self> {
-        while let Some(shorter) = path.strip_suffix(b"/") {
-            path = shorter;
+    fn at(path: &[u8]) -> Option<Self> {
+        let (before, last) = path::split_last(path);
+        match last {
+            b"completions" => match path::split_last(before).1 {
+                b"chat" | b"agents" => Some(Self::OpenAiChat),
+                _ => Some(Self::OpenAiCompletions),
+            },
+            b"responses" => Some(Self::OpenAiResponses),
+            b"compact" if before.ends_with(b"/responses") => Some(Self::OpenAiResponses),
+            b"embeddings" if before.ends_with(b"/api") => Some(Self::OllamaEmbeddings),
+            b"embeddings" => Some(Self::OpenAiEmbeddings),
+            b"embed" => match path::split_last(before).1 {
+                b"v1" | b"v2" => Some(Self::CohereEmbeddings),
+                b"api" => Some(Self::OllamaEmbeddings),
+                _ => None,
+            },
+            b"messages" | b"complete" if before.ends_with(b"/v1") => Some(Self::Anthropic),
+            b"converse" | b"converse-stream" if path::is_of_model(before) => Some(Self::Converse),
+            b"invoke" | b"invoke-with-response-stream" if path::is_of_model(before) => {
+                Some(Self::InvokeModel)
+            }
+            _ => {
+                let (model, method) = path::split_method(last)?;
+                match method {
+                    b"generateContent" | b"streamGenerateContent" => Some(Self::Gemini),
+                    b"rawPredict" | b"streamRawPredict" => match model {
+                        b"count-tokens" => None,
+                        _ if before.ends_with(b"/publishers/mistralai/models") => {
+                            Some(Self::OpenAiChat)
+                        }
+                        _ => Some(Self::Anthropic),
+                    },
+                    _ => None,
+                }
+            }
         }
-        path.ends_with(b"/chat/completions")
-            .then_some(Self::OpenAiChat)
     }
 
     pub(super) fn provider(self) -> &'static str {
         match self {
-            Self::OpenAiChat => "openai",
+            Self::OpenAiChat
+            | Self::OpenAiResponses
+            | Self::OpenAiCompletions
+            | Self::OpenAiEmbeddings => "openai",
+            Self::CohereEmbeddings => "cohere",
+            Self::OllamaEmbeddings => "ollama",
+            Self::Anthropic => "anthropic",
+            Self::Gemini => "google",
+            Self::Converse | Self::InvokeModel => "bedrock",
         }
+    }
+
+    /// Adds what is not said in the body but in the path.
+    pub(super) fn complete(self, prompt: &mut Prompt, path: &str) {
+        if prompt.model.is_none() {
+            prompt.model = path::model(path);
+        }
+        prompt.stream |= path::asks_for_stream(path);
+    }
+
+    /// Amazon names an error in a header; where it does not, its SDKs take the status for a name.
+    pub(super) fn name_error(self, error: &mut ProviderError, status: u16, error_type: &str) {
+        if !matches!(self, Self::Converse | Self::InvokeModel) || error.code.is_some() {
+            return;
+        }
+        let name = error_type.split(':').next().unwrap_or_default();
+        error.code = Some(match name {
+            "" => status.to_string(),
+            name => name.to_owned(),
+        });
     }
 
     pub(super) fn prompt(self, body: &Body<'_>, policy: &Policy) -> Result<Read<Prompt>, Unread> {
         let (source, held) = body.document(policy)?;
         let read = repaired(&source.text, body.cut, |source| match self {
             Self::OpenAiChat => openai_chat::prompt(source, policy.keep_media),
+            Self::OpenAiResponses => openai_responses::prompt(source, policy.keep_media),
+            Self::OpenAiCompletions => openai_completions::prompt(source, policy.keep_media),
+            Self::OpenAiEmbeddings | Self::CohereEmbeddings | Self::OllamaEmbeddings => {
+                embeddings::prompt(source, policy.keep_media)
+            }
+            Self::Anthropic => anthropic::prompt(source, policy.keep_media),
+            Self::Gemini => gemini::prompt(source, policy.keep_media),
+            Self::Converse => bedrock::prompt(source, policy.keep_media),
+            Self::InvokeModel => bedrock::invoked_prompt(source, policy.keep_media),
         });
         let read = read.ok_or(Unread::Unknown)?;
         Ok(Read { held, ..read })
     }
 
     pub(super) fn reply(self, body: &Body<'_>, policy: &Policy) -> Result<Read<Reply>, Unread> {
+        if matches!(self, Self::Converse | Self::InvokeModel)
+            && amazon_events::sniff(&body.bytes).unwrap_or(body.is_amazon_stream())
+        {
+            return match self {
+                Self::Converse => bedrock::streamed_reply(body, policy),
+                _ => bedrock::invoked_stream(body, policy),
+            };
+        }
         let source = body.source(policy)?;
         let policy = Policy {
             max_parsed_bytes: source.room,
             ..*policy
         };
+        let (is_event_stream, cut) = (body.is_event_stream(), body.cut);
         match self {
-            Self::OpenAiChat => {
-                openai_chat::reply(&source.text, body.is_event_stream(), body.cut, &policy)
+            Self::OpenAiChat | Self::OpenAiCompletions => {
+                openai_chat::reply(&source.text, is_event_stream, cut, &policy)
             }
+            Self::OpenAiEmbeddings | Self::CohereEmbeddings | Self::OllamaEmbeddings => {
+                embeddings::reply(&source.text, cut)
+            }
+            Self::OpenAiResponses => {
+                openai_responses::reply(&source.text, is_event_stream, cut, &policy)
+            }
+            Self::Anthropic => anthropic::reply(&source.text, is_event_stream, cut, &policy),
+            Self::Gemini => gemini::reply(&source.text, is_event_stream, cut, &policy),
+            Self::Converse => bedrock::reply(&source.text, cut, &policy),
+            Self::InvokeModel => bedrock::invoked_reply(&source.text, cut, &policy),
         }
     }
 }

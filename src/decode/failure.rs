@@ -42,7 +42,8 @@ pub(super) fn of(value: &Value) -> Option<ProviderError> {
             };
             error.code = error
                 .code
-                .or_else(|| word(members.get("code").or_else(|| members.get("statusCode"))));
+                .or_else(|| word(members.get("code").or_else(|| members.get("statusCode"))))
+                .or_else(|| word(members.get("__type")).map(shape));
             error.kind = error
                 .kind
                 .or_else(|| word(members.get("type")).filter(|kind| kind != "error"));
@@ -61,7 +62,7 @@ pub(super) fn object(value: &Value) -> Option<ProviderError> {
         }),
         Value::Array(values) => values.first().and_then(object),
         Value::Object(members) if !members.is_empty() => {
-            let message = ["message", "msg", "detail", "error"]
+            let message = ["message", "msg", "detail", "error", "Message"]
                 .into_iter()
                 .find_map(|key| members.get(key));
             Some(ProviderError {
@@ -80,6 +81,14 @@ pub(super) fn object(value: &Value) -> Option<ProviderError> {
             })
         }
         _ => None,
+    }
+}
+
+/// The name of a shape of Amazon's, without its namespace.
+fn shape(name: String) -> String {
+    match name.rsplit_once('#') {
+        Some((_, name)) => name.to_owned(),
+        None => name,
     }
 }
 
@@ -125,6 +134,10 @@ mod tests {
         assert_eq!(
             read(r#"{"detail":[{"msg":"no","type":"missing"}]}"#),
             ("no".to_owned(), None, some("missing"))
+        );
+        assert_eq!(
+            read(r#"{"__type":"com.amazon.coral#ThrottlingException","Message":"no"}"#),
+            ("no".to_owned(), some("ThrottlingException"), None)
         );
         assert_eq!(
             read("<html>no</html>\n"),

@@ -1,5 +1,9 @@
 //! Lenient JSON: what has not the expected type is kept or passed over, and never fails the document.
 
+mod compact;
+mod elements;
+mod text_or_list;
+
 use std::{borrow::Cow, fmt};
 
 use serde::{
@@ -7,6 +11,12 @@ use serde::{
     de::{DeserializeOwned, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 use serde_json::{Map, Value, value::RawValue};
+
+pub(super) use self::{
+    compact::compact,
+    elements::elements,
+    text_or_list::{source_text_or_list, text_or_list},
+};
 
 /// A key, or any other string, borrowed where the source holds it without escapes.
 pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
@@ -354,6 +364,19 @@ pub(super) fn stated<'de, A: MapAccess<'de>>(
 ) -> Result<Option<&'de RawValue>, A::Error> {
     let value: &RawValue = map.next_value()?;
     Ok((value.get() != "null").then_some(value))
+}
+
+/// A value that should be a whole number.
+pub(super) fn count<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<i64>, A::Error> {
+    Ok(match map.next_value()? {
+        Field::Other(Value::Number(number)) => number.as_i64().or_else(|| {
+            number
+                .as_f64()
+                .filter(|count| count.fract() == 0.0)
+                .map(|count| count as i64)
+        }),
+        _ => None,
+    })
 }
 
 /// Reads a part of a document that was kept as source; what is nested too deeply stays source, as a string.

@@ -29,7 +29,8 @@ pub(super) fn stub_url(text: &str) -> Option<String> {
 }
 
 /// Replaces every payload within a value: data URLs anywhere, and the base64 that stands bare in
-/// `input_audio.data`, `audio.data`, a base64 `source.data`, `file_data` and `b64_json`.
+/// `input_audio.data`, `audio.data`, a base64 `source.data`, `inlineData.data`, the `source.bytes` of an
+/// `image`, `document` or `video`, `file_data` and `b64_json`.
 pub(super) fn stub_within(value: &mut Value) {
     match value {
         Value::String(text) => {
@@ -65,13 +66,35 @@ pub(super) fn stub_members(members: &mut Map<String, Value>) {
                     .to_owned();
                 stub_bare(source.get_mut("data"), &media_type);
             }
+            ("inlineData", Value::Object(inline)) => {
+                let media_type = inline
+                    .get("mimeType")
+                    .and_then(Value::as_str)
+                    .unwrap_or(UNKNOWN)
+                    .to_owned();
+                stub_bare(inline.get_mut("data"), &media_type);
+            }
+            (kind @ ("image" | "document" | "video"), Value::Object(media)) => {
+                let media_type = match (kind, media.get("format").and_then(Value::as_str)) {
+                    (_, None) => UNKNOWN.to_owned(),
+                    ("document", Some("pdf")) => "application/pdf".to_owned(),
+                    ("document", Some(format)) => format!("text/{format}"),
+                    (kind, Some(format)) => format!("{kind}/{format}"),
+                };
+                let source = media.get_mut("source").and_then(Value::as_object_mut);
+                stub_bare(
+                    source.and_then(|source| source.get_mut("bytes")),
+                    &media_type,
+                );
+            }
             ("file_data" | "b64_json", value) => stub_bare(Some(value), UNKNOWN),
             _ => {}
         }
     }
 }
 
-fn stub_bare(value: Option<&mut Value>, media_type: &str) {
+/// Replaces a payload that stands bare.
+pub(super) fn stub_bare(value: Option<&mut Value>, media_type: &str) {
     if let Some(Value::String(payload)) = value
         && !payload.is_empty()
         && !payload.starts_with("data:")
@@ -161,6 +184,8 @@ mod tests {
             {"type": "file", "file": {"file_data": "aGVsbG8=", "filename": "a"}},
             {"type": "reasoning.encrypted", "data": "aGVsbG8="},
             {"type": "image_url", "image_url": {"url": "data:image/png;base64,aGVsbG8="}},
+            {"inlineData": {"mimeType": "image/png", "data": "aGVsbG8"}},
+            {"document": {"format": "pdf", "name": "a", "source": {"bytes": "aGVsbG8="}}},
         ]);
         stub_within(&mut value);
         assert_eq!(
@@ -175,6 +200,14 @@ mod tests {
         assert_eq!(
             value[3]["image_url"]["url"],
             format!("data:image/png;bytes=5;{HELLO}")
+        );
+        assert_eq!(
+            value[4]["inlineData"]["data"],
+            format!("data:image/png;bytes=5;{HELLO}")
+        );
+        assert_eq!(
+            value[5]["document"]["source"]["bytes"],
+            format!("data:application/pdf;bytes=5;{HELLO}")
         );
     }
 }

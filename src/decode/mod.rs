@@ -1,18 +1,31 @@
 //! Bytes in, messages out. Nothing here knows of databases, threads or time.
 
+mod amazon_events;
+mod anthropic;
+mod bedrock;
+mod blocks;
 mod body;
 #[cfg(test)]
 mod corpus_tests;
 mod dialect;
+mod embeddings;
 mod encoding;
 mod estimate;
 mod failure;
+mod gemini;
+mod inputs;
 mod json;
+mod last;
+mod limits;
 mod media;
 mod openai_chat;
+mod openai_completions;
+mod openai_responses;
+mod path;
 mod raw;
 mod repair;
 mod sse;
+mod tally;
 #[cfg(test)]
 mod tests;
 
@@ -31,6 +44,8 @@ pub(crate) struct Payload<'a> {
     pub(crate) content_type: &'a str,
     /// The `content-encoding` header; empty where there was none.
     pub(crate) content_encoding: &'a str,
+    /// The `x-amzn-errortype` header, in which Amazon names an error; empty where there was none.
+    pub(crate) error_type: &'a str,
     /// The bytes, in the pieces in which they were kept.
     pub(crate) segments: &'a [&'a [u8]],
     /// Whether bytes are missing at the end.
@@ -113,8 +128,19 @@ pub(crate) fn exchange(
         truncated: Truncated::No,
         shed_bytes: 0,
     };
-    let prompt = hearing.prompt(request);
-    let reply = response.map(|(status, payload)| hearing.reply(status, payload));
+    let mut prompt = hearing.prompt(request);
+    if let Some(dialect) = hearing.dialect {
+        dialect.complete(&mut prompt, path);
+    }
+    let reply = response.map(|(status, payload)| {
+        let mut reply = hearing.reply(status, payload);
+        if let (Some(dialect), Some(error), true) =
+            (hearing.dialect, &mut reply.error, status >= 400)
+        {
+            dialect.name_error(error, status, payload.error_type);
+        }
+        reply
+    });
     let Hearing {
         dialect,
         policy: _,
@@ -171,7 +197,7 @@ impl Hearing {
             }
         });
         let mut reply = Reply {
-            streamed: body.is_event_stream(),
+            streamed: body.is_event_stream() || body.is_amazon_stream(),
             ..Reply::default()
         };
         match read {

@@ -46,8 +46,25 @@ fn the_dialect_is_chosen_by_the_end_of_the_path() {
     ] {
         assert_eq!(Dialect::of(path), Some(Dialect::OpenAiChat), "{path}");
     }
+    for (path, dialect) in [
+        ("/v1/responses", Dialect::OpenAiResponses),
+        ("/v1/responses/compact", Dialect::OpenAiResponses),
+        ("/v1/completions", Dialect::OpenAiCompletions),
+        ("/v1/fim/completions", Dialect::OpenAiCompletions),
+        ("/v1/agents/completions", Dialect::OpenAiChat),
+        (
+            "/openai/deployments/a/embeddings",
+            Dialect::OpenAiEmbeddings,
+        ),
+        ("/v2/embed", Dialect::CohereEmbeddings),
+        ("/api/embed", Dialect::OllamaEmbeddings),
+        ("/api/embeddings", Dialect::OllamaEmbeddings),
+    ] {
+        assert_eq!(Dialect::of(path), Some(dialect), "{path}");
+    }
     for path in [
-        "/v1/embeddings",
+        "/v1/responses/resp_1/cancel",
+        "/v1/models",
         "/chat/completions/1",
         "/chat/completion%7",
         "/",
@@ -263,7 +280,7 @@ proptest! {
         size in 1..9_usize,
     ) {
         let read = |request: &[&[u8]], response: &[&[u8]]| {
-            let payload = Payload { content_type: "text/event-stream", content_encoding, segments: response, truncated };
+            let payload = Payload { content_type: "text/event-stream", content_encoding, error_type: "", segments: response, truncated };
             exchange(CHAT, Payload { segments: request, ..payload }, Some((status, payload)), &POLICY)
         };
         let whole = read(&[&request], &[&response]);

@@ -189,9 +189,10 @@ fn decode(
     let header = |name| escape::text(prefix.header(name).unwrap_or_default());
     let (request_type, request_encoding) = (header("content-type"), header("content-encoding"));
     let (response_type, rest) = take(exchange.response.prefix()).unwrap_or_default();
-    let (response_encoding, _) = take(rest).unwrap_or_default();
-    let (response_type, response_encoding) =
-        (escape::text(response_type), escape::text(response_encoding));
+    let (response_encoding, rest) = take(rest).unwrap_or_default();
+    let (error_type, _) = take(rest).unwrap_or_default();
+    let [response_type, response_encoding, error_type] =
+        [response_type, response_encoding, error_type].map(escape::text);
     let request_segments: Vec<&[u8]> = request.segments().collect();
     let response_segments: Vec<&[u8]> = exchange.response.segments().collect();
 
@@ -209,6 +210,7 @@ fn decode(
         let request = Payload {
             content_type: &request_type,
             content_encoding: &request_encoding,
+            error_type: "",
             segments: &request_segments,
             truncated: request.truncated() != Truncated::No
                 || exchange.request.end() != RequestEnd::Complete,
@@ -216,6 +218,7 @@ fn decode(
         let response = Payload {
             content_type: &response_type,
             content_encoding: &response_encoding,
+            error_type: &error_type,
             segments: &response_segments,
             truncated: exchange.response.truncated() != Truncated::No
                 || exchange.outcome != Outcome::Complete,

@@ -164,15 +164,15 @@ fn extra(index: usize, rest: wire::Rest<'_>) -> Option<Value> {
 
 /// A list of content parts, taken apart.
 #[derive(Default)]
-pub(super) struct Parts {
-    pub(super) text: String,
-    pub(super) reasoning: String,
-    pub(super) refusal: String,
+pub(in crate::decode) struct Parts {
+    pub(in crate::decode) text: String,
+    pub(in crate::decode) reasoning: String,
+    pub(in crate::decode) refusal: String,
 }
 
 impl Parts {
     /// Adds the text of a part; false where the part is no text.
-    pub(super) fn add(&mut self, part: &Value, joint: &str) -> bool {
+    pub(in crate::decode) fn add(&mut self, part: &Value, joint: &str) -> bool {
         let member = |name| part.get(name).and_then(Value::as_str);
         let text = part.as_str().or_else(|| member("text"));
         match (member("type"), text) {

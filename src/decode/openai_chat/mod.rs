@@ -3,11 +3,11 @@
 mod calls;
 mod growing;
 mod head;
-mod message;
+pub(super) mod message;
 mod stream;
 #[cfg(test)]
 mod tests;
-mod usage;
+pub(super) mod usage;
 mod wire;
 
 use std::borrow::Cow;
@@ -18,25 +18,13 @@ use self::message::Reader;
 use super::{
     Policy, Read, Unread, estimate, failure,
     json::{self, Field, List},
+    limits::{MAX_CHOICES, MAX_MESSAGES, MAX_PARTS, MAX_TOOL_CALLS},
     sse,
 };
 use crate::{
     conversation::{Choice, Prompt, Reply, Role},
     outcome::Truncated,
 };
-
-/// Messages of a request beyond this are left out, since each becomes a row: a context of a million tokens
-/// leaves 64 for each of so many.
-const MAX_MESSAGES: usize = 16_384;
-
-/// Choices beyond this are left out: no provider allows more than 128.
-const MAX_CHOICES: usize = 1024;
-
-/// Content parts of one message beyond this are left out: no provider comes near it.
-const MAX_PARTS: usize = 4096;
-
-/// Tool calls of one message beyond this are left out: no provider comes near it.
-const MAX_TOOL_CALLS: usize = 4096;
 
 /// Reads a request; `None` where the document is none.
 pub(super) fn prompt(source: &str, keep_media: bool) -> Option<Read<Prompt>> {
@@ -67,7 +55,7 @@ pub(super) fn prompt(source: &str, keep_media: bool) -> Option<Read<Prompt>> {
 /// Reads a response, whatever its form.
 ///
 /// The vendor's words about the whole response (`system_fingerprint`, `service_tier`, `citations`,
-/// `search_results`) stand in the first choice's `other`.
+/// `search_results`, `prompt_filter_results`) stand in the first choice's `other`.
 pub(super) fn reply(
     source: &str,
     is_event_stream: bool,
@@ -101,7 +89,8 @@ fn whole_reply(source: &str, keep_media: bool) -> Option<Read<Reply>> {
     let wires = response.choices;
     let mut truncated = cap_if(wires.as_ref().is_some_and(|wires| wires.is_cut));
     let mut choices = Vec::new();
-    for (position, choice) in (0..).zip(wires.into_iter().flat_map(|wires| wires.items)) {
+    for (position, mut choice) in (0..).zip(wires.into_iter().flat_map(|wires| wires.items)) {
+        let completed = choice.completed();
         if let Some(source) = choice.error {
             error = error.or_else(|| failure::object(&json::value(source.get())));
         }
@@ -109,6 +98,7 @@ fn whole_reply(source: &str, keep_media: bool) -> Option<Read<Reply>> {
             .message
             .map(|message| *message)
             .or(choice.delta)
+            .or(completed)
             .unwrap_or_default();
         let mut message = reader.read(message, &mut truncated);
         message.other.extend(

@@ -4,17 +4,13 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use serde_json::{Value, json};
 
-use super::{
-    MAX_CHOICES,
-    growing::{Growing, keep_last},
-    head::Head,
-    usage, wire,
-};
+use super::{MAX_CHOICES, growing::Growing, head::Head, usage, wire};
 use crate::{
     conversation::{ProviderError, Reply},
     decode::{
         Policy, Read, Unread, estimate, failure,
         json::{self, Field},
+        last::keep_last,
         repair,
         sse::{Event, Events},
     },
@@ -151,7 +147,7 @@ impl Stream {
         true
     }
 
-    fn choice(&mut self, position: i64, choice: wire::Choice<'_>) {
+    fn choice(&mut self, position: i64, mut choice: wire::Choice<'_>) {
         if let Some(error) = choice
             .error
             .and_then(|source| failure::object(&json::value(source.get())))
@@ -163,6 +159,7 @@ impl Stream {
             self.truncated = Truncated::Cap;
             return;
         }
+        let completed = choice.completed();
         let growing = self.choices.entry(index).or_default();
         for (key, source) in choice.rest {
             keep_last(&mut growing.last, key, source.get(), &mut self.held);
@@ -172,7 +169,9 @@ impl Stream {
         }
         // Some servers end with the whole message again.
         let whole = choice.message.filter(|_| growing.is_silent());
-        let delta = choice.delta.or_else(|| whole.map(|message| *message));
+        let delta = (choice.delta)
+            .or_else(|| whole.map(|message| *message))
+            .or(completed);
         if let Some(delta) = delta
             && !growing.grow(delta, &mut self.held)
         {

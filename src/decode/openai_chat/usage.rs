@@ -2,16 +2,14 @@
 
 use std::borrow::Cow;
 
-use serde::de::{IgnoredAny, MapAccess};
-use serde_json::Value;
-
 use crate::{
     conversation::Usage,
-    decode::json::{self, Field, Members},
+    decode::json::{self, Members, count},
 };
+use serde::de::{IgnoredAny, MapAccess};
 
-/// Reads a usage object; `None` where it is not an object.
-pub(super) fn read(source: &str) -> Option<Usage> {
+/// Reads a usage object of either API of OpenAI; `None` where it is not an object.
+pub(in crate::decode) fn read(source: &str) -> Option<Usage> {
     let Wire { usage } = json::document(source)?;
     Some(Usage {
         raw: Some(source.to_owned()),
@@ -32,11 +30,11 @@ impl<'de> Members<'de> for Wire {
     ) -> Result<(), A::Error> {
         let usage = &mut self.usage;
         match key.as_ref() {
-            "prompt_tokens" => usage.prompt_tokens = number(map)?,
-            "completion_tokens" => usage.completion_tokens = number(map)?,
-            "total_tokens" => usage.total_tokens = number(map)?,
-            "prompt_cache_hit_tokens" => usage.cached_tokens = usage.cached_tokens.or(number(map)?),
-            "prompt_tokens_details" => {
+            "prompt_tokens" | "input_tokens" => usage.prompt_tokens = count(map)?,
+            "completion_tokens" | "output_tokens" => usage.completion_tokens = count(map)?,
+            "total_tokens" => usage.total_tokens = count(map)?,
+            "prompt_cache_hit_tokens" => usage.cached_tokens = usage.cached_tokens.or(count(map)?),
+            "prompt_tokens_details" | "input_tokens_details" => {
                 let mut details = None;
                 json::object(map, &mut details)?;
                 let details: Details = details.unwrap_or_default();
@@ -44,7 +42,7 @@ impl<'de> Members<'de> for Wire {
                 // Providers without such a cache state a zero, which is not a count.
                 usage.cache_write_tokens = details.cache_write.filter(|&tokens| tokens != 0);
             }
-            "completion_tokens_details" => {
+            "completion_tokens_details" | "output_tokens_details" => {
                 let mut details: Option<Details> = None;
                 json::object(map, &mut details)?;
                 usage.reasoning_tokens = details.unwrap_or_default().reasoning;
@@ -69,25 +67,13 @@ impl<'de> Members<'de> for Details {
         map: &mut A,
     ) -> Result<(), A::Error> {
         match key.as_ref() {
-            "cached_tokens" => self.cached = number(map)?,
-            "cache_write_tokens" => self.cache_write = number(map)?,
-            "reasoning_tokens" => self.reasoning = number(map)?,
+            "cached_tokens" => self.cached = count(map)?,
+            "cache_write_tokens" => self.cache_write = count(map)?,
+            "reasoning_tokens" => self.reasoning = count(map)?,
             _ => drop(map.next_value::<IgnoredAny>()?),
         }
         Ok(())
     }
-}
-
-fn number<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<i64>, A::Error> {
-    Ok(match map.next_value()? {
-        Field::Other(Value::Number(number)) => number.as_i64().or_else(|| {
-            number
-                .as_f64()
-                .filter(|tokens| tokens.fract() == 0.0)
-                .map(|tokens| tokens as i64)
-        }),
-        _ => None,
-    })
 }
 
 #[cfg(test)]

@@ -73,7 +73,11 @@ impl<'de> Members<'de> for Response<'de> {
             "usage" => self.usage = stated(map)?,
             "x_groq" => json::object(map, &mut self.x_groq)?,
             "error" => self.error = stated(map)?,
-            "system_fingerprint" | "service_tier" | "citations" | "search_results" => {
+            "system_fingerprint"
+            | "service_tier"
+            | "citations"
+            | "search_results"
+            | "prompt_filter_results" => {
                 self.vendor.extend(stated(map)?.map(|value| (key, value)));
             }
             _ => drop(map.next_value::<IgnoredAny>()?),
@@ -109,6 +113,8 @@ pub(super) struct Choice<'a> {
     pub(super) index: Field<'a>,
     pub(super) delta: Option<Message<'a>>,
     pub(super) message: Option<Box<Message<'a>>>,
+    /// What older models complete a text with.
+    pub(super) text: Field<'a>,
     pub(super) finish_reason: Field<'a>,
     pub(super) error: Option<&'a RawValue>,
     pub(super) rest: Rest<'a>,
@@ -124,12 +130,28 @@ impl<'de> Members<'de> for Choice<'de> {
             "index" => self.index = map.next_value()?,
             "delta" => json::object(map, &mut self.delta)?,
             "message" => json::object(map, &mut self.message)?,
+            "text" => self.text = map.next_value()?,
             "finish_reason" => self.finish_reason = map.next_value()?,
             "error" => self.error = stated(map)?,
-            "logprobs" | "token_ids" | "prompt_token_ids" => drop(map.next_value::<IgnoredAny>()?),
+            "logprobs" | "log_probs" | "token_ids" | "prompt_token_ids" => {
+                map.next_value::<IgnoredAny>()?;
+            }
             _ => self.rest.extend(stated(map)?.map(|value| (key, value))),
         }
         Ok(())
+    }
+}
+
+impl<'a> Choice<'a> {
+    /// The text of a completion as a message.
+    pub(super) fn completed(&mut self) -> Option<Message<'a>> {
+        match std::mem::take(&mut self.text) {
+            Field::Null => None,
+            content => Some(Message {
+                content,
+                ..Message::default()
+            }),
+        }
     }
 }
 

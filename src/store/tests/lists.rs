@@ -91,6 +91,7 @@ async fn by_places(store: &impl Store, limit: usize) -> Vec<Id> {
         let page = page.await.unwrap();
         assert!(page.data.len() == limit || !page.has_more, "{limit}");
         found.extend(page.data.iter().map(|row| row.id));
+        assert!(found.len() <= 1000, "{limit}");
         let Some(last) = page.data.last().filter(|_| page.has_more) else {
             return found;
         };

@@ -60,6 +60,7 @@ pub(super) async fn pages_before_an_id_make_the_whole_conversation<D: Database>(
                 assert!(page.data.len() == limit || !page.has_more, "{limit}");
                 more = page.has_more;
                 found.splice(0..0, page.data);
+                assert!(found.len() <= all.len(), "{limit}");
             }
             assert_eq!(found, all, "{limit}");
         }

@@ -69,7 +69,10 @@ impl Worker {
             });
         }
         match error {
-            Some(error) => self.failed(&error),
+            Some(error) => {
+                self.workshop.channel.counters.retries.add(1);
+                self.failed(&error);
+            }
             None => self.recovered(),
         }
     }

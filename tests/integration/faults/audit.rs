@@ -9,8 +9,8 @@ use tower_recording::{
 
 use super::backend::Backend;
 
-/// 2032-01-01 12:00 UTC, when every day of these tests has long ended.
-const LATER: UnixMillis = 1_956_571_200_000;
+/// 2072-01-01 12:00 UTC, when every day of these tests has long ended.
+const LATER: UnixMillis = 3_218_875_200_000;
 /// Each call closes a week at the most.
 const MOST_WEEKS: usize = 12;
 
@@ -26,7 +26,7 @@ const COUNTED: &str = "SELECT CONCAT(c.session_id, ' ', COUNT(h.id)) AS value \
 const COUNTS_KEPT: &str =
     "SELECT CONCAT(session_id, ' ', message_count) AS value FROM conversations";
 const NOT_CLOSED: &str = "SELECT COUNT(*) FROM recording_days \
-     WHERE day < '2032-01-01' AND (closed_at IS NULL OR dirty <> 0)";
+     WHERE day < '2072-01-01' AND (closed_at IS NULL OR dirty <> 0)";
 const CONVERSATIONS: &str = "SELECT COUNT(*) FROM conversations";
 const MESSAGES: &str =
     "SELECT COUNT(*) FROM conversation_histories WHERE role IN ('user', 'assistant')";
@@ -49,6 +49,7 @@ pub(super) async fn assert_stored(place: &impl Backend, said: &[String]) {
 
 /// What stands there, each exchange once and whole.
 pub(super) async fn stored(place: &impl Backend) -> BTreeSet<String> {
+    place.assert_intact().await;
     assert_eq!(place.number(NOT_WHOLE).await, 0, "exchanges are not whole");
     let mut stored = BTreeSet::new();
     for text in place.texts(QUESTIONS).await {

@@ -13,13 +13,13 @@ use tower_recording::{
     store::{ExchangeRows, Store, StoreFuture, UnixMillis},
 };
 
-/// 2031-03-01 12:00 UTC.
-pub(super) const NOON: UnixMillis = 1_930_132_800_000;
+/// 2071-03-01 12:00 UTC.
+pub(super) const NOON: UnixMillis = 3_192_436_800_000;
 pub(super) const HOUR: UnixMillis = 3_600_000;
 pub(super) const DAY: UnixMillis = 24 * HOUR;
 
 /// The table of the day on which [`NOON`] falls.
-pub(super) const TODAY: &str = "conversation_histories_2031_03_01";
+pub(super) const TODAY: &str = "conversation_histories_2071_03_01";
 
 /// A store whose clock was moved. An exchange's times are moved on the last step into the database's
 /// own store, where the writer no longer looks at them.

@@ -34,8 +34,8 @@ async fn a_full_disk_is_waited_for_and_nothing_is_half_written<B: OnVolume>() {
     let before = traffic.written().await;
     let flow = traffic.flow("talk", 4);
     volume.fill();
-    traffic.until(|now| now.retries > 1).await;
     let held = traffic.metrics();
+    traffic.until(|now| now.retries > held.retries).await;
     traffic
         .until(|now| now.accepted > held.accepted + ENOUGH)
         .await;

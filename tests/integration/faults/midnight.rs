@@ -8,7 +8,7 @@ use super::{
 };
 
 const MIDNIGHT: i64 = NOON + 12 * HOUR;
-const TOMORROW: &str = "conversation_histories_2031_03_02";
+const TOMORROW: &str = "conversation_histories_2071_03_02";
 /// Before and after midnight.
 const A_WHILE: i64 = 400;
 
@@ -48,7 +48,7 @@ async fn rows_of_both_days_lie_in_their_own_tables<B: Backend>() {
         assert_eq!(place.number(&strays).await, 0, "{table}");
     }
     let talks = "SELECT COUNT(*) FROM conversations WHERE session_id NOT LIKE '%made%'";
-    let over_midnight = format!("{talks} AND first_day = '2031-03-01' AND last_day = '2031-03-02'");
+    let over_midnight = format!("{talks} AND first_day = '2071-03-01' AND last_day = '2071-03-02'");
     assert_eq!(
         place.number(&over_midnight).await,
         place.number(talks).await

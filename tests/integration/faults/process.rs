@@ -20,7 +20,7 @@ use tower_recording::RecordingLayerBuilder;
 
 use super::{
     clock::{DAY, Moved, NOON},
-    traffic::{Traffic, text},
+    traffic::{Traffic, eventually, text},
 };
 
 /// The variable with the DSN, which makes the test below the recorder.
@@ -114,6 +114,13 @@ impl Process {
     /// What it has logged so far.
     pub(super) fn log(&self) -> String {
         self.log.lock().expect("a log").clone()
+    }
+
+    /// Waits until it has logged all of these words.
+    pub(super) async fn until_logged(&self, words: &[&str]) {
+        let told = format!("{words:?} are not in the log");
+        let is_logged = async || words.iter().all(|word| self.log().contains(word));
+        eventually(&told, is_logged).await;
     }
 
     /// Kills it, and says what it had answered that was not read yet.
@@ -229,9 +236,7 @@ async fn talk(traffic: Traffic, name: String) {
         let session = format!("{name}-{}", number % 5);
         traffic.say(&session, &text(&name, number)).await;
         if number % BURST == BURST - 1 {
-            let flushing = traffic.recorder();
             traffic.flush().await;
-            drop(flushing);
             answer(&format!("{} flushed", number + 1));
         }
     }

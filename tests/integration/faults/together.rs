@@ -71,10 +71,10 @@ async fn two_recorders_lose_nothing_of_a_conversation_that_both_write<B: Backend
     assert_stored(&place, &said).await;
 }
 
-/// The date so many days from 2031-03-01, within a month.
+/// The date so many days from 2071-03-01, within a month.
 fn day_of(day: i64) -> String {
     match day {
-        0.. => format!("2031-03-{:02}", 1 + day),
-        _ => format!("2031-02-{:02}", 29 + day),
+        0.. => format!("2071-03-{:02}", 1 + day),
+        _ => format!("2071-02-{:02}", 29 + day),
     }
 }

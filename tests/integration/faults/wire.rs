@@ -12,6 +12,7 @@ use tokio::{
 
 /// How both protocols write it.
 const COMMIT: &[u8] = b"COMMIT";
+const READ_ONLY: &[u8] = b"READ ONLY";
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
 /// When the wire breaks.
@@ -85,13 +86,18 @@ async fn relay(
 ) {
     let (mut asked, mut answered) = (vec![0; 1 << 16], vec![0; 1 << 16]);
     let mut broken = state.subscribe();
-    let mut commits = false;
+    // What only reads commits too, and nothing is lost with it.
+    let (mut reads, mut commits) = (false, false);
     loop {
         select! {
             read = client.read(&mut asked) => {
                 let bytes = &asked[..read.unwrap_or(0)];
-                commits |= bytes.windows(COMMIT.len()).any(|word| word == COMMIT)
+                reads |= bytes.windows(READ_ONLY.len()).any(|word| word == READ_ONLY);
+                let ends = commits_in(bytes);
+                commits |= ends
+                    && !reads
                     && became(&state, State::Weak, State::Breaking);
+                reads &= !ends;
                 if commits && cut == Cut::Before {
                     break;
                 }
@@ -127,4 +133,10 @@ fn became(wire: &watch::Sender<State>, from: State, to: State) -> bool {
         }
         is_from
     })
+}
+
+/// Whether a transaction is committed in these bytes: `READ COMMITTED` commits nothing.
+fn commits_in(bytes: &[u8]) -> bool {
+    let mut words = bytes.windows(COMMIT.len()).enumerate();
+    words.any(|(at, word)| word == COMMIT && bytes.get(at + COMMIT.len()) != Some(&b'T'))
 }

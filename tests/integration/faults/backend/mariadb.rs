@@ -27,7 +27,7 @@ impl Place {
 impl Backend for Place {
     type Session = Conn;
 
-    const MIDNIGHT: &'static str = "'2031-03-02 00:00:00'";
+    const MIDNIGHT: &'static str = "'2071-03-02 00:00:00'";
     const DAY: &'static str = "DATE_FORMAT(created_at, '%Y-%m-%d')";
 
     async fn new() -> Self {

@@ -27,7 +27,7 @@ impl Place {
 impl Backend for Place {
     type Session = Client;
 
-    const MIDNIGHT: &'static str = "'2031-03-02 00:00:00+00'";
+    const MIDNIGHT: &'static str = "'2071-03-02 00:00:00+00'";
     const DAY: &'static str = "to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')";
 
     async fn new() -> Self {

@@ -36,7 +36,7 @@ impl Place {
 impl Backend for Place {
     type Session = SqliteConnection;
 
-    const MIDNIGHT: &'static str = "1930176000000";
+    const MIDNIGHT: &'static str = "3192480000000";
     const DAY: &'static str = "strftime('%Y-%m-%d', created_at / 1000, 'unixepoch')";
 
     async fn new() -> Self {
@@ -54,10 +54,15 @@ impl Backend for Place {
     async fn session(&self) -> SqliteConnection {
         open(&self.file(""))
     }
+
+    async fn assert_intact(&self) {
+        let check = "SELECT integrity_check AS value FROM pragma_integrity_check";
+        assert_eq!(self.texts(check).await, ["ok"]);
+    }
 }
 
 /// Opens a file beside the recorder.
-pub(in crate::faults) fn open(file: &Path) -> SqliteConnection {
+fn open(file: &Path) -> SqliteConnection {
     let url = file.to_str().expect("a path in UTF-8");
     let mut connection = SqliteConnection::establish(url).expect("a connection");
     let patience = connection.batch_execute("PRAGMA busy_timeout = 20000");

@@ -1,0 +1,186 @@
+//! A reply that arrives as a stream of events.
+
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashMap},
+};
+
+use serde_json::{Map, Value};
+
+use super::{growing::Growing, message::speaker, usage, wire};
+use crate::{
+    conversation::{Choice, ProviderError, Reply, Role},
+    decode::{
+        Read, Unread,
+        blocks::Blocks,
+        estimate,
+        json::{self as lenient, Field},
+        last::keep_last,
+        limits::MAX_PARTS,
+        repair,
+        tally::Tally,
+    },
+    outcome::Truncated,
+};
+
+/// A stream so far.
+///
+/// Of members that have no place of their own the last value stands, in the message's `other`. An event that
+/// is none of the dialect is counted in `other["unparsed_events"]`, with the text of the first one.
+#[derive(Default)]
+pub(super) struct Stream {
+    error: Option<ProviderError>,
+    role: Option<Role>,
+    blocks: Vec<Growing>,
+    by_index: HashMap<i64, usize>,
+    finish_reason: Option<String>,
+    usage: String,
+    last: BTreeMap<String, String>,
+    is_begun: bool,
+    tally: Tally,
+}
+
+impl Stream {
+    pub(super) fn new(room: usize) -> Self {
+        Self {
+            tally: Tally::new(room),
+            ..Self::default()
+        }
+    }
+
+    /// Adds an event, of which the end may be missing.
+    pub(super) fn event(&mut self, kind: &str, data: &str, is_cut: bool) {
+        if !self.tally.admits(data) {
+            return;
+        }
+        let done = self.add(kind, data)
+            || (is_cut && repair::close(data).is_some_and(|closed| self.add(kind, &closed)));
+        if !done {
+            self.unread(data);
+        }
+    }
+
+    /// Counts an event that cannot be read.
+    pub(super) fn unread(&mut self, data: &str) {
+        self.tally.unread(data);
+    }
+
+    pub(super) fn fail(&mut self, error: ProviderError) {
+        self.error.get_or_insert(error);
+    }
+
+    fn add(&mut self, kind: &str, data: &str) -> bool {
+        match kind {
+            "contentBlockDelta" | "contentBlockStart" | "messageStart" | "messageStop"
+            | "metadata" => {}
+            "contentBlockStop" => return true,
+            _ => return false,
+        }
+        let Some(event) = lenient::document::<wire::Response<'_>>(data) else {
+            return false;
+        };
+        self.is_begun = true;
+        let index = match &event.index {
+            Field::Other(Value::Number(index)) => index.as_i64(),
+            _ => None,
+        };
+        if let Some(start) = event.start {
+            self.push(index);
+            self.grow(index, *start);
+        }
+        if let Some(delta) = event.delta {
+            self.grow(index, delta);
+        }
+        if kind == "messageStart" {
+            self.role = Some(speaker(&event.role, Role::Assistant));
+        }
+        if let Some(reason) = event.stop_reason.text() {
+            self.finish_reason = Some(reason.into_owned());
+        }
+        if let Some(usage) = event.usage {
+            self.usage.clear();
+            self.usage.push_str(usage.get());
+        }
+        for (key, source) in event.rest {
+            keep_last(&mut self.last, key, source.get(), &mut self.tally.held);
+        }
+        true
+    }
+
+    fn push(&mut self, index: Option<i64>) {
+        if self.blocks.len() >= MAX_PARTS {
+            self.tally.truncated = Truncated::Cap;
+            return;
+        }
+        self.tally.held += estimate::OBJECT_BYTES;
+        let index = index.unwrap_or(self.blocks.len() as i64);
+        self.by_index.insert(index, self.blocks.len());
+        self.blocks.push(Growing::default());
+    }
+
+    fn grow(&mut self, index: Option<i64>, delta: wire::Block<'_>) {
+        let mut at = match index {
+            Some(index) => self.by_index.get(&index).copied(),
+            None => self.blocks.len().checked_sub(1),
+        };
+        if at.is_none() {
+            at = Some(self.blocks.len());
+            self.push(index);
+        }
+        if let Some(block) = at.and_then(|at| self.blocks.get_mut(at)) {
+            block.grow(delta, &mut self.tally.held);
+        }
+    }
+
+    /// The whole reply, unless none of the events is one, though there are some.
+    pub(super) fn finish(mut self, keep_media: bool) -> Result<Read<Reply>, Unread> {
+        if !self.is_begun && self.error.is_none() {
+            return Err(self.tally.why_unread().unwrap_or(Unread::Unknown));
+        }
+        let mut reply = Reply {
+            usage: usage::read(&self.usage).unwrap_or_default(),
+            error: self.error,
+            streamed: true,
+            ..Reply::default()
+        };
+        if self.is_begun {
+            let role = self.role.unwrap_or(Role::Assistant);
+            let mut gathered = Blocks::of(&role);
+            for block in self.blocks {
+                if !block.finish(&mut gathered) {
+                    self.tally.truncated = Truncated::Cap;
+                }
+            }
+            let mut message = gathered.finish(role, keep_media);
+            let last = self.last.into_iter();
+            message
+                .other
+                .extend(last.map(|(key, source)| (key, lenient::value(&source))));
+            reply.choices.push(Choice {
+                index: 0,
+                message,
+                finish_reason: self.finish_reason,
+            });
+        }
+        Ok(self.tally.finish(reply))
+    }
+}
+
+/// The text of a member that grows.
+pub(super) fn grown<'a>(field: Field<'a>, held: &mut usize) -> Option<Cow<'a, str>> {
+    let text = match field {
+        Field::Text(text) => text,
+        _ => return None,
+    };
+    *held += estimate::text(&text);
+    Some(text)
+}
+
+/// Members of an event, and what they take in memory.
+pub(super) fn kept(rest: wire::Rest<'_>, held: &mut usize) -> Map<String, Value> {
+    let bytes = rest
+        .iter()
+        .map(|(key, source)| estimate::member(key, source.get()));
+    *held += bytes.sum::<usize>();
+    wire::members(rest)
+}

@@ -1,0 +1,227 @@
+//! What stands on the wire: request, response, message, block and event, read leniently.
+
+use std::borrow::Cow;
+
+use serde::de::{IgnoredAny, MapAccess};
+use serde_json::{Map, Value, value::RawValue};
+
+use crate::decode::{
+    json::{self, Field, List, Members, stated, text_or_list},
+    limits::{MAX_MESSAGES, MAX_PARTS},
+};
+
+/// Members that have no place of their own, as source.
+pub(super) type Rest<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
+
+/// What content is made of.
+pub(super) type Content<'a> = List<Block<'a>, MAX_PARTS>;
+
+#[derive(Default)]
+pub(super) struct Request<'a> {
+    pub(super) system_text: Field<'a>,
+    pub(super) system: Option<Content<'a>>,
+    pub(super) messages: Option<List<Message<'a>, MAX_MESSAGES>>,
+    pub(super) tool_config: Option<ToolConfig<'a>>,
+}
+
+impl<'de> Members<'de> for Request<'de> {
+    fn member<A: MapAccess<'de>>(
+        &mut self,
+        key: Cow<'de, str>,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        match key.as_ref() {
+            "system" => text_or_list(map, &mut self.system_text, &mut self.system)?,
+            "messages" => json::list(map, &mut self.messages)?,
+            "toolConfig" => json::object(map, &mut self.tool_config)?,
+            _ => drop(map.next_value::<IgnoredAny>()?),
+        }
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+pub(super) struct ToolConfig<'a> {
+    pub(super) tools: Option<&'a RawValue>,
+}
+
+impl<'de> Members<'de> for ToolConfig<'de> {
+    fn member<A: MapAccess<'de>>(
+        &mut self,
+        key: Cow<'de, str>,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        match key.as_ref() {
+            "tools" => self.tools = stated(map)?,
+            _ => drop(map.next_value::<IgnoredAny>()?),
+        }
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Message<'a> {
+    pub(super) role: Field<'a>,
+    pub(super) text: Field<'a>,
+    pub(super) content: Option<Content<'a>>,
+    pub(super) rest: Rest<'a>,
+}
+
+impl<'de> Members<'de> for Message<'de> {
+    fn member<A: MapAccess<'de>>(
+        &mut self,
+        key: Cow<'de, str>,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        match key.as_ref() {
+            "role" => self.role = map.next_value()?,
+            "content" => text_or_list(map, &mut self.text, &mut self.content)?,
+            _ => self.rest.extend(stated(map)?.map(|value| (key, value))),
+        }
+        Ok(())
+    }
+}
+
+/// A block of any kind: the member that it has says which.
+#[derive(Default)]
+pub(super) struct Block<'a> {
+    pub(super) text: Field<'a>,
+    pub(super) tool_use: Option<Box<ToolUse<'a>>>,
+    pub(super) tool_result: Option<Box<ToolUse<'a>>>,
+    pub(super) reasoning: Option<Box<Reasoning<'a>>>,
+    pub(super) rest: Rest<'a>,
+}
+
+impl<'de> Members<'de> for Block<'de> {
+    fn member<A: MapAccess<'de>>(
+        &mut self,
+        key: Cow<'de, str>,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        match key.as_ref() {
+            "text" => self.text = map.next_value()?,
+            "toolUse" => json::object(map, &mut self.tool_use)?,
+            "toolResult" => json::object(map, &mut self.tool_result)?,
+            "reasoningContent" => json::object(map, &mut self.reasoning)?,
+            // Clients move it from call to call.
+            "cachePoint" => drop(map.next_value::<IgnoredAny>()?),
+            _ => self.rest.extend(stated(map)?.map(|value| (key, value))),
+        }
+        Ok(())
+    }
+}
+
+/// A call of a tool, or what it gave.
+#[derive(Default)]
+pub(super) struct ToolUse<'a> {
+    pub(super) id: Field<'a>,
+    pub(super) name: Field<'a>,
+    /// A document; in a stream a piece of its text.
+    pub(super) input: Option<&'a RawValue>,
+    pub(super) content: Option<&'a RawValue>,
+    pub(super) rest: Rest<'a>,
+}
+
+impl<'de> Members<'de> for ToolUse<'de> {
+    fn member<A: MapAccess<'de>>(
+        &mut self,
+        key: Cow<'de, str>,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        match key.as_ref() {
+            "toolUseId" => self.id = map.next_value()?,
+            "name" => self.name = map.next_value()?,
+            "input" => self.input = stated(map)?,
+            "content" => self.content = stated(map)?,
+            _ => self.rest.extend(stated(map)?.map(|value| (key, value))),
+        }
+        Ok(())
+    }
+}
+
+/// What the model thinks: whole in `reasoningText`, in a stream without that around it.
+#[derive(Default)]
+pub(super) struct Reasoning<'a> {
+    pub(super) whole: Option<Box<Reasoning<'a>>>,
+    pub(super) text: Field<'a>,
+    pub(super) signature: Field<'a>,
+    pub(super) redacted: Field<'a>,
+}
+
+impl<'de> Members<'de> for Reasoning<'de> {
+    fn member<A: MapAccess<'de>>(
+        &mut self,
+        key: Cow<'de, str>,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        match key.as_ref() {
+            "reasoningText" => json::object(map, &mut self.whole)?,
+            "text" => self.text = map.next_value()?,
+            "signature" => self.signature = map.next_value()?,
+            "redactedContent" | "data" => self.redacted = map.next_value()?,
+            _ => drop(map.next_value::<IgnoredAny>()?),
+        }
+        Ok(())
+    }
+}
+
+/// A whole response, or an event of a stream.
+#[derive(Default)]
+pub(super) struct Response<'a> {
+    pub(super) output: Option<Box<Output<'a>>>,
+    pub(super) role: Field<'a>,
+    pub(super) index: Field<'a>,
+    pub(super) start: Option<Box<Block<'a>>>,
+    pub(super) delta: Option<Block<'a>>,
+    pub(super) stop_reason: Field<'a>,
+    pub(super) usage: Option<&'a RawValue>,
+    pub(super) rest: Rest<'a>,
+}
+
+impl<'de> Members<'de> for Response<'de> {
+    fn member<A: MapAccess<'de>>(
+        &mut self,
+        key: Cow<'de, str>,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        match key.as_ref() {
+            "output" => json::object(map, &mut self.output)?,
+            "role" => self.role = map.next_value()?,
+            "contentBlockIndex" => self.index = map.next_value()?,
+            "start" => json::object(map, &mut self.start)?,
+            "delta" => json::object(map, &mut self.delta)?,
+            "stopReason" => self.stop_reason = map.next_value()?,
+            "usage" => self.usage = stated(map)?,
+            // Timings, and padding against those who measure the pieces.
+            "metrics" | "p" => drop(map.next_value::<IgnoredAny>()?),
+            _ => self.rest.extend(stated(map)?.map(|value| (key, value))),
+        }
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Output<'a> {
+    pub(super) message: Option<Message<'a>>,
+}
+
+impl<'de> Members<'de> for Output<'de> {
+    fn member<A: MapAccess<'de>>(
+        &mut self,
+        key: Cow<'de, str>,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        match key.as_ref() {
+            "message" => json::object(map, &mut self.message)?,
+            _ => drop(map.next_value::<IgnoredAny>()?),
+        }
+        Ok(())
+    }
+}
+
+/// Members by their names on the wire.
+pub(super) fn members(rest: Rest<'_>) -> Map<String, Value> {
+    rest.into_iter()
+        .map(|(key, source)| (key.into_owned(), json::value(source.get())))
+        .collect()
+}

@@ -1,0 +1,272 @@
+//! A reply that arrives in pieces, each of which is a response of its own.
+
+use std::{borrow::Cow, collections::BTreeMap};
+
+use serde_json::Value;
+
+use super::{
+    content::{add, speaker},
+    usage, wire,
+};
+use crate::{
+    conversation::{Choice, Message, Reply, Role},
+    decode::{
+        Read, Unread,
+        blocks::Blocks,
+        estimate, failure,
+        json::{self, Field, List},
+        last::keep_last,
+        limits::MAX_CHOICES,
+        repair,
+        tally::Tally,
+    },
+    outcome::Truncated,
+};
+
+/// A reply so far.
+///
+/// Of members that have no place of their own the last value stands, in the message's `other`. A prompt that
+/// was blocked is answered by a message without text, whose `finish_reason` is the
+/// reason of the block and whose `other` has the `promptFeedback`.
+#[derive(Default)]
+pub(super) struct Stream {
+    reply: Reply,
+    candidates: BTreeMap<i64, Growing>,
+    usage: String,
+    feedback: String,
+    is_begun: bool,
+    tally: Tally,
+}
+
+/// One candidate so far.
+#[derive(Default)]
+struct Growing {
+    blocks: Option<Blocks>,
+    /// The text that has grown since the last part of another kind.
+    text: String,
+    thought: String,
+    finish_reason: Option<String>,
+    last: BTreeMap<String, String>,
+}
+
+impl Growing {
+    fn grow(&mut self, content: wire::Content<'_>, held: &mut usize) -> bool {
+        let role = speaker(&content.role, Role::Assistant);
+        if let Field::Text(text) = content.text {
+            *held += estimate::text(&text);
+            self.text.push_str(&text);
+        }
+        let Some(List { items, is_cut }) = content.parts else {
+            return true;
+        };
+        let mut whole = !is_cut;
+        for part in items {
+            let is_plain = part.rest.is_empty() && part.call.is_none() && part.result.is_none();
+            match (&part.text, &part.thought) {
+                (Field::Text(text), Field::Null | Field::Other(Value::Bool(false))) if is_plain => {
+                    self.settle(false);
+                    *held += estimate::text(text);
+                    self.text.push_str(text);
+                }
+                (Field::Text(text), Field::Other(Value::Bool(true))) if is_plain => {
+                    self.settle(true);
+                    *held += estimate::text(text);
+                    self.thought.push_str(text);
+                }
+                _ => {
+                    self.settle(false);
+                    self.settle(true);
+                    let call = part.call.as_ref().and_then(|call| call.args);
+                    let sources = part.rest.iter().map(|(_, source)| *source).chain(call);
+                    let bytes = sources.map(|source| estimate::member("", source.get()));
+                    *held += bytes.sum::<usize>() + estimate::OBJECT_BYTES;
+                    if let Field::Text(text) = &part.text {
+                        *held += estimate::text(text);
+                    }
+                    let blocks = self.blocks.get_or_insert_with(|| Blocks::of(&role));
+                    whole &= add(blocks, part, &role, None);
+                }
+            }
+        }
+        whole
+    }
+
+    /// Makes a block of the text, or of the thoughts, that have come before what is not of their kind.
+    fn settle(&mut self, is_text: bool) {
+        let blocks = &mut self.blocks;
+        if is_text && !self.text.is_empty() {
+            let text = std::mem::take(&mut self.text);
+            blocks
+                .get_or_insert_with(|| Blocks::of(&Role::Assistant))
+                .text(&text, Default::default());
+        }
+        if !is_text && !self.thought.is_empty() {
+            let thought = std::mem::take(&mut self.thought);
+            blocks
+                .get_or_insert_with(|| Blocks::of(&Role::Assistant))
+                .reasoning(&thought, Default::default());
+        }
+    }
+
+    fn finish(mut self, index: i64, keep_media: bool) -> Choice {
+        self.settle(false);
+        self.settle(true);
+        let blocks = self.blocks.unwrap_or_default();
+        let mut message = blocks.finish(Role::Assistant, keep_media);
+        let last = self.last.into_iter();
+        message
+            .other
+            .extend(last.map(|(key, source)| (wire::spelt(&key), json::value(&source))));
+        Choice {
+            index,
+            message,
+            finish_reason: self.finish_reason,
+        }
+    }
+}
+
+impl Stream {
+    pub(super) fn new(room: usize) -> Self {
+        Self {
+            tally: Tally::new(room),
+            ..Self::default()
+        }
+    }
+
+    /// Adds a piece, of which the end may be missing.
+    pub(super) fn piece(&mut self, data: &str, is_cut: bool) {
+        let data = data.trim_ascii();
+        if data.is_empty() || data == "[DONE]" {
+            return;
+        }
+        if !self.tally.admits(data) {
+            return;
+        }
+        let done = self.add(data)
+            || (is_cut && repair::close(data).is_some_and(|closed| self.add(&closed)));
+        if !done {
+            self.tally.unread(data);
+        }
+    }
+
+    fn add(&mut self, data: &str) -> bool {
+        let Some(mut piece) = json::document::<wire::Response<'_>>(data) else {
+            return false;
+        };
+        if let Some(inner) = piece.response.take() {
+            piece = *inner;
+        }
+        let error = piece.error.map(|source| json::value(source.get()));
+        let error = error.as_ref().and_then(failure::object);
+        if piece.candidates.is_none()
+            && piece.usage.is_none()
+            && piece.feedback.is_none()
+            && error.is_none()
+        {
+            return false;
+        }
+        let reply = &mut self.reply;
+        for (slot, field) in [
+            (&mut reply.response_id, piece.id),
+            (&mut reply.model, piece.model),
+        ] {
+            if slot.is_none() {
+                *slot = field.text().map(Cow::into_owned);
+            }
+        }
+        if let Some(error) = error {
+            reply.error.get_or_insert(error);
+        }
+        for (last, source) in [
+            (&mut self.usage, piece.usage),
+            (&mut self.feedback, piece.feedback),
+        ] {
+            if let Some(source) = source.filter(|source| source.get().starts_with('{')) {
+                last.clear();
+                last.push_str(source.get());
+                self.is_begun = true;
+            }
+        }
+        let Some(List { items, is_cut }) = piece.candidates else {
+            return true;
+        };
+        self.is_begun = true;
+        let mut whole = !is_cut;
+        for (position, candidate) in (0..).zip(items) {
+            whole &= self.candidate(position, candidate);
+        }
+        if !whole {
+            self.tally.truncated = Truncated::Cap;
+        }
+        true
+    }
+
+    fn candidate(&mut self, position: i64, candidate: wire::Candidate<'_>) -> bool {
+        let index = match &candidate.index {
+            Field::Other(Value::Number(index)) => index.as_i64().unwrap_or(position),
+            _ => position,
+        };
+        if self.candidates.len() >= MAX_CHOICES && !self.candidates.contains_key(&index) {
+            return false;
+        }
+        let growing = self.candidates.entry(index).or_insert_with(|| {
+            self.tally.held += estimate::OBJECT_BYTES;
+            Growing::default()
+        });
+        match candidate.finish_reason {
+            Field::Text(reason) if !reason.is_empty() => {
+                growing.finish_reason = Some(reason.into_owned());
+            }
+            // `$alt=json;enum-encoding=int`.
+            Field::Other(Value::Number(reason)) => growing.finish_reason = Some(reason.to_string()),
+            _ => {}
+        }
+        for (key, source) in candidate.rest {
+            keep_last(&mut growing.last, key, source.get(), &mut self.tally.held);
+        }
+        match candidate.content {
+            Some(content) => growing.grow(content, &mut self.tally.held),
+            None => true,
+        }
+    }
+
+    /// The whole reply, unless none of the pieces is one, though there are some.
+    pub(super) fn finish(self, is_stream: bool, keep_media: bool) -> Result<Read<Reply>, Unread> {
+        let Self {
+            mut reply,
+            candidates,
+            usage,
+            feedback,
+            is_begun,
+            tally,
+        } = self;
+        if !is_begun && reply.error.is_none() {
+            let why = tally.why_unread();
+            if let Some(why) = why.or((!is_stream).then_some(Unread::Unknown)) {
+                return Err(why);
+            }
+        }
+        reply.streamed = is_stream;
+        reply.usage = usage::read(&usage).unwrap_or_default();
+        reply.choices = candidates
+            .into_iter()
+            .map(|(index, growing)| growing.finish(index, keep_media))
+            .collect();
+        if !feedback.is_empty() {
+            let feedback = json::value(&feedback);
+            if reply.choices.is_empty() && reply.error.is_none() {
+                let reason = feedback.get("blockReason").and_then(Value::as_str);
+                reply.choices.push(Choice {
+                    index: 0,
+                    message: Message::new(Role::Assistant, ""),
+                    finish_reason: reason.map(str::to_owned),
+                });
+            }
+            if let Some(first) = reply.choices.first_mut() {
+                let other = &mut first.message.other;
+                other.insert("promptFeedback".to_owned(), feedback);
+            }
+        }
+        Ok(tally.finish(reply))
+    }
+}

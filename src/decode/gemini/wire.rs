@@ -1,0 +1,209 @@
+//! What stands on the wire: request, response, candidate, content and part, in either spelling.
+
+use std::borrow::Cow;
+
+use serde::de::{IgnoredAny, MapAccess};
+use serde_json::{Map, Value, value::RawValue};
+
+use crate::decode::{
+    json::{self, Field, List, Members, stated, text_or_list},
+    limits::{MAX_CHOICES, MAX_MESSAGES, MAX_PARTS},
+};
+
+/// Members that have no place of their own, as source.
+pub(super) type Rest<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
+
+#[derive(Default)]
+pub(super) struct Request<'a> {
+    pub(super) model: Field<'a>,
+    pub(super) text: Field<'a>,
+    pub(super) contents: Option<List<Content<'a>, MAX_MESSAGES>>,
+    pub(super) system: Option<List<Content<'a>, MAX_MESSAGES>>,
+    pub(super) system_text: Field<'a>,
+    pub(super) tools: Option<&'a RawValue>,
+    /// Code Assist's envelope.
+    pub(super) request: Option<Box<Request<'a>>>,
+}
+
+impl<'de> Members<'de> for Request<'de> {
+    fn member<A: MapAccess<'de>>(
+        &mut self,
+        key: Cow<'de, str>,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        match key.as_ref() {
+            "model" => self.model = map.next_value()?,
+            "contents" => text_or_list(map, &mut self.text, &mut self.contents)?,
+            "systemInstruction" | "system_instruction" => {
+                text_or_list(map, &mut self.system_text, &mut self.system)?;
+            }
+            "tools" => self.tools = stated(map)?,
+            "request" => json::object(map, &mut self.request)?,
+            _ => drop(map.next_value::<IgnoredAny>()?),
+        }
+        Ok(())
+    }
+}
+
+/// A whole response, or one piece of a stream.
+#[derive(Default)]
+pub(super) struct Response<'a> {
+    pub(super) candidates: Option<List<Candidate<'a>, MAX_CHOICES>>,
+    pub(super) usage: Option<&'a RawValue>,
+    pub(super) model: Field<'a>,
+    pub(super) id: Field<'a>,
+    pub(super) error: Option<&'a RawValue>,
+    pub(super) feedback: Option<&'a RawValue>,
+    /// Code Assist's envelope.
+    pub(super) response: Option<Box<Response<'a>>>,
+}
+
+impl<'de> Members<'de> for Response<'de> {
+    fn member<A: MapAccess<'de>>(
+        &mut self,
+        key: Cow<'de, str>,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        match key.as_ref() {
+            "candidates" => json::list(map, &mut self.candidates)?,
+            "usageMetadata" | "usage_metadata" => self.usage = stated(map)?,
+            "modelVersion" | "model_version" => self.model = map.next_value()?,
+            "responseId" | "response_id" => self.id = map.next_value()?,
+            "error" => self.error = stated(map)?,
+            "promptFeedback" | "prompt_feedback" => self.feedback = stated(map)?,
+            "response" => json::object(map, &mut self.response)?,
+            _ => drop(map.next_value::<IgnoredAny>()?),
+        }
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Candidate<'a> {
+    pub(super) index: Field<'a>,
+    pub(super) content: Option<Content<'a>>,
+    pub(super) finish_reason: Field<'a>,
+    pub(super) rest: Rest<'a>,
+}
+
+impl<'de> Members<'de> for Candidate<'de> {
+    fn member<A: MapAccess<'de>>(
+        &mut self,
+        key: Cow<'de, str>,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        match key.as_ref() {
+            "index" => self.index = map.next_value()?,
+            "content" => json::object(map, &mut self.content)?,
+            "finishReason" | "finish_reason" => self.finish_reason = map.next_value()?,
+            "logprobsResult" => drop(map.next_value::<IgnoredAny>()?),
+            "avgLogprobs" | "tokenCount" => drop(map.next_value::<IgnoredAny>()?),
+            _ => self.rest.extend(stated(map)?.map(|value| (key, value))),
+        }
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Content<'a> {
+    pub(super) role: Field<'a>,
+    pub(super) text: Field<'a>,
+    pub(super) parts: Option<List<Part<'a>, MAX_PARTS>>,
+}
+
+impl<'de> Members<'de> for Content<'de> {
+    fn member<A: MapAccess<'de>>(
+        &mut self,
+        key: Cow<'de, str>,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        match key.as_ref() {
+            "role" => self.role = map.next_value()?,
+            "parts" => text_or_list(map, &mut self.text, &mut self.parts)?,
+            // A part that stands where its content should.
+            "text" => self.text = map.next_value()?,
+            _ => drop(map.next_value::<IgnoredAny>()?),
+        }
+        Ok(())
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Part<'a> {
+    pub(super) text: Field<'a>,
+    pub(super) thought: Field<'a>,
+    pub(super) call: Option<Function<'a>>,
+    pub(super) result: Option<Function<'a>>,
+    pub(super) rest: Rest<'a>,
+}
+
+impl<'de> Members<'de> for Part<'de> {
+    fn member<A: MapAccess<'de>>(
+        &mut self,
+        key: Cow<'de, str>,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        match key.as_ref() {
+            "text" => self.text = map.next_value()?,
+            "thought" => self.thought = map.next_value()?,
+            "functionCall" | "function_call" => json::object(map, &mut self.call)?,
+            "functionResponse" | "function_response" => json::object(map, &mut self.result)?,
+            _ => self.rest.extend(stated(map)?.map(|value| (key, value))),
+        }
+        Ok(())
+    }
+}
+
+/// A call of a function, or what it gave.
+#[derive(Default)]
+pub(super) struct Function<'a> {
+    pub(super) id: Field<'a>,
+    pub(super) name: Field<'a>,
+    pub(super) args: Option<&'a RawValue>,
+    pub(super) response: Option<&'a RawValue>,
+    /// The media among what it gave.
+    pub(super) parts: Option<&'a RawValue>,
+    pub(super) rest: Rest<'a>,
+}
+
+impl<'de> Members<'de> for Function<'de> {
+    fn member<A: MapAccess<'de>>(
+        &mut self,
+        key: Cow<'de, str>,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        match key.as_ref() {
+            "id" => self.id = map.next_value()?,
+            "name" => self.name = map.next_value()?,
+            "args" => self.args = stated(map)?,
+            "response" => self.response = stated(map)?,
+            "parts" => self.parts = stated(map)?,
+            _ => self.rest.extend(stated(map)?.map(|value| (key, value))),
+        }
+        Ok(())
+    }
+}
+
+/// Members by their names on the wire, in the spelling of Google's own documents.
+pub(super) fn members(rest: Rest<'_>) -> Map<String, Value> {
+    rest.into_iter()
+        .map(|(key, source)| (spelt(&key), json::value(source.get())))
+        .collect()
+}
+
+/// `inline_data` as `inlineData`: some clients send back in one spelling what they got in the other.
+pub(super) fn spelt(key: &str) -> String {
+    let mut spelt = String::with_capacity(key.len());
+    let mut is_next_upper = false;
+    for letter in key.chars() {
+        match letter {
+            '_' if !spelt.is_empty() => is_next_upper = true,
+            _ if is_next_upper => {
+                spelt.extend(letter.to_uppercase());
+                is_next_upper = false;
+            }
+            _ => spelt.push(letter),
+        }
+    }
+    spelt
+}

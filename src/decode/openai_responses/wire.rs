@@ -1,0 +1,233 @@
+//! What stands on the wire: request, response, event and item, read leniently.
+
+use std::borrow::Cow;
+
+use serde::de::{IgnoredAny, MapAccess};
+use serde_json::{Map, Value, value::RawValue};
+
+use crate::decode::{
+    json::{self, Field, List, Members, stated, text_or_list},
+    limits::{MAX_MESSAGES, MAX_PARTS},
+};
+
+/// Members that have no place of their own, as source.
+pub(super) type Rest<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
+
+/// What is said, by either side, in order.
+pub(super) type Items<'a> = List<Item<'a>, MAX_MESSAGES>;
+
+#[derive(Default)]
+pub(super) struct Request<'a> {
+    pub(super) model: Field<'a>,
+    pub(super) stream: Field<'a>,
+    pub(super) instructions: Field<'a>,
+    pub(super) instruction_items: Option<Items<'a>>,
+    pub(super) input: Field<'a>,
+    pub(super) items: Option<Items<'a>>,
+    pub(super) tools: Option<&'a RawValue>,
+    /// What the input goes on from.
+    pub(super) context: Rest<'a>,
+}
+
+impl<'de> Members<'de> for Request<'de> {
+    fn member<A: MapAccess<'de>>(
+        &mut self,
+        key: Cow<'de, str>,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        match key.as_ref() {
+            "model" => self.model = map.next_value()?,
+            "stream" => self.stream = map.next_value()?,
+            "instructions" => {
+                text_or_list(map, &mut self.instructions, &mut self.instruction_items)?;
+            }
+            "input" => text_or_list(map, &mut self.input, &mut self.items)?,
+            "tools" => self.tools = stated(map)?,
+            "previous_response_id" | "conversation" | "prompt" => {
+                self.context.extend(stated(map)?.map(|value| (key, value)));
+            }
+            _ => drop(map.next_value::<IgnoredAny>()?),
+        }
+        Ok(())
+    }
+}
+
+/// A whole response, or what an event says of it.
+#[derive(Default)]
+pub(super) struct Response<'a> {
+    pub(super) id: Field<'a>,
+    pub(super) object: Field<'a>,
+    pub(super) model: Field<'a>,
+    pub(super) status: Field<'a>,
+    pub(super) output: Option<Items<'a>>,
+    pub(super) usage: Option<&'a RawValue>,
+    pub(super) error: Option<&'a RawValue>,
+    /// Words about the whole response that are worth keeping.
+    pub(super) vendor: Rest<'a>,
+}
+
+impl<'de> Members<'de> for Response<'de> {
+    fn member<A: MapAccess<'de>>(
+        &mut self,
+        key: Cow<'de, str>,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        match key.as_ref() {
+            "id" => self.id = map.next_value()?,
+            "object" => self.object = map.next_value()?,
+            "model" => self.model = map.next_value()?,
+            "status" => self.status = map.next_value()?,
+            "output" => json::list(map, &mut self.output)?,
+            "usage" => self.usage = stated(map)?,
+            "error" => self.error = stated(map)?,
+            "service_tier"
+            | "incomplete_details"
+            | "previous_response_id"
+            | "conversation"
+            | "background" => {
+                let said = stated(map)?.filter(|value| value.get() != "false");
+                self.vendor.extend(said.map(|value| (key, value)));
+            }
+            _ => drop(map.next_value::<IgnoredAny>()?),
+        }
+        Ok(())
+    }
+}
+
+impl Response<'_> {
+    /// Whether it is a response at all.
+    pub(super) fn is_stated(&self) -> bool {
+        let is_named = matches!(&self.object, Field::Text(name) if name.starts_with("response"));
+        is_named || self.output.is_some() || self.error.is_some()
+    }
+}
+
+/// One event of a stream.
+#[derive(Default)]
+pub(super) struct Event<'a> {
+    pub(super) kind: Field<'a>,
+    pub(super) response: Option<Response<'a>>,
+    pub(super) output_index: Field<'a>,
+    pub(super) item: Option<&'a RawValue>,
+    pub(super) delta: Field<'a>,
+    pub(super) annotation: Option<&'a RawValue>,
+}
+
+impl<'de> Members<'de> for Event<'de> {
+    fn member<A: MapAccess<'de>>(
+        &mut self,
+        key: Cow<'de, str>,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        match key.as_ref() {
+            "type" => self.kind = map.next_value()?,
+            "response" => json::object(map, &mut self.response)?,
+            "output_index" => self.output_index = map.next_value()?,
+            "item" => self.item = stated(map)?,
+            "delta" => self.delta = map.next_value()?,
+            "annotation" => self.annotation = stated(map)?,
+            _ => drop(map.next_value::<IgnoredAny>()?),
+        }
+        Ok(())
+    }
+}
+
+/// An item of the input or the output: a message, a call, a result or a thought.
+#[derive(Default)]
+pub(super) struct Item<'a> {
+    pub(super) kind: Field<'a>,
+    pub(super) role: Field<'a>,
+    pub(super) content: Field<'a>,
+    /// The content had more parts.
+    pub(super) is_cut: bool,
+    pub(super) call_id: Field<'a>,
+    pub(super) name: Field<'a>,
+    pub(super) arguments: Option<&'a RawValue>,
+    pub(super) input: Option<&'a RawValue>,
+    pub(super) output: Option<&'a RawValue>,
+    pub(super) summary: Option<&'a RawValue>,
+    pub(super) rest: Rest<'a>,
+}
+
+impl<'de> Members<'de> for Item<'de> {
+    fn member<A: MapAccess<'de>>(
+        &mut self,
+        key: Cow<'de, str>,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        match key.as_ref() {
+            "type" => self.kind = map.next_value()?,
+            "role" => self.role = map.next_value()?,
+            "content" => self.is_cut = json::field(map, &mut self.content, MAX_PARTS)?,
+            "call_id" => self.call_id = map.next_value()?,
+            "name" => self.name = map.next_value()?,
+            "arguments" => self.arguments = stated(map)?,
+            "input" => self.input = stated(map)?,
+            "output" => self.output = stated(map)?,
+            "summary" => self.summary = stated(map)?,
+            _ => self.rest.extend(stated(map)?.map(|value| (key, value))),
+        }
+        Ok(())
+    }
+}
+
+impl Item<'_> {
+    pub(super) fn kind(&self) -> &str {
+        match &self.kind {
+            Field::Text(kind) if !kind.is_empty() => kind,
+            _ => "message",
+        }
+    }
+
+    /// What the item says besides, with its kind.
+    pub(super) fn besides(self) -> Map<String, Value> {
+        let kind = self.kind().to_owned();
+        let mut members = members(self.rest);
+        members.insert("type".to_owned(), kind.into());
+        members
+    }
+
+    /// The whole item as it was sent.
+    pub(super) fn whole(mut self) -> Map<String, Value> {
+        let mut fields = Map::new();
+        for (key, field) in [
+            ("role", std::mem::take(&mut self.role)),
+            ("content", std::mem::take(&mut self.content)),
+            ("call_id", std::mem::take(&mut self.call_id)),
+            ("name", std::mem::take(&mut self.name)),
+        ] {
+            match field {
+                Field::Null => {}
+                Field::Text(text) => drop(fields.insert(key.to_owned(), text.into())),
+                Field::Other(value) => drop(fields.insert(key.to_owned(), value)),
+            }
+        }
+        for (key, source) in [
+            ("arguments", self.arguments),
+            ("input", self.input),
+            ("output", self.output),
+            ("summary", self.summary),
+        ] {
+            if let Some(source) = source {
+                fields.insert(key.to_owned(), json::value(source.get()));
+            }
+        }
+        fields.append(&mut self.besides());
+        fields
+    }
+}
+
+pub(super) fn members(rest: Rest<'_>) -> Map<String, Value> {
+    rest.into_iter()
+        .map(|(key, source)| (key.into_owned(), json::value(source.get())))
+        .collect()
+}
+
+/// The string that was sent, or the source of what else was sent.
+pub(super) fn text(source: Option<&RawValue>) -> String {
+    let source = source.map_or("", RawValue::get);
+    match source.starts_with('"') {
+        true => json::read(source).unwrap_or_default(),
+        false => source.to_owned(),
+    }
+}
