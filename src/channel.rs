@@ -3,9 +3,9 @@
 //! A ring a writer, polled by it: nobody is woken on a request's thread, but once when a ring
 //! passes half, since waking a parked thread costs more than all the rest of the recording.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering::SeqCst},
+use std::sync::atomic::{
+    AtomicBool, AtomicUsize,
+    Ordering::{Acquire, Relaxed, Release, SeqCst},
 };
 
 use crossbeam_queue::ArrayQueue;
@@ -24,8 +24,7 @@ pub(crate) struct Channel {
     idle: ArrayQueue<Box<Exchange>>,
     pub(crate) vault: Vault,
     pub(crate) counters: Counters,
-    /// Held by every exchange that is under way, and here.
-    presence: Arc<()>,
+    under_way: AtomicUsize,
 }
 
 /// One writer's queue.
@@ -54,7 +53,7 @@ impl Channel {
             idle: ArrayQueue::new(IDLE_EXCHANGES),
             vault: Vault::new(budget_bytes),
             counters: Counters::default(),
-            presence: Arc::default(),
+            under_way: AtomicUsize::new(0),
         }
     }
 
@@ -62,14 +61,19 @@ impl Channel {
         &self.rings
     }
 
-    /// What an exchange holds as long as it may be handed over.
-    pub(crate) fn presence(&self) -> Arc<()> {
-        Arc::clone(&self.presence)
+    /// Says that an exchange is under way, so that the writers stay for it.
+    pub(crate) fn begin(&self) {
+        self.under_way.fetch_add(1, Relaxed);
+    }
+
+    /// Says that it is over, and handed over.
+    pub(crate) fn end(&self) {
+        self.under_way.fetch_sub(1, Release);
     }
 
     /// Whether exchanges are under way.
     pub(crate) fn is_awaited(&self) -> bool {
-        Arc::strong_count(&self.presence) > 1
+        self.under_way.load(Acquire) > 0
     }
 
     /// Whether there is a ring that takes no more.

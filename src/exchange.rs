@@ -12,6 +12,8 @@ use std::{
     time::Instant,
 };
 
+use http::{Method, StatusCode};
+
 use crate::{capture::Capture, context::RecordingContext, id::Id, outcome::Outcome, vault::Vault};
 
 /// One request/response pair with its timings, handed to a writer when the response has ended.
@@ -32,6 +34,10 @@ pub(crate) struct Exchange {
     pub(crate) response_context: Option<RecordingContext>,
     /// Exchanges of one conversation have the same, and so go to one writer, in order.
     pub(crate) shard: u64,
+    pub(crate) asked: Asked,
+    pub(crate) max_response_bytes: usize,
+    /// The length of the response's first frame.
+    pub(crate) first_bytes: u64,
     /// Path and headers are its prefix. The request's body shares it until it has ended.
     pub(crate) request: Arc<RequestHalf>,
     /// Its content type and encoding are its prefix.
@@ -54,6 +60,9 @@ impl Exchange {
             request_context: None,
             response_context: None,
             shard: 0,
+            asked: Asked::Other,
+            max_response_bytes: 0,
+            first_bytes: 0,
             request: Arc::default(),
             response: Capture::default(),
         }
@@ -73,6 +82,9 @@ impl Exchange {
             request_context,
             response_context,
             shard: _,
+            asked: _,
+            max_response_bytes: _,
+            first_bytes: _,
             request,
             response,
         } = self;
@@ -86,6 +98,32 @@ impl Exchange {
             Some(half) => half.reset(vault),
             None => *request = Arc::default(),
         }
+    }
+}
+
+/// Methods whose responses are framed in a way of their own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Asked {
+    Head,
+    Connect,
+    Other,
+}
+
+impl Asked {
+    pub(crate) fn of(method: &Method) -> Self {
+        match *method {
+            Method::HEAD => Self::Head,
+            Method::CONNECT => Self::Connect,
+            _ => Self::Other,
+        }
+    }
+
+    /// Whether the response has no body, whatever its headers say.
+    pub(crate) fn is_bodiless(self, status: StatusCode) -> bool {
+        self == Self::Head
+            || self == Self::Connect && status.is_success()
+            || status.is_informational()
+            || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
     }
 }
 

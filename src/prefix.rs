@@ -18,7 +18,8 @@ const MAX_PATH_BYTES: usize = 2 << 10;
 /// Which headers are copied.
 #[derive(Clone, Debug)]
 pub(crate) struct AllowList {
-    names: Vec<String>,
+    /// By [`slot`], in which there is seldom a second one.
+    names: [Vec<String>; SLOTS],
     tag_prefix: String,
     /// Whether every `x-…-session-id` is on it.
     by_convention: bool,
@@ -27,14 +28,18 @@ pub(crate) struct AllowList {
     lengths: [u64; 256],
 }
 
+const SLOTS: usize = 128;
+
 impl AllowList {
     /// The list with these names, and every name that begins with `tag_prefix` and goes on.
-    pub(crate) fn new(names: impl IntoIterator<Item = HeaderName>, tag_prefix: &str) -> Self {
-        let names: Vec<String> = names
-            .into_iter()
-            .map(|name| name.as_str().to_owned())
-            .collect();
-        let by_convention = names.iter().any(|name| name == BY_CONVENTION);
+    pub(crate) fn new(listed: impl IntoIterator<Item = HeaderName>, tag_prefix: &str) -> Self {
+        let mut names = [const { Vec::new() }; SLOTS];
+        for name in listed {
+            if let Some(names) = names.get_mut(slot(name.as_str())) {
+                names.push(name.as_str().to_owned());
+            }
+        }
+        let by_convention = names.iter().flatten().any(|name| name == BY_CONVENTION);
         let tag_prefix = tag_prefix.to_ascii_lowercase();
         let mut lengths = [0; 256];
         let mut mark = |name: &str, bits: u64| {
@@ -42,14 +47,14 @@ impl AllowList {
                 *lengths |= bits;
             }
         };
-        for name in &names {
+        for name in names.iter().flatten() {
             mark(name, length_bit(name.len()));
         }
         match tag_prefix.len() {
             0 => {}
             // A tag's third letter is not in the prefix.
             1 | 2 => lengths = [!0; 256],
-            length => mark(&tag_prefix, !0 << length.min(63)),
+            _ => mark(&tag_prefix, !0),
         }
         Self {
             names,
@@ -63,8 +68,14 @@ impl AllowList {
     fn allows(&self, name: &str) -> bool {
         let lengths = self.lengths.get(usize::from(third(name)));
         let is_listed = lengths.is_some_and(|lengths| lengths & length_bit(name.len()) != 0)
-            && (self.is_tag(name) || self.names.iter().any(|listed| listed == name));
+            && (self.has(name) || self.is_tag(name));
         is_listed || (self.by_convention && is_session_by_convention(name))
+    }
+
+    #[inline]
+    fn has(&self, name: &str) -> bool {
+        let names = self.names.get(slot(name)).map_or(&[][..], Vec::as_slice);
+        names.iter().any(|listed| listed == name)
     }
 
     #[inline]
@@ -81,12 +92,15 @@ impl AllowList {
         put(into, end(path.as_bytes(), MAX_PATH_BYTES));
         for (name, value) in headers {
             let name = name.as_str();
+            if !self.allows(name) {
+                continue;
+            }
             let value = match name {
                 // What stands last was written by the proxy that is nearest.
                 FORWARDED => end(value.as_bytes(), MAX_VALUE_BYTES),
                 _ => value.as_bytes(),
             };
-            if self.allows(name) && name.len().max(value.len()) <= MAX_VALUE_BYTES {
+            if name.len().max(value.len()) <= MAX_VALUE_BYTES {
                 put(into, name.as_bytes());
                 put(into, value);
             }
@@ -105,8 +119,13 @@ fn third(name: &str) -> u8 {
 }
 
 #[inline]
+fn slot(name: &str) -> usize {
+    (usize::from(third(name)) * 5 + name.len()) % SLOTS
+}
+
+#[inline]
 fn length_bit(length: usize) -> u64 {
-    1 << length.min(63)
+    1_u64.rotate_left(length as u32)
 }
 
 /// Appends the value of a header, nothing where it is longer than can be kept.

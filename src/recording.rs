@@ -3,13 +3,13 @@
 use std::{fmt, net::IpAddr, sync::Arc, time::Instant};
 
 use bytes::Buf;
-use http::{HeaderMap, HeaderName, Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, StatusCode, header};
 use http_body::SizeHint;
 
 use crate::{
     channel::Channel,
     context::RecordingContext,
-    exchange::{Exchange, RequestEnd, RequestHalf},
+    exchange::{Asked, Exchange, RequestEnd, RequestHalf},
     id::Id,
     outcome::Outcome,
     prefix, rules,
@@ -29,44 +29,12 @@ pub(crate) struct Beginning {
     pub(crate) max_response_bytes: usize,
 }
 
-/// Methods whose responses are framed in a way of their own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Asked {
-    Head,
-    Connect,
-    Other,
-}
-
-impl Asked {
-    pub(crate) fn of(method: &Method) -> Self {
-        match *method {
-            Method::HEAD => Self::Head,
-            Method::CONNECT => Self::Connect,
-            _ => Self::Other,
-        }
-    }
-
-    /// Whether the response has no body, whatever its headers say.
-    fn is_bodiless(self, status: StatusCode) -> bool {
-        self == Self::Head
-            || self == Self::Connect && status.is_success()
-            || status.is_informational()
-            || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
-    }
-}
-
 /// The response's half of an exchange that is under way. Dropped before it is settled, it settles
 /// itself as cancelled.
 pub(crate) struct Recording {
     channel: Arc<Channel>,
-    /// So that the writers stay for what is under way.
-    _presence: Arc<()>,
-    /// Until it is settled.
+    /// Until it is settled. All that is known stands in it: a recording is moved with its body.
     exchange: Option<Box<Exchange>>,
-    max_response_bytes: usize,
-    asked: Asked,
-    /// The length of the first frame.
-    first_bytes: u64,
 }
 
 impl Recording {
@@ -89,13 +57,12 @@ impl Recording {
         exchange.peer = peer;
         exchange.request_context = context;
         exchange.shard = shard;
+        exchange.asked = asked;
+        exchange.max_response_bytes = max_response_bytes;
+        channel.begin();
         Self {
-            _presence: channel.presence(),
             channel,
             exchange: Some(exchange),
-            max_response_bytes,
-            asked,
-            first_bytes: 0,
         }
     }
 
@@ -117,7 +84,7 @@ impl Recording {
         let Some(exchange) = &mut self.exchange else {
             return;
         };
-        let expected = if self.asked.is_bodiless(status) {
+        let expected = if exchange.asked.is_bodiless(status) {
             Some(0)
         } else {
             size.exact().or_else(|| content_length(headers))
@@ -127,7 +94,7 @@ impl Recording {
         exchange.outcome = Outcome::ClientAbort;
         exchange.response.begin(
             &self.channel.vault,
-            self.max_response_bytes,
+            exchange.max_response_bytes,
             expected,
             |segment| {
                 prefix::put_value(segment, headers.get(header::CONTENT_TYPE));
@@ -150,7 +117,7 @@ impl Recording {
         };
         if exchange.first_byte.is_none() {
             exchange.first_byte = first_byte(data);
-            self.first_bytes = data.remaining() as u64;
+            exchange.first_bytes = data.remaining() as u64;
         }
         exchange.response.extend(&self.channel.vault, data);
     }
@@ -164,7 +131,7 @@ impl Recording {
     /// clock was read for it.
     pub(crate) fn settle_with_frame(&mut self) {
         let at = self.exchange.as_ref().and_then(|exchange| {
-            let is_first = exchange.response.seen() == self.first_bytes;
+            let is_first = exchange.response.seen() == exchange.first_bytes;
             exchange.first_byte.filter(|_| is_first)
         });
         self.settle_at(Outcome::Complete, at);
@@ -215,6 +182,7 @@ impl fmt::Debug for Recording {
 impl Drop for Recording {
     fn drop(&mut self) {
         self.cancelled();
+        self.channel.end();
     }
 }
 

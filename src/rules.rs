@@ -13,9 +13,10 @@ use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request};
 use crate::{
     context::{PeerAddr, RecordingContext},
     decode::Dialect,
+    exchange::Asked,
     id::Id,
     prefix::AllowList,
-    recording::{Asked, Beginning},
+    recording::Beginning,
 };
 
 /// Says of a request's method and path whether it is recorded too.

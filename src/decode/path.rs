@@ -7,7 +7,8 @@ pub(super) fn split_last(mut path: &[u8]) -> (&[u8], &[u8]) {
     while let Some(shorter) = path.strip_suffix(b"/") {
         path = shorter;
     }
-    match memchr::memrchr(b'/', path) {
+    // Segments are short: to call memrchr costs more.
+    match path.iter().rposition(|byte| *byte == b'/') {
         Some(at) => {
             let (before, last) = path.split_at(at);
             (before, last.get(1..).unwrap_or_default())

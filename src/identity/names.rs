@@ -85,9 +85,10 @@ pub(crate) fn sends_history(header: &str) -> bool {
 
 /// Whether a header names a conversation by convention.
 pub(crate) fn is_session_by_convention(header: &str) -> bool {
+    // Asked of every header: few end like this, many begin like that.
     let middle = header
-        .strip_prefix("x-")
-        .and_then(|rest| rest.strip_suffix("-session-id"));
+        .strip_suffix("-session-id")
+        .and_then(|rest| rest.strip_prefix("x-"));
     middle.is_some_and(|middle| !middle.is_empty())
 }
 
