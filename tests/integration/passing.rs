@@ -20,6 +20,7 @@ use tower_recording::{RecordingLayer, store::StoredMessage};
 use crate::{
     gateway::{ALICE_KEY, APPLICATION_KEY, Gateway},
     proxy::{client, gateway, json_of, request, upstream},
+    servers::{mariadb, postgres},
     support::messages,
 };
 
@@ -229,5 +230,40 @@ async fn crates_that_print_what_they_carry_stay_quiet_unless_they_are_named() {
         };
         assert_eq!(of("hyper_util::") > 0, speak, "{filter}");
         assert_eq!(of("h2::"), 0, "{filter}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_said_is_in_no_line_unless_the_crate_that_prints_it_is_named() {
+    const SAID: &str = "hunter2";
+    let (postgres, mariadb) = (
+        postgres::Database::new().await,
+        mariadb::Database::new().await,
+    );
+    let model = upstream(echo(&Arc::default())).await;
+    for (dsn, filter, speak) in [
+        (postgres.dsn(), "trace", false),
+        (postgres.dsn(), "trace,tokio_postgres=debug", true),
+        (mariadb.dsn(), "trace", false),
+    ] {
+        let variables = [("RUST_LOG", filter), ("MES_SQL_DSN", &*dsn)];
+        let (_dir, gateway) = gateway(&model, &variables).await;
+        let asked = json!({ "model": "m", "messages": [{ "role": "user", "content": SAID }] });
+        let body = Body::from(asked.to_string());
+        let request = request(&gateway, Method::POST, "/v1/chat/completions", body);
+        let answer = client(false).request(request).await.unwrap();
+        json_of(answer.into_body()).await;
+        gateway.terminate();
+        let log = Arc::clone(gateway.log());
+        tokio::task::spawn_blocking(move || log.line_with("1 exchanges written, 0 left"))
+            .await
+            .unwrap();
+        let lines = gateway.log().lines();
+        assert!(
+            lines.iter().any(|line| line.contains(" TRACE ")),
+            "{filter}"
+        );
+        let spoken = lines.iter().filter(|line| line.contains(SAID)).count();
+        assert_eq!(spoken > 0, speak, "{filter}");
     }
 }

@@ -1,6 +1,7 @@
 //! Many requests at once, and much to answer with.
 
 use std::{
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering::SeqCst},
@@ -9,7 +10,7 @@ use std::{
 };
 
 use axum::{Router, body::Body};
-use futures_util::future::join_all;
+use futures_util::{future::join_all, poll};
 use http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
 use tokio::sync::watch;
@@ -21,9 +22,11 @@ use tower_recording::{
 };
 
 use super::fixture::{ALICE, Fixture, KEYS};
-use crate::support::{Shelf, chat_completion};
+use crate::support::{Mood, Shelf, chat_completion};
 
 const AT_A_TIME: usize = 8;
+/// A read waits no longer for what was accepted before it.
+const SETTLES_AT_MOST: Duration = Duration::from_secs(1);
 
 /// Finds nothing, once it is open; until then it does not answer.
 #[derive(Debug)]
@@ -132,10 +135,9 @@ async fn clients_that_poll_do_not_leave_a_transaction_an_exchange() {
                 let said = chat_completion(&session, "{}");
                 let answer = model.clone().oneshot(said).await.unwrap();
                 answer.into_body().collect().await.unwrap();
+                let asked = Instant::now();
                 api.clone().oneshot(get("/conversations/s")).await.unwrap();
-                let written = shelf.attempts();
-                let mut written = written.iter().flatten();
-                assert!(written.any(|rows| rows.conversation.session_id == session));
+                assert!(shelf.has_written(&session) || asked.elapsed() >= SETTLES_AT_MOST);
             }
         })
     });
@@ -149,4 +151,31 @@ async fn clients_that_poll_do_not_leave_a_transaction_an_exchange() {
     let most = u64::try_from(flushes + intervals).unwrap() + 3;
     assert!(metrics.batches <= most, "{} of {most}", metrics.batches);
     assert!(began.elapsed() < Duration::from_secs(20));
+}
+
+#[tokio::test]
+async fn who_asks_while_a_flush_is_under_way_waits_for_the_next_one() {
+    let shelf = Shelf::new();
+    let layer = shelf.layer().build().unwrap();
+    let api = api(&layer);
+    let model = layer.layer(service_fn(async |_| {
+        Ok::<_, std::convert::Infallible>(http::Response::new(Body::from("{}")))
+    }));
+    let say = async |session: &str| {
+        let said = chat_completion(session, "{}");
+        let answer = model.clone().oneshot(said).await.unwrap();
+        answer.into_body().collect().await.unwrap();
+    };
+    shelf.turn(Mood::Blocked);
+    say("said first").await;
+    let first = tokio::spawn(api.clone().oneshot(get("/conversations/s")));
+    shelf.was_asked(1).await;
+    say("said second").await;
+    let asked = Instant::now();
+    let mut second = pin!(api.clone().oneshot(get("/conversations/s")));
+    assert!(poll!(&mut second).is_pending());
+    shelf.turn(Mood::Willing);
+    second.await.unwrap();
+    assert!(shelf.has_written("said second") || asked.elapsed() >= SETTLES_AT_MOST);
+    first.await.unwrap().unwrap();
 }
