@@ -16,6 +16,9 @@ mod cells;
 #[path = "../writer/clock.rs"]
 #[allow(dead_code, reason = "the other program writes as time goes by")]
 mod clock;
+#[path = "../writer/cores.rs"]
+#[allow(dead_code, reason = "the other program looks at the cores")]
+mod cores;
 mod fill;
 #[path = "../writer/ids.rs"]
 mod ids;
@@ -68,7 +71,7 @@ fn main() {
 }
 
 fn measure(backend: Backend, settings: &Settings, runtime: &Runtime, report: &mut Report) {
-    let server = Server::start(backend);
+    let server = Server::start(backend, runtime);
     let rows = settings.rows(backend);
     println!("\n{backend}: {rows} rows over {} days", settings.days);
     let past = Past::new(rows, settings.days, unix_millis());

@@ -2,17 +2,20 @@
 //! durability that people run them with.
 
 use std::{
-    env, fmt,
+    env, fmt, fs,
+    os::unix::process::CommandExt,
     path::{Path, PathBuf},
+    process::{self, Command, Stdio},
     sync::atomic::{AtomicI64, Ordering::Relaxed},
 };
 
 use diesel::connection::{InstrumentationEvent, set_default_instrumentation};
+use mysql_async::{Conn, Opts, prelude::Queryable};
 use rusqlite::Connection;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
-use crate::{mariadb, postgres};
+use crate::{cores::parent, mariadb, postgres};
 
 /// Over the settings of the tests' servers, which would not survive a crash of the machine.
 const POSTGRES_SETTINGS: [&str; 6] = [
@@ -29,6 +32,14 @@ const MARIADB_SETTINGS: [&str; 4] = [
     "--innodb-buffer-pool-size=1G",
     "--local-infile=ON",
 ];
+
+/// Ends the server `$2`, whose data is in `$3`, once the process `$1` is gone.
+const WATCHDOG: &str = r#"
+while kill -0 "$1" 2>/dev/null; do sleep 1; done
+if grep -q "$3" "/proc/$2/cmdline" 2>/dev/null; then kill -INT "$2"; fi
+while kill -0 "$2" 2>/dev/null; do sleep 1; done
+rm -rf "$3"
+"#;
 
 /// Statements that diesel handed to SQLite, which has no server to count them.
 static SQLITE_STATEMENTS: AtomicI64 = AtomicI64::new(0);
@@ -66,20 +77,23 @@ impl fmt::Display for Backend {
 
 /// Where databases are made. A server that was started ends with it.
 pub enum Server {
-    Postgres(
-        String,
-        #[expect(dead_code, reason = "held")] Option<postgres::Server>,
-    ),
-    Mysql(
-        String,
-        #[expect(dead_code, reason = "held")] Option<mariadb::Server>,
-    ),
+    Postgres(String, Option<postgres::Server>),
+    Mysql(String, Option<mariadb::Server>),
     Sqlite(TempDir),
 }
 
 impl Server {
     /// Starts one, unless `TEST_POSTGRES_DSN` or `TEST_MYSQL_DSN` names another.
-    pub fn start(backend: Backend) -> Self {
+    pub fn start(backend: Backend, runtime: &Runtime) -> Self {
+        let server = Self::begin(backend);
+        if let Self::Postgres(_, Some(_)) | Self::Mysql(_, Some(_)) = server {
+            let database = server.database(runtime);
+            runtime.block_on(database.watch());
+        }
+        server
+    }
+
+    fn begin(backend: Backend) -> Self {
         let named = |variable| {
             let dsn: Option<String> = env::var(variable).ok();
             dsn.map(|dsn| dsn.trim_end_matches('/').to_owned())
@@ -157,6 +171,54 @@ impl Database {
         }
     }
 
+    /// Has its server end with this process, however that ends.
+    async fn watch(&self) {
+        let server = self.server().await.expect("a server on this machine");
+        let folder = match self {
+            Self::Postgres(database) => {
+                let client = database.connect().await;
+                let folder = client.query_one("SHOW data_directory", &[]).await;
+                folder.expect("a superuser").get(0)
+            }
+            Self::Mysql(database) => {
+                let opts = Opts::from_url(&database.dsn()).expect("a DSN");
+                let mut connection = Conn::new(opts).await.expect("a connection");
+                let folder = connection.query_first("SELECT @@datadir").await;
+                folder.expect("a server").unwrap_or_default()
+            }
+            Self::Sqlite(_) => String::new(),
+        };
+        let mut watchdog = Command::new("sh");
+        watchdog
+            .args(["-c", WATCHDOG, "watchdog"])
+            .args([process::id().to_string(), server.to_string()])
+            .arg(folder.trim_end_matches('/'))
+            .stdin(Stdio::null())
+            .process_group(0);
+        drop(watchdog.spawn().expect("sh"));
+    }
+
+    /// The server's process, where it is on this machine.
+    pub async fn server(&self) -> Option<u32> {
+        match self {
+            Self::Postgres(database) => {
+                let of_connection = database.number("pg_backend_pid()").await;
+                // Of a server elsewhere this is nobody's, or not PostgreSQL's.
+                let name = fs::read_to_string(format!("/proc/{of_connection}/comm")).ok()?;
+                name.starts_with("postgres").then_some(())?;
+                parent(u32::try_from(of_connection).ok()?)
+            }
+            Self::Mysql(database) => {
+                let opts = Opts::from_url(&database.dsn()).ok()?;
+                let mut connection = Conn::new(opts).await.ok()?;
+                let path: Option<String> =
+                    connection.query_first("SELECT @@pid_file").await.ok()?;
+                fs::read_to_string(path?).ok()?.trim().parse().ok()
+            }
+            Self::Sqlite(_) => None,
+        }
+    }
+
     /// Statements so far, as the server counts them, with those that it takes to ask.
     /// `None` where the server does not count.
     pub async fn statements(&self) -> Option<i64> {
@@ -202,7 +264,7 @@ impl Drop for Database {
                 let mut name = path.clone().into_os_string();
                 name.push(suffix);
                 // Without connections the last two are gone already.
-                let _ = std::fs::remove_file(Path::new(&name));
+                let _ = fs::remove_file(Path::new(&name));
             }
         }
     }

@@ -66,8 +66,8 @@ impl Lane {
 }
 
 /// All of them write at once.
-pub fn run(lanes: &mut [Lane], time: Duration) -> Sample {
-    let running = Running::begin();
+pub fn run(lanes: &mut [Lane], time: Duration, server: Option<u32>) -> Sample {
+    let running = Running::begin(server);
     let until = running.until(time);
     let rows = thread::scope(|scope| {
         let threads: Vec<_> = lanes

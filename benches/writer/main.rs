@@ -18,6 +18,7 @@ mod backend;
 mod cells;
 mod clock;
 mod closing;
+mod cores;
 mod ids;
 mod lanes;
 mod limit;
@@ -87,7 +88,7 @@ fn measure(
     stock: &Stock,
     report: &mut Report,
 ) {
-    let server = Server::start(backend);
+    let server = Server::start(backend, runtime);
     for run in runs(settings) {
         let database = server.database(runtime);
         let mut race = Race::new(&database, runtime, stock, run.writers);

@@ -46,6 +46,7 @@ pub struct Race<'a> {
     store: Vec<Lane>,
     gateway: Gateway,
     recorder: Recorder,
+    server: Option<u32>,
     rows: u64,
 }
 
@@ -83,6 +84,7 @@ impl<'a> Race<'a> {
             store: (0..writers).map(|_| stored()).collect(),
             gateway: Gateway::new(&layer, &stock.talk),
             recorder,
+            server: runtime.block_on(database.server()),
             rows: 0,
         }
     }
@@ -92,8 +94,8 @@ impl<'a> Race<'a> {
         let mut samples = Samples::default();
         for round in 0..=rounds {
             let time = if round == 0 { time.min(WARM_UP) } else { time };
-            let limit = lanes::run(&mut self.limit, time);
-            let store = lanes::run(&mut self.store, time);
+            let limit = lanes::run(&mut self.limit, time, self.server);
+            let store = lanes::run(&mut self.store, time, self.server);
             let pipeline = self.pipeline(time);
             self.rows += limit.rows + store.rows + pipeline.rows;
             if round > 0 {
@@ -107,7 +109,7 @@ impl<'a> Race<'a> {
 
     fn pipeline(&mut self, time: Duration) -> Sample {
         let before = self.recorder.metrics().rows;
-        let running = Running::begin();
+        let running = Running::begin(self.server);
         let until = running.until(time);
         self.runtime.block_on(self.gateway.serve(until));
         running.end(self.recorder.metrics().rows - before)

@@ -47,12 +47,19 @@ impl Report {
             limit.len()
         );
         println!(
-            "  {:<18} {:>9} {:>17} {:>22} {:>16}",
-            "", "rows/s", "(least, most)", "of the one above", "client µs a row"
+            "  {:<18} {:>9} {:>17} {:>22} {:>10} {:>10}",
+            "", "rows/s", "(least, most)", "of the one above", "client µs", "server µs"
         );
         print_arm(name, limit, None);
         print_arm("store", store, Some((limit, goal(backend))));
         print_arm("pipeline", pipeline, Some((store, STORE_OF_PIPELINE)));
+        let cores = |samples| {
+            format!(
+                "{:.1} + {:.1}",
+                client_micros(samples),
+                server_micros(samples)
+            )
+        };
         let told =
             |number: Option<f64>| number.map_or("?".to_owned(), |number| format!("{number:.1}"));
         println!(
@@ -61,14 +68,15 @@ impl Report {
             told(bytes)
         );
         self.lines.push(format!(
-            "| {backend} | {run} | {:.0} | {:.0} | {:.0} | {} | {} | {:.1} | {:.1} | {} |",
+            "| {backend} | {run} | {:.0} | {:.0} | {:.0} | {} | {} | {} | {} | {} | {} |",
             rate(limit).middle,
             rate(store).middle,
             rate(pipeline).middle,
             Median::of_ratios(store, limit),
             Median::of_ratios(pipeline, store),
-            core_micros(store),
-            core_micros(pipeline),
+            cores(limit),
+            cores(store),
+            cores(pipeline),
             told(statements),
         ));
     }
@@ -100,9 +108,10 @@ impl Report {
     /// Prints the table.
     pub fn print(&self) {
         println!(
-            "\n| database | run | limit, rows/s | store | pipeline | store of limit (least, most) | pipeline of store | store, client µs a row | pipeline | statements a batch |"
+            "\n| database | run | limit, rows/s | store | pipeline | store of limit (least, most) \
+             | pipeline of store | core µs a row, client + server: limit | store | pipeline \
+             | statements a batch |\n|---|---|---|---|---|---|---|---|---|---|---|"
         );
-        println!("|---|---|---|---|---|---|---|---|---|---|");
         for line in &self.lines {
             println!("{line}");
         }
@@ -128,8 +137,11 @@ fn print_arm(name: &str, samples: &[Sample], beside: Option<(&[Sample], f64)>) {
         }
         None => Default::default(),
     };
-    let micros = core_micros(samples);
-    println!("  {name:<18} {middle:>9.0} {spread:>17} {ratio:>22} {micros:>16.2}{verdict}");
+    let client = client_micros(samples);
+    let server = server_micros(samples);
+    println!(
+        "  {name:<18} {middle:>9.0} {spread:>17} {ratio:>22} {client:>10.2} {server:>10.2}{verdict}"
+    );
 }
 
 fn rate(samples: &[Sample]) -> Median {
@@ -137,8 +149,16 @@ fn rate(samples: &[Sample]) -> Median {
 }
 
 /// How long this process was on a core for a row.
-fn core_micros(samples: &[Sample]) -> f64 {
+fn client_micros(samples: &[Sample]) -> f64 {
+    micros(samples, |sample| sample.client_seconds)
+}
+
+/// How long the server was.
+fn server_micros(samples: &[Sample]) -> f64 {
+    micros(samples, |sample| sample.server_seconds)
+}
+
+fn micros(samples: &[Sample], seconds: impl Fn(&Sample) -> f64) -> f64 {
     let rows: u64 = samples.iter().map(|sample| sample.rows).sum();
-    let seconds: f64 = samples.iter().map(|sample| sample.core_seconds).sum();
-    seconds / rows as f64 * 1e6
+    samples.iter().map(seconds).sum::<f64>() / rows as f64 * 1e6
 }

@@ -1,12 +1,11 @@
 //! What a slice of a run came to, and the medians of many.
 
 use std::{
-    fmt, fs,
+    fmt,
     time::{Duration, Instant},
 };
 
-/// Of Linux, whatever its configuration.
-const TICKS_A_SECOND: f64 = 100.0;
+use crate::cores;
 
 /// One slice of one arm.
 #[derive(Clone, Copy, Debug, Default)]
@@ -14,7 +13,9 @@ pub struct Sample {
     pub rows: u64,
     pub seconds: f64,
     /// How long this process was on a core: the client, and SQLite itself.
-    pub core_seconds: f64,
+    pub client_seconds: f64,
+    /// How long the server's processes were.
+    pub server_seconds: f64,
 }
 
 impl Sample {
@@ -26,14 +27,18 @@ impl Sample {
 /// A slice that has begun.
 pub struct Running {
     began: Instant,
-    core_seconds: f64,
+    server: Option<u32>,
+    client_seconds: f64,
+    server_seconds: f64,
 }
 
 impl Running {
-    pub fn begin() -> Self {
+    pub fn begin(server: Option<u32>) -> Self {
         Self {
             began: Instant::now(),
-            core_seconds: core_seconds(),
+            server,
+            client_seconds: cores::of_this_process(),
+            server_seconds: cores::of_server(server),
         }
     }
 
@@ -45,18 +50,10 @@ impl Running {
         Sample {
             rows,
             seconds: self.began.elapsed().as_secs_f64(),
-            core_seconds: core_seconds() - self.core_seconds,
+            client_seconds: cores::of_this_process() - self.client_seconds,
+            server_seconds: cores::of_server(self.server) - self.server_seconds,
         }
     }
-}
-
-/// How long this process was on a core; nothing where there is no `/proc` of Linux.
-fn core_seconds() -> f64 {
-    let stat = fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields = stat.rsplit_once(')').map_or("", |(_, fields)| fields);
-    let times = fields.split_whitespace().skip(11).take(2);
-    let ticks: f64 = times.filter_map(|ticks| ticks.parse::<f64>().ok()).sum();
-    ticks / TICKS_A_SECOND
 }
 
 /// The median of some values, the least and the most.

@@ -6,7 +6,7 @@ use uuid::Uuid;
 /// Conversations that go on at a time: each exchange of a batch is of another one.
 const SPEAKERS: usize = 1000;
 /// Exchanges of a conversation, so a fourth of them begins one.
-const EXCHANGES: usize = 4;
+pub const EXCHANGES: usize = 4;
 
 /// One who speaks.
 pub struct Speaker {
@@ -15,13 +15,17 @@ pub struct Speaker {
     pub session_id: String,
     /// Ours.
     pub conversation_id: [u8; 16],
-    left: usize,
+    /// Which conversation it is, and the number of its exchange.
+    pub talk: usize,
+    pub turn: usize,
+    turns: usize,
 }
 
 /// They take turns.
 pub struct Speakers {
     all: Vec<Speaker>,
     next: usize,
+    talks: usize,
     random: SmallRng,
 }
 
@@ -32,11 +36,16 @@ impl Speakers {
             user: format!("user-{number:04}"),
             session_id: Uuid::from_u128(random.random()).to_string(),
             conversation_id: random.random(),
-            left: number % EXCHANGES + 1,
+            talk: number,
+            // Before the first.
+            turn: usize::MAX,
+            // The first ones end early, so that they do not end all at once.
+            turns: number % EXCHANGES,
         };
         Self {
             all: (0..SPEAKERS).map(speaker).collect(),
             next: 0,
+            talks: SPEAKERS,
             random,
         }
     }
@@ -45,8 +54,12 @@ impl Speakers {
     pub fn next(&mut self) -> &Speaker {
         let speaker = &mut self.all[self.next];
         self.next = (self.next + 1) % SPEAKERS;
-        if speaker.left == 0 {
-            speaker.left = EXCHANGES;
+        speaker.turn = speaker.turn.wrapping_add(1);
+        if speaker.turn > speaker.turns {
+            speaker.turn = 0;
+            speaker.turns = EXCHANGES - 1;
+            speaker.talk = self.talks;
+            self.talks += 1;
             speaker.conversation_id = self.random.random();
             let session_id = Uuid::from_u128(self.random.random());
             let mut text = [0; 36];
@@ -54,7 +67,6 @@ impl Speakers {
             speaker.session_id.clear();
             speaker.session_id.push_str(text);
         }
-        speaker.left -= 1;
         speaker
     }
 }

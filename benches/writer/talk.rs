@@ -2,10 +2,7 @@
 
 use std::{
     convert::Infallible,
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
@@ -13,45 +10,65 @@ use axum::body::{Body, Bytes};
 use http::{Request, Response, header};
 use http_body_util::BodyExt;
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use serde_json::json;
+use serde_json::{Value, json};
 use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_recording::{
     Recorder, RecordingBody, RecordingLayer,
     store::{ExchangeRows, Store, StoreFuture},
 };
 
-use crate::{speakers::Speakers, text::sentences};
+use crate::{
+    speakers::{EXCHANGES, Speakers},
+    text::sentences,
+};
 
-/// Different exchanges, which are sent again and again.
-const EXCHANGES: usize = 4096;
+/// Different conversations, which are held again and again.
+const SCRIPTS: usize = 1024;
 const TEXT_BYTES: std::ops::Range<usize> = 500..900;
 /// Exchanges that may wait for the recorder: half of its queue.
 const MOST_PENDING: u64 = 8192;
 const BREATH: Duration = Duration::from_millis(1);
 
+/// What is said in one conversation. A request carries all that was said before, as clients send it.
+struct Script {
+    requests: [Bytes; EXCHANGES],
+    responses: [Bytes; EXCHANGES],
+}
+
+impl Script {
+    fn new(random: &mut StdRng) -> Self {
+        let mut messages: Vec<Value> = Vec::new();
+        let turns = std::array::from_fn::<_, EXCHANGES, _>(|_| {
+            messages.push(json!({"role": "user", "content": text(random)}));
+            let request = json!({"model": "gpt-4o", "messages": messages, "temperature": 0.7});
+            let answer = text(random);
+            let response = response(random, &answer);
+            messages.push(json!({"role": "assistant", "content": answer}));
+            [request, response].map(|body| Bytes::from(body.to_string()))
+        });
+        Self {
+            requests: turns.each_ref().map(|[request, _]| request.clone()),
+            responses: turns.each_ref().map(|[_, response]| response.clone()),
+        }
+    }
+}
+
 /// The bodies of exchanges.
 #[derive(Clone)]
 pub struct Talk {
-    requests: Arc<[Bytes]>,
-    responses: Arc<[Bytes]>,
+    scripts: Arc<[Script]>,
 }
 
 impl Talk {
     pub fn new(seed: u64) -> Self {
         let mut random = StdRng::seed_from_u64(seed);
-        let mut requests = Vec::new();
-        let mut responses = Vec::new();
-        for _ in 0..EXCHANGES {
-            requests.push(request(&mut random));
-            responses.push(response(&mut random));
-        }
+        let scripts = (0..SCRIPTS).map(|_| Script::new(&mut random));
         Self {
-            requests: requests.into(),
-            responses: responses.into(),
+            scripts: scripts.collect(),
         }
     }
 
-    /// The rows of all exchanges, as the layer makes them.
+    /// The rows of as many exchanges, as the layer makes them.
     pub fn rows(&self) -> Vec<ExchangeRows> {
         let kept = Arc::new(Keeping::default());
         let layer = RecordingLayer::with_store(Arc::clone(&kept) as _).build();
@@ -61,38 +78,27 @@ impl Talk {
             .build()
             .expect("a runtime");
         runtime.block_on(async {
-            for _ in 0..EXCHANGES {
+            for _ in 0..SCRIPTS * EXCHANGES {
                 gateway.exchange().await;
             }
             gateway.recorder.shutdown(Duration::from_secs(10)).await;
         });
         let rows = kept.0.lock().expect("no panic").split_off(0);
-        assert_eq!(rows.len(), EXCHANGES, "an exchange was lost");
+        assert_eq!(rows.len(), SCRIPTS * EXCHANGES, "an exchange was lost");
         rows
     }
 }
 
-fn request(random: &mut StdRng) -> Bytes {
-    let content = text(random);
-    let body = json!({
-        "model": "gpt-4o",
-        "messages": [{"role": "user", "content": content}],
-        "temperature": 0.7,
-    });
-    Bytes::from(body.to_string())
-}
-
-fn response(random: &mut StdRng) -> Bytes {
-    let content = text(random);
+fn response(random: &mut StdRng, answer: &str) -> Value {
     let [asked, answered] = [0, 0].map(|_| random.random_range(100..400));
-    let body = json!({
+    json!({
         "id": format!("chatcmpl-{:024x}", random.random::<u64>()),
         "object": "chat.completion",
         "created": 1_763_690_400,
         "model": "gpt-4o-2024-08-06",
         "choices": [{
             "index": 0,
-            "message": {"role": "assistant", "content": content, "refusal": null},
+            "message": {"role": "assistant", "content": answer, "refusal": null},
             "logprobs": null,
             "finish_reason": "stop",
         }],
@@ -104,8 +110,7 @@ fn response(random: &mut StdRng) -> Bytes {
             "completion_tokens_details": {"reasoning_tokens": 0, "audio_tokens": 0},
         },
         "system_fingerprint": "fp_6b68a8204b",
-    });
-    Bytes::from(body.to_string())
+    })
 }
 
 fn text(random: &mut StdRng) -> String {
@@ -126,40 +131,37 @@ impl Store for Keeping {
 
 type Answering = tower::util::BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>;
 
+/// What the upstream is to answer.
+#[derive(Clone)]
+struct Answer(Bytes);
+
 /// A gateway in this process: the layer over a service that has its answers ready.
 pub struct Gateway {
     service: Answering,
     pub recorder: Recorder,
-    requests: Arc<[Bytes]>,
+    scripts: Arc<[Script]>,
     speakers: Speakers,
-    served: usize,
 }
 
 impl Gateway {
     pub fn new(layer: &RecordingLayer, talk: &Talk) -> Self {
-        let responses = Arc::clone(&talk.responses);
-        let answered = AtomicUsize::new(0);
-        let answered = Arc::new(answered);
-        let upstream = service_fn(move |request: Request<RecordingBody<Body>>| {
-            let responses = Arc::clone(&responses);
-            let number = answered.fetch_add(1, Relaxed);
-            async move {
-                // Whoever proxies reads the request first.
-                let _ = request.into_body().collect().await;
-                let response = Response::builder()
-                    .header(header::CONTENT_TYPE, "application/json")
-                    .body(Body::from(responses[number % responses.len()].clone()));
-                Ok::<_, Infallible>(response.expect("a response"))
-            }
+        let upstream = service_fn(|request: Request<RecordingBody<Body>>| async {
+            let (head, body) = request.into_parts();
+            // Whoever proxies reads the request first.
+            let _ = body.collect().await;
+            let Answer(answer) = head.extensions.get().expect("an answer");
+            let response = Response::builder()
+                .header(header::CONTENT_TYPE, "application/json")
+                .body(Body::from(answer.clone()));
+            Ok::<_, Infallible>(response.expect("a response"))
         });
         let service = layer.layer(upstream);
         let service = service.map_response(|response| response.map(Body::new));
         Self {
             service: Answering::new(service),
             recorder: layer.recorder(),
-            requests: Arc::clone(&talk.requests),
+            scripts: Arc::clone(&talk.scripts),
             speakers: Speakers::new(),
-            served: 0,
         }
     }
 
@@ -181,9 +183,8 @@ impl Gateway {
     }
 
     async fn exchange(&mut self) {
-        let body = self.requests[self.served % self.requests.len()].clone();
-        self.served += 1;
         let speaker = self.speakers.next();
+        let script = &self.scripts[speaker.talk % self.scripts.len()];
         let request = Request::post("/v1/chat/completions")
             .header(header::HOST, "gateway.example")
             .header(header::USER_AGENT, "OpenAI/Python 1.99.0")
@@ -191,7 +192,8 @@ impl Gateway {
             .header(header::CONTENT_TYPE, "application/json")
             .header("x-session-id", speaker.session_id.as_str())
             .header("x-user-id", speaker.user.as_str())
-            .body(Body::from(body));
+            .extension(Answer(script.responses[speaker.turn].clone()))
+            .body(Body::from(script.requests[speaker.turn].clone()));
         let request = request.expect("a request");
         let service = self.service.ready().await.expect("infallible");
         let response = service.call(request).await.expect("infallible");

@@ -58,7 +58,9 @@ impl QueryId for Insert<'_> {
 
 impl QueryFragment<Sqlite> for Insert<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Sqlite>) -> QueryResult<()> {
-        out.push_sql("INSERT INTO ");
+        // A statement that may have to be undone alone keeps a copy of every page it changes; any error
+        // here ends the transaction anyway.
+        out.push_sql("INSERT OR FAIL INTO ");
         out.push_sql(self.target.table);
         out.push_sql(" (");
         out.push_sql(self.target.columns);
