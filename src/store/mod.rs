@@ -22,7 +22,7 @@ mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 #[cfg(all(test, any(feature = "sqlite", feature = "postgres", feature = "mysql")))]
-mod tests;
+pub(crate) mod tests;
 
 use std::{
     fmt,

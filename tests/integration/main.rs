@@ -22,4 +22,6 @@ mod stacks;
 mod stopping;
 mod support;
 mod transparency;
+#[cfg(all(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+mod turns;
 mod ways_in;

@@ -3,7 +3,7 @@
 //! A test is a function over a [`Database`], named in the list below; what only one database does
 //! is tested beside its store.
 
-pub(super) mod databases;
+pub(crate) mod databases;
 mod days;
 mod lists;
 mod mode;
@@ -18,7 +18,7 @@ pub(super) mod truth;
 pub(super) mod writes;
 
 /// What a test needs of a database: a fresh one, stores over it, and what another program sees.
-pub(super) trait Database: Sized + Send + Sync + 'static {
+pub(crate) trait Database: Sized + Send + Sync + 'static {
     type Store: super::Store;
 
     /// A number that changes when a table, a view or an index comes or goes.

@@ -1,5 +1,6 @@
 mod clients;
 mod gateways;
+mod midnight;
 mod pages;
 
 use std::sync::Mutex;
@@ -147,7 +148,7 @@ impl Gateway {
     }
 
     /// Threads these exchanges, with a second look where one is asked for, and returns their rows.
-    async fn thread(&mut self, shelf: &Shelf, exchanges: Vec<Heard>) -> Vec<ExchangeRows> {
+    async fn thread(&mut self, store: &dyn Store, exchanges: Vec<Heard>) -> Vec<ExchangeRows> {
         let mut batch = Batch::default();
         for heard in exchanges {
             self.number += 1;
@@ -161,7 +162,7 @@ impl Gateway {
             let Self {
                 workshop, threader, ..
             } = self;
-            let threaded = thread(workshop, shelf, threader, batch, HashSet::new()).await;
+            let threaded = thread(workshop, store, threader, batch, HashSet::new()).await;
             assert!(threaded.error.is_none() && threaded.left.is_empty());
             rows.extend(threaded.rows.into_numbered().map(|(_, rows)| rows));
             batch = threaded.held;
@@ -169,9 +170,9 @@ impl Gateway {
         rows
     }
 
-    async fn record(&mut self, shelf: &Shelf, exchanges: Vec<Heard>) {
-        let rows = self.thread(shelf, exchanges).await;
-        shelf.write(&rows).await.unwrap();
+    async fn record(&mut self, store: &dyn Store, exchanges: Vec<Heard>) {
+        let rows = self.thread(store, exchanges).await;
+        store.write(&rows).await.unwrap();
     }
 }
 
@@ -289,11 +290,11 @@ fn system(text: &str) -> Message {
 }
 
 /// The texts of the current branch, as `role: text`, read in pages of this size.
-async fn branch_of(shelf: &Shelf, conversation: Id, limit: usize) -> Vec<String> {
+async fn branch_of(store: &dyn Store, conversation: Id, limit: usize) -> Vec<String> {
     let mut pages = Vec::new();
     let mut bookmark = None;
     loop {
-        let page = branch::page(shelf, conversation, bookmark, limit)
+        let page = branch::page(store, conversation, bookmark, limit)
             .await
             .unwrap();
         assert!(page.data.len() <= limit);

@@ -1,8 +1,8 @@
 //! The databases that the facts are tested on.
 
 #[cfg(feature = "mysql")]
-pub(in crate::store) mod mysql;
+pub(crate) mod mysql;
 #[cfg(feature = "postgres")]
-pub(in crate::store) mod postgres;
+pub(crate) mod postgres;
 #[cfg(feature = "sqlite")]
-pub(in crate::store) mod sqlite;
+pub(crate) mod sqlite;

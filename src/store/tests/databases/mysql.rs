@@ -1,10 +1,10 @@
 #[path = "../../../../tests/integration/servers/mariadb.rs"]
 mod server;
 
-pub(in crate::store) use self::server::{Database, Server};
+pub(crate) use self::server::{Database, Server};
 use crate::store::{Dsn, StoreOptions, UnixMillis, mysql::MysqlStore, tests};
 
-pub(in crate::store) fn store(dsn: &str, options: &StoreOptions) -> MysqlStore {
+pub(crate) fn store(dsn: &str, options: &StoreOptions) -> MysqlStore {
     match dsn.parse() {
         Ok(Dsn::Mysql(server)) => MysqlStore::new(&server, options).unwrap(),
         other => panic!("{other:?}"),

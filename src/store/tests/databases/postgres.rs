@@ -2,10 +2,10 @@
 #[expect(dead_code, reason = "the tests of faults use the rest")]
 mod server;
 
-pub(in crate::store) use self::server::{Database, Server};
+pub(crate) use self::server::{Database, Server};
 use crate::store::{Dsn, StoreOptions, UnixMillis, postgres::PostgresStore, tests};
 
-pub(in crate::store) fn store(dsn: &str, options: &StoreOptions) -> PostgresStore {
+pub(crate) fn store(dsn: &str, options: &StoreOptions) -> PostgresStore {
     match dsn.parse() {
         Ok(Dsn::Postgres(server)) => PostgresStore::new(&server, options).unwrap(),
         other => panic!("{other:?}"),

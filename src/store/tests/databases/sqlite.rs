@@ -16,7 +16,7 @@ use crate::store::{
 };
 
 /// A file in a directory of its own.
-pub(in crate::store) struct Database {
+pub(crate) struct Database {
     directory: TempDir,
 }
 
@@ -27,11 +27,11 @@ struct Number {
 }
 
 impl Database {
-    pub(in crate::store) fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.directory.path().join("conversations.db")
     }
 
-    pub(in crate::store) fn location(&self) -> Location {
+    pub(crate) fn location(&self) -> Location {
         Location::File(self.path().to_str().unwrap().to_owned())
     }
 
