@@ -2,7 +2,10 @@
 
 use std::{env, time::Duration};
 
-use super::{BuildError, RecordingLayerBuilder, Target};
+use super::{
+    BuildError, RecordingLayerBuilder,
+    target::{READ_VARIABLE, Replica, Target},
+};
 use crate::{layer::RecordingLayer, store::Dsn};
 
 /// The DSN where the environment has none.
@@ -19,7 +22,8 @@ impl RecordingLayer {
 
     /// Settings from the environment: the DSN from `MES_SQL_DSN`, else `SQL_DSN`, else `local`;
     /// `MES_DAILY_PARTITION`, `MES_RETENTION_DAYS`, `SQL_MAX_IDLE_CONNS`, `SQL_MAX_OPEN_CONNS` and `SQL_MAX_LIFETIME`
-    /// (seconds). An empty variable counts as not set.
+    /// (seconds); and `READ_SQL_DSN`, a replica to read from
+    /// ([`read_dsn`](RecordingLayerBuilder::read_dsn)). An empty variable counts as not set.
     ///
     /// # Errors
     /// Where a variable does not parse; the error names it.
@@ -33,6 +37,9 @@ impl RecordingLayer {
                 builder.target = Target::Parsed(dsn, name);
                 break;
             }
+        }
+        if let Some(dsn) = variable(READ_VARIABLE)? {
+            builder.replica = Some(Ok(Replica::new(&dsn, READ_VARIABLE)?));
         }
         let options = &mut builder.store_options;
         if let Some(daily) = parsed("MES_DAILY_PARTITION", "true or false", truth)? {

@@ -20,6 +20,15 @@ pub enum BuildError {
         #[source]
         source: DsnError,
     },
+    /// The DSN of the replica is no good.
+    #[error("the replica's DSN in {name} is not usable")]
+    ReplicaDsn {
+        /// The variable of the environment, or the builder's method.
+        name: &'static str,
+        /// Why.
+        #[source]
+        source: DsnError,
+    },
     /// A variable of the environment does not parse.
     #[error("the environment variable {name} must be {expected}")]
     Variable {

@@ -2,6 +2,7 @@
 
 mod env;
 mod error;
+mod target;
 
 use std::{fmt, hash::RandomState, net::IpAddr, sync::Arc, time::Duration};
 
@@ -22,12 +23,15 @@ use crate::{
         DEFAULT_MAX_REQUEST_BYTES, DEFAULT_MAX_RESPONSE_BYTES, DEFAULT_QUEUE_EXCHANGES,
         DEFAULT_SESSION_HEADER, DEFAULT_TAG_PREFIX, DEFAULT_WRITER_THREADS, WriterSettings,
     },
-    store::{self, Dsn, Store, StoreOptions},
+    store::{Store, StoreOptions},
     writer::Workshop,
 };
 
 pub use self::error::BuildError;
-use self::error::Report;
+use self::{
+    error::Report,
+    target::{Replica, Target, open},
+};
 
 const LONGEST_FLUSH_INTERVAL: Duration = Duration::from_secs(3600);
 /// The header that names the user.
@@ -85,18 +89,11 @@ const CREDENTIALS: [&str; 12] = [
     "x-forwarded-access-token",
 ];
 
-/// Where the rows go.
-enum Target {
-    Dsn(String),
-    /// With the variable that it stood in.
-    Parsed(Dsn, &'static str),
-    Store(Arc<dyn Store>),
-}
-
 /// Settings for a [`RecordingLayer`], each with a default.
 #[must_use]
 pub struct RecordingLayerBuilder {
     target: Target,
+    replica: Option<Result<Replica, BuildError>>,
     store_options: StoreOptions,
     max_request_bytes: usize,
     max_response_bytes: usize,
@@ -123,6 +120,7 @@ impl RecordingLayerBuilder {
     fn new(target: Target) -> Self {
         Self {
             target,
+            replica: None,
             store_options: StoreOptions::default(),
             max_request_bytes: DEFAULT_MAX_REQUEST_BYTES,
             max_response_bytes: DEFAULT_MAX_RESPONSE_BYTES,
@@ -357,11 +355,7 @@ impl RecordingLayerBuilder {
                 });
             }
         }
-        let (store, discards) = match self.target {
-            Target::Store(store) => (store, false),
-            Target::Dsn(dsn) => open(&dsn.parse()?, None, &self.store_options)?,
-            Target::Parsed(dsn, name) => open(&dsn, Some(name), &self.store_options)?,
-        };
+        let (store, discards) = open(self.target, self.replica, &self.store_options)?;
         let session_headers = [self.session_header.as_str()]
             .into_iter()
             .chain(self.session_headers.iter().map(String::as_str))
@@ -437,19 +431,6 @@ impl RecordingLayerBuilder {
             .map_err(BuildError::Thread)?;
         Ok(RecordingLayer::from_recorder(recorder))
     }
-}
-
-/// The store of a DSN, and whether it merely throws away.
-fn open(
-    dsn: &Dsn,
-    variable: Option<&'static str>,
-    options: &StoreOptions,
-) -> Result<(Arc<dyn Store>, bool), BuildError> {
-    let opened = store::open(dsn, options).map_err(|source| match variable {
-        Some(name) => BuildError::VariableDsn { name, source },
-        None => BuildError::Dsn(source),
-    });
-    Ok((opened?, matches!(dsn, Dsn::Discard)))
 }
 
 fn names(headers: &[HeaderName]) -> Vec<String> {

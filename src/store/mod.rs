@@ -15,6 +15,7 @@ mod pack;
 #[cfg(feature = "mysql")]
 mod mysql;
 mod recall;
+mod replica;
 mod rows;
 mod stats;
 #[cfg(feature = "postgres")]
@@ -44,7 +45,7 @@ pub use stats::{Partition, Stats};
 
 #[cfg(feature = "mysql")]
 use dsn::warn_ignored;
-pub(crate) use open::{StoreOptions, open};
+pub(crate) use open::{OpenError, StoreOptions, open};
 
 use crate::id::Id;
 

@@ -77,6 +77,11 @@ pub enum DsnError {
     /// A parameter asks for what the crate does not do.
     #[error("the DSN's parameter `{0}` asks for what tower-recording does not do")]
     Unsupported(&'static str),
+    /// A replica of what is written to is of the same kind, and on a server or in a file.
+    #[error(
+        "a replica must be the same kind of database as the one that is written to, on a server or in a file"
+    )]
+    NoReplica,
     /// This build of the crate has no such store.
     #[error("enable the feature `{0}` of tower-recording to use this DSN")]
     FeatureOff(&'static str),

@@ -17,9 +17,10 @@ use super::{
     layout::{Layout, Mode},
     login::Login,
     migrate::migrate,
+    replica,
     session::Session,
 };
-use crate::store::{StoreError, StoreOptions};
+use crate::store::{StoreError, StoreOptions, replica::Stamp};
 
 /// Batches written at once; more only wait for each other inside the server.
 const MAX_WRITERS: u32 = 4;
@@ -41,6 +42,8 @@ pub(super) type Work<'s, T> = Pin<Box<dyn Future<Output = Answer<T>> + Send + 's
 pub(super) struct Connections {
     login: Login,
     wanted: Mode,
+    /// The tables are as they are.
+    read_only: bool,
     max_lifetime: Option<Duration>,
     max_idle: usize,
     warned: AtomicBool,
@@ -76,6 +79,7 @@ impl Connections {
             max_open_conns,
             max_idle_conns,
             max_lifetime,
+            read_only,
         } = options;
         let most = match max_open_conns {
             0 => u32::MAX,
@@ -99,6 +103,7 @@ impl Connections {
             } else {
                 Mode::Single
             },
+            read_only: *read_only,
             max_lifetime: *max_lifetime,
             max_idle: *max_idle_conns as usize,
             warned: AtomicBool::new(false),
@@ -131,12 +136,13 @@ impl Connections {
             .await
     }
 
-    /// Runs this on a connection that reads, so that all it sees is of one moment.
+    /// Runs this on a connection that reads, so that all it sees is of one moment, with this stamp.
     pub(super) async fn read<T: Send + 'static>(
         &self,
+        stamp: Option<Stamp>,
         work: impl for<'s> FnMut(&'s mut Session, Mode) -> Work<'s, T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.read_on(&self.readers, work).await
+        self.read_on(&self.readers, stamp, work).await
     }
 
     /// The same for whoever is about to write, and is not to wait for readers.
@@ -144,12 +150,13 @@ impl Connections {
         &self,
         work: impl for<'s> FnMut(&'s mut Session, Mode) -> Work<'s, T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        self.read_on(&self.writers, work).await
+        self.read_on(&self.writers, None, work).await
     }
 
     async fn read_on<T: Send + 'static>(
         &self,
         lane: &Lane,
+        stamp: Option<Stamp>,
         mut work: impl for<'s> FnMut(&'s mut Session, Mode) -> Work<'s, T> + Send + 'static,
     ) -> Result<T, StoreError> {
         let known = Arc::clone(&self.layout);
@@ -157,7 +164,7 @@ impl Connections {
             Box::pin(async move {
                 let mut attempt = 1;
                 loop {
-                    let read = read_once(session, layout.mode, &mut work).await;
+                    let read = read_once(session, layout.mode, stamp.as_ref(), &mut work).await;
                     if let Err(fault) = &read
                         && !fault.is(TABLE_CHANGED)
                         && !fault.is(NO_SUCH_TABLE)
@@ -234,10 +241,14 @@ impl Connections {
         if let Some(layout) = *layout {
             return Ok((session, layout));
         }
-        let settled = migrate(&mut session.connection, self.wanted).await;
+        let settled = match self.read_only {
+            true => Layout::read(&mut session.connection).await,
+            false => migrate(&mut session.connection, self.wanted).await,
+        };
         let settled = asked(&mut session.connection, settled).await?;
         *layout = Some(settled);
-        if settled.mode != self.wanted && !self.warned.swap(true, Ordering::Relaxed) {
+        let differs = settled.mode != self.wanted && !self.read_only;
+        if differs && !self.warned.swap(true, Ordering::Relaxed) {
             tracing::warn!(
                 database = settled.mode.as_str(),
                 configured = self.wanted.as_str(),
@@ -272,10 +283,15 @@ impl Connections {
 async fn read_once<T>(
     session: &mut Session,
     mode: Mode,
+    stamp: Option<&Stamp>,
     work: &mut impl for<'s> FnMut(&'s mut Session, Mode) -> Work<'s, T>,
 ) -> Answer<T> {
     session.connection.batch_execute(BEGIN_READING).await?;
-    let read = timeout(WORK_TIMEOUT, work(session, mode)).await;
+    let read = async {
+        replica::check(&mut session.connection, stamp).await?;
+        work(session, mode).await
+    };
+    let read = timeout(WORK_TIMEOUT, read).await;
     let connection = &mut session.connection;
     let read = asked(connection, read.unwrap_or_else(|_| late())).await;
     if !matches!(read, Err(Fault::Away(_))) {

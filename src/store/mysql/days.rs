@@ -10,9 +10,13 @@ use super::{
     error::{Answer, Fault, asked},
     layout::{Layout, Mode, Unfinished},
     lock::{Lock, PATIENCE},
+    session::{hurry, relax},
     views,
 };
 use crate::partition::{Day, ERRORS, MESSAGES};
+
+/// Somebody's long query on a table is not waited for: the table is dropped by the next call.
+const DROP_PATIENCE_SECONDS: u32 = 2;
 
 /// One column of text.
 #[derive(QueryableByName)]
@@ -89,8 +93,27 @@ pub(super) async fn create(
 
 /// Fails where tables may not be dropped, before anything is changed for the sake of dropping some.
 pub(super) async fn show_right_to_drop(connection: &mut AsyncMysqlConnection) -> Answer<()> {
-    let nothing = "DROP TABLE IF EXISTS conversation_histories_copied";
+    let nothing = "DROP TABLE IF EXISTS recording_nothing";
     Ok(connection.batch_execute(nothing).await?)
+}
+
+/// Drops these tables, where they are there, up to the first that somebody else keeps.
+pub(super) async fn drop_tables(
+    connection: &mut AsyncMysqlConnection,
+    tables: &[String],
+) -> Answer<()> {
+    hurry(connection, DROP_PATIENCE_SECONDS).await?;
+    let dropped = drop_each(connection, tables).await;
+    let dropped = asked(connection, dropped).await;
+    dropped.and(relax(connection).await)
+}
+
+async fn drop_each(connection: &mut AsyncMysqlConnection, tables: &[String]) -> Answer<()> {
+    for table in tables {
+        let sql = format!("DROP TABLE IF EXISTS {table}");
+        connection.batch_execute(&sql).await?;
+    }
+    Ok(())
 }
 
 /// Notes that a day may have rows.

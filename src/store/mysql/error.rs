@@ -11,7 +11,7 @@ use diesel::{
 };
 use diesel_async::{AsyncMysqlConnection, RunQueryDsl, SimpleAsyncConnection};
 
-use crate::store::StoreError;
+use crate::store::{StoreError, replica::behind};
 
 /// Reads the last condition of the statement before it, which is the error that ended it. Neither
 /// this nor `SHOW ERRORS` can be prepared on MySQL, so the answer takes the way over variables.
@@ -45,6 +45,8 @@ pub(super) enum Fault {
     Unfit(&'static str),
     /// Rows are being moved between tables, and nobody may write.
     Moving,
+    /// The stamp is another than that of the database that is written to.
+    Behind,
 }
 
 pub(super) type Answer<T> = Result<T, Fault>;
@@ -68,6 +70,7 @@ impl Fault {
             Self::Moving => {
                 StoreError::Unavailable("rows are being moved to other tables".to_owned())
             }
+            Self::Behind => behind(),
             Self::Unasked(Error::SerializationError(_)) => {
                 StoreError::Refused("a value is not one that MySQL can hold".to_owned())
             }

@@ -49,7 +49,7 @@ impl Mode {
 pub(super) enum Unfinished {
     /// Rows were being copied to the other mode's tables. Nobody may write.
     Copying,
-    /// The mode has changed, and the other mode's tables are still there.
+    /// No rows are being copied, and some of the other mode's tables may still be there.
     Dropping,
 }
 
@@ -60,7 +60,7 @@ pub(super) struct Layout {
     pub(super) unfinished: Option<Unfinished>,
     /// How often the mode has changed.
     moves: i64,
-    /// How often conversations were removed. Whoever remembers some must forget them with each.
+    /// How often rows or conversations were removed. Whoever remembers some must forget them with each.
     pub(super) removals: i64,
 }
 

@@ -23,6 +23,7 @@ mod insert;
 mod statement;
 mod datetime;
 mod read;
+mod replica;
 mod list;
 mod complete;
 mod pages;

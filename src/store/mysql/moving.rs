@@ -8,8 +8,9 @@
 //! 3. The mode changes, in one transaction with the note, which now says that tables are dropped.
 //! 4. The old mode's tables are dropped, and then the note.
 //!
-//! Whoever finds a note and nobody who works at it drops the tables of the mode that is not the
-//! database's: before the third step everything is as it was, after it everything is moved.
+//! Whoever finds a note and nobody who works at it notes that tables are dropped, and drops those of
+//! the mode that is not the database's: before the third step everything is as it was, after it
+//! everything is moved.
 
 use diesel_async::{AsyncMysqlConnection, SimpleAsyncConnection};
 
@@ -17,7 +18,7 @@ use super::{
     chunks::{self, Rows},
     days,
     error::{Answer, Fault, asked},
-    layout::{self, Layout, Mode},
+    layout::{self, Layout, Mode, Unfinished},
     lock::{Lock, PATIENCE},
     partitions::measure,
     views,
@@ -31,6 +32,7 @@ pub(super) async fn change(connection: &mut AsyncMysqlConnection, wanted: Mode) 
     if Layout::read(connection).await?.mode == wanted {
         return Ok(());
     }
+    tidy(connection).await?;
     begin(connection, wanted).await?;
     let moved = match copy(connection, wanted).await {
         Ok(()) => switch(connection, wanted).await,
@@ -45,7 +47,7 @@ pub(super) async fn change(connection: &mut AsyncMysqlConnection, wanted: Mode) 
     match (moved, asked(connection, tidied).await) {
         (Ok(()), Err(fault)) => {
             let error = fault.into_store_error();
-            tracing::warn!(%error, "the tables that rows were moved from are dropped later");
+            tracing::warn!(%error, "tables that rows were moved from could not be dropped yet");
             Ok(())
         }
         (moved, _) => moved,
@@ -66,27 +68,50 @@ pub(super) async fn begin(connection: &mut AsyncMysqlConnection, wanted: Mode) -
 
 async fn begin_alone(connection: &mut AsyncMysqlConnection, wanted: Mode) -> Answer<()> {
     for prefix in [MESSAGES, ERRORS] {
-        let is_taken = match wanted {
-            Mode::Daily => !days::existing(connection, prefix).await?.is_empty(),
-            Mode::Single => days::exists(connection, prefix).await?,
-        };
-        if is_taken {
+        if is_taken(connection, wanted, prefix).await? {
             return Err(Fault::Away(
                 "tables that are not the recorder's are in the way".to_owned(),
             ));
         }
     }
     days::show_right_to_drop(connection).await?;
+    note(connection, "copying").await
+}
+
+async fn note(connection: &mut AsyncMysqlConnection, phase: &str) -> Answer<()> {
     connection.batch_execute("START TRANSACTION").await?;
     Layout::lock(connection).await?;
-    layout::set(connection, NOTE, "copying").await?;
+    layout::set(connection, NOTE, phase).await?;
     connection.batch_execute("COMMIT").await?;
     Ok(())
 }
 
+/// Whether there are tables that would be written over, or dropped with rows that were not moved.
+async fn is_taken(
+    connection: &mut AsyncMysqlConnection,
+    wanted: Mode,
+    prefix: &str,
+) -> Answer<bool> {
+    let of_days = days::existing(connection, prefix).await?;
+    if days::exists(connection, &copied(prefix)).await?
+        || (wanted == Mode::Daily && !of_days.is_empty())
+        || (wanted == Mode::Single && days::exists(connection, prefix).await?)
+    {
+        return Ok(true);
+    }
+    let known = days::between(connection, Day::MIN, Day::MAX).await?;
+    for day in of_days.into_iter().filter(|day| !known.contains(day)) {
+        let table = measure(connection, day.table_name(prefix), None).await?;
+        if table.rows > 0 {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// The single table's name, until it is whole and the view gives its own up.
 fn copied(prefix: &str) -> String {
-    format!("{prefix}_copied")
+    format!("recording_copied_{prefix}")
 }
 
 /// Makes and fills the tables of this mode.
@@ -158,29 +183,25 @@ pub(super) async fn tidy(connection: &mut AsyncMysqlConnection) -> Answer<()> {
     if layout.unfinished.is_none() {
         return Ok(());
     }
+    if layout.unfinished == Some(Unfinished::Copying) {
+        // Whoever writes need not wait until they can be dropped.
+        note(connection, "dropping").await?;
+    }
+    let mut tables = Vec::new();
     for prefix in [MESSAGES, ERRORS] {
-        drop_table(connection, &copied(prefix)).await?;
-        match layout.mode {
-            Mode::Daily if days::exists(connection, prefix).await? => {
-                drop_table(connection, prefix).await?;
-            }
-            Mode::Daily => {}
-            Mode::Single => {
-                for day in days::existing(connection, prefix).await? {
-                    drop_table(connection, &day.table_name(prefix)).await?;
-                }
-            }
+        tables.push(copied(prefix));
+        if layout.mode == Mode::Single {
+            let days = days::existing(connection, prefix).await?;
+            tables.extend(days.iter().map(|day| day.table_name(prefix)));
+        } else if days::exists(connection, prefix).await? {
+            tables.push(prefix.to_owned());
         }
     }
+    days::drop_tables(connection, &tables).await?;
     Lock::Tables.take(connection, PATIENCE).await?;
     views::replace(connection, layout.mode, Day::MIN).await;
     let forgotten = layout::unset(connection, NOTE).await;
     let forgotten = asked(connection, forgotten).await;
     Lock::Tables.release(connection).await?;
     forgotten
-}
-
-async fn drop_table(connection: &mut AsyncMysqlConnection, table: &str) -> Answer<()> {
-    let sql = format!("DROP TABLE IF EXISTS {table}");
-    Ok(connection.batch_execute(&sql).await?)
 }

@@ -16,7 +16,6 @@ use super::{
     lock::{Lock, PATIENCE},
     partitions::measure,
     removal::{Deleted, delete_rows, forget, remove_conversations},
-    session::{hurry, relax},
     views,
 };
 use crate::{
@@ -28,8 +27,6 @@ const NOTE: &str = "partition_drop";
 
 /// Days dropped while nobody makes tables: a second or two.
 const DAYS_AT_ONCE: usize = 30;
-/// Somebody's long query on an old day is not waited for: its table is dropped by the next call.
-const DROP_PATIENCE_SECONDS: u32 = 2;
 
 /// Drops what is older than the day `rows`, and of `usage_daily` what is older than `usage`; whoever
 /// calls this does the upkeep.
@@ -117,13 +114,15 @@ async fn drop_days(
     Lock::Tables.take(connection, PATIENCE).await?;
     let forgotten = forget_days(connection, mode, end).await;
     let forgotten = asked(connection, forgotten).await;
+    if forgotten.is_err() && connection.batch_execute("ROLLBACK").await.is_err() {
+        return forgotten.map(|()| deleted);
+    }
     let dropped = match &forgotten {
         Ok(()) => drop_tables(connection, end).await,
-        Err(_) => Ok(()),
+        Err(_) => Lock::Tables.release(connection).await,
     };
-    let released = release_tables(connection, dropped).await;
     forgotten?;
-    deleted += sweep(connection, mode, end, released).await?;
+    deleted += sweep(connection, mode, end, dropped).await?;
     Ok(deleted)
 }
 
@@ -138,33 +137,28 @@ async fn forget_days(connection: &mut AsyncMysqlConnection, mode: Mode, end: Day
         .execute(connection)
         .await?;
     layout::set(connection, NOTE, &end.to_string()).await?;
+    layout::count(connection, "removals").await?;
     connection.batch_execute("COMMIT").await?;
     Ok(())
 }
 
-/// Drops the tables of days before this one that are no days any more.
+/// Drops the tables of days before this one that are no days any more, and gives the lock back.
 async fn drop_tables(connection: &mut AsyncMysqlConnection, end: Day) -> Answer<()> {
-    hurry(connection, DROP_PATIENCE_SECONDS).await?;
-    let kept = days::between(connection, Day::MIN, end).await?;
-    for prefix in [MESSAGES, ERRORS] {
-        for day in days::existing(connection, prefix).await? {
-            if day < end && !kept.contains(&day) {
-                let sql = format!("DROP TABLE IF EXISTS {}", day.table_name(prefix));
-                connection.batch_execute(&sql).await?;
-            }
-        }
-    }
-    Ok(())
+    let dropped = drop_tables_alone(connection, end).await;
+    let dropped = asked(connection, dropped).await;
+    let released = Lock::Tables.release(connection).await;
+    dropped.and(released)
 }
 
-async fn release_tables(connection: &mut AsyncMysqlConnection, dropped: Answer<()>) -> Answer<()> {
-    let dropped = asked(connection, dropped).await;
-    if dropped.is_err() && connection.batch_execute("ROLLBACK").await.is_err() {
-        return dropped;
+async fn drop_tables_alone(connection: &mut AsyncMysqlConnection, end: Day) -> Answer<()> {
+    let kept = days::between(connection, Day::MIN, end).await?;
+    let mut tables = Vec::new();
+    for prefix in [MESSAGES, ERRORS] {
+        let mut days = days::existing(connection, prefix).await?;
+        days.retain(|day| *day < end && !kept.contains(day));
+        tables.extend(days.iter().map(|day| day.table_name(prefix)));
     }
-    let relaxed = relax(connection).await;
-    Lock::Tables.release(connection).await?;
-    dropped.and(relaxed)
+    days::drop_tables(connection, &tables).await
 }
 
 /// Sweeps away what somebody had begun to drop; whoever calls this does the upkeep.
@@ -178,7 +172,6 @@ pub(super) async fn finish(connection: &mut AsyncMysqlConnection) -> Answer<()> 
         let mode = Layout::read(connection).await?.mode;
         Lock::Tables.take(connection, PATIENCE).await?;
         let dropped = drop_tables(connection, end).await;
-        let dropped = release_tables(connection, dropped).await;
         sweep(connection, mode, end, dropped).await?;
     }
     Ok(())
@@ -201,6 +194,10 @@ async fn sweep(
     // One that went on before it could be removed still counts what was dropped.
     counts::recount(connection, mode, end, Day::MIN).await?;
     dropped?;
+    connection.batch_execute("START TRANSACTION").await?;
+    Layout::lock(connection).await?;
     layout::unset(connection, NOTE).await?;
+    layout::count(connection, "removals").await?;
+    connection.batch_execute("COMMIT").await?;
     Ok(deleted)
 }

@@ -22,17 +22,20 @@ use crate::{
     store::{
         Conversation, DsnError, ExchangeRows, Page, Partition, Place, Recall, Recalled, Server,
         Stats, Store, StoreError, StoreFuture, StoreOptions, StoredError, StoredMessage,
-        UnixMillis, pack::Batch,
+        UnixMillis, pack::Batch, replica::Stamp,
     },
 };
 
 /// Conversations in a MySQL or MariaDB database.
+#[derive(Clone)]
 pub(crate) struct MysqlStore {
     server: Server,
     connections: Arc<Connections>,
-    driver: Driver,
+    driver: Arc<Driver>,
     retention_days: Option<u32>,
     usage_retention_days: Option<u32>,
+    /// Reads fail where the database's is another.
+    pub(super) stamp: Option<Stamp>,
 }
 
 impl MysqlStore {
@@ -43,10 +46,11 @@ impl MysqlStore {
     pub(crate) fn new(server: &Server, options: &StoreOptions) -> Result<Self, DsnError> {
         Ok(Self {
             connections: Arc::new(Connections::new(Login::new(server)?, options)),
-            driver: Driver::default(),
+            driver: Arc::default(),
             server: server.clone(),
             retention_days: options.retention_days,
             usage_retention_days: options.usage_retention_days,
+            stamp: None,
         })
     }
 
@@ -55,7 +59,11 @@ impl MysqlStore {
         work: impl for<'s> FnMut(&'s mut Session, Mode) -> Work<'s, T> + Send + 'static,
     ) -> StoreFuture<'_, T> {
         let connections = Arc::clone(&self.connections);
-        Box::pin(self.driver.run(async move { connections.read(work).await }))
+        let stamp = self.stamp.clone();
+        Box::pin(
+            self.driver
+                .run(async move { connections.read(stamp, work).await }),
+        )
     }
 
     pub(super) fn change<T: Send + 'static>(
@@ -114,7 +122,9 @@ impl Store for MysqlStore {
         Box::pin(self.driver.run(async move {
             make_days_ahead(&connections, now).await?;
             let due = connections
-                .read(move |session, _| Box::pin(close::due(&mut session.connection, now)))
+                .read(None, move |session, _| {
+                    Box::pin(close::due(&mut session.connection, now))
+                })
                 .await?;
             for day in due {
                 connections

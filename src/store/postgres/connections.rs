@@ -18,13 +18,17 @@ use super::{
     mode::Mode,
     pool::{Lease, Pool, lock},
     reject::{self, Rejected},
-    repartition,
+    repartition, replica,
     sqlstate::SqlState,
     write,
 };
 use crate::{
     partition::Day,
-    store::{StoreError, StoreOptions, UnixMillis, pack::Batch},
+    store::{
+        StoreError, StoreOptions, UnixMillis,
+        pack::Batch,
+        replica::{Stamp, behind},
+    },
 };
 
 /// Each recorder thread writes one batch at a time; there are rarely more of them than cores.
@@ -50,8 +54,9 @@ pub(super) struct Connections {
     pub(super) writers: Pool,
     /// `None`: so few connections are allowed that the writers' serve.
     readers: Option<Pool>,
-    /// Whether the schema is known to be up to date.
+    /// Whether the schema is known to be up to date, or is none of our business.
     ready: Mutex<bool>,
+    read_only: bool,
     migrating: Turn<()>,
     warned: Mutex<bool>,
 }
@@ -79,7 +84,8 @@ impl Connections {
             usage_retention_days: options.usage_retention_days,
             writers: pool(writers, idle_writers),
             readers: (readers > 0).then(|| pool(readers, idle_readers)),
-            ready: Mutex::default(),
+            ready: Mutex::new(options.read_only),
+            read_only: options.read_only,
             migrating: Turn::default(),
             warned: Mutex::default(),
         }
@@ -174,9 +180,11 @@ impl Connections {
         self.settle(lease, moved, Doing::Repartitioning)
     }
 
-    /// Does this on a connection that reads, in one transaction, so that all it sees is of one moment.
+    /// Does this on a connection that reads, in one transaction, so that all it sees is of one
+    /// moment, with this stamp.
     pub(super) async fn read<T>(
         &self,
+        stamp: Option<Stamp>,
         work: impl for<'a> FnOnce(&'a mut AsyncPgConnection) -> Reading<'a, T>,
     ) -> Result<T, StoreError> {
         self.make_ready().await?;
@@ -184,11 +192,12 @@ impl Connections {
         let mut lease = pool.lease().await?;
         let begun = lease.session.begin(BEGIN_READING).await;
         let read = match begun {
-            Ok(()) => work(&mut lease.session.connection).await,
+            Ok(()) => read_at(&mut lease.session.connection, stamp, work).await,
             Err(error) => Err(error),
         };
         let read = lease.session.end(read).await;
-        self.settle(lease, read, Doing::Reading)
+        let read = self.settle(lease, read, Doing::Reading)?;
+        read.ok_or_else(behind)
     }
 
     /// Ends a loan, and begins the database again where it turned out to be another one.
@@ -200,8 +209,22 @@ impl Connections {
     ) -> Result<T, StoreError> {
         if result.is_err() && lease.session.state() == Some(SqlState::NO_TABLE) {
             // The database is another one, or was emptied: it is begun again.
-            *lock(&self.ready) = false;
+            *lock(&self.ready) = self.read_only;
         }
         lease.settle(result, doing)
     }
+}
+
+/// Reads, where the database has this stamp.
+async fn read_at<T>(
+    connection: &mut AsyncPgConnection,
+    stamp: Option<Stamp>,
+    work: impl for<'a> FnOnce(&'a mut AsyncPgConnection) -> Reading<'a, T>,
+) -> QueryResult<Option<T>> {
+    if let Some(stamp) = stamp
+        && replica::stamp(connection).await? != stamp
+    {
+        return Ok(None);
+    }
+    work(connection).await.map(Some)
 }

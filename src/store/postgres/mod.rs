@@ -24,6 +24,7 @@ mod insert;
 mod reject;
 mod recall;
 mod read;
+mod replica;
 mod list;
 mod counts;
 mod stats;
@@ -57,7 +58,7 @@ use self::{
 use super::{
     Conversation, DsnError, ExchangeRows, Page, Partition, Place, Recall, Recalled, Server, Stats,
     Store, StoreError, StoreFuture, StoreOptions, StoredError, StoredMessage, UnixMillis,
-    pack::Batch,
+    pack::Batch, replica::Stamp,
 };
 use crate::{
     id::Id,
@@ -65,10 +66,13 @@ use crate::{
 };
 
 /// Conversations in a PostgreSQL database.
+#[derive(Clone)]
 pub(crate) struct PostgresStore {
     server: Server,
     connections: Arc<Connections>,
-    engine: Mutex<Option<Engine>>,
+    engine: Arc<Mutex<Option<Engine>>>,
+    /// Reads fail where the database's is another.
+    stamp: Option<Stamp>,
 }
 
 impl PostgresStore {
@@ -81,7 +85,8 @@ impl PostgresStore {
         Ok(Self {
             server: server.clone(),
             connections: Arc::new(Connections::new(address, options)),
-            engine: Mutex::default(),
+            engine: Arc::default(),
+            stamp: None,
         })
     }
 
@@ -117,7 +122,8 @@ impl PostgresStore {
         &self,
         work: impl for<'a> FnOnce(&'a mut AsyncPgConnection) -> Reading<'a, T> + Send + 'static,
     ) -> StoreFuture<'_, T> {
-        self.run(move |connections| async move { connections.read(work).await })
+        let stamp = self.stamp.clone();
+        self.run(move |connections| async move { connections.read(stamp, work).await })
     }
 }
 

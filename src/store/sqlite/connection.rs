@@ -62,6 +62,8 @@ pub(super) struct Connections {
     location: Location,
     file: DatabaseFile,
     wanted: Mode,
+    /// The file is another's: it is neither made nor migrated.
+    read_only: bool,
     max_lifetime: Option<Duration>,
     warned: Mutex<bool>,
     writer: Mutex<Option<Writer>>,
@@ -76,6 +78,7 @@ impl Connections {
             location,
             wanted: Mode::of(options.daily_partition),
             max_lifetime: options.max_lifetime,
+            read_only: options.read_only,
             warned: Mutex::new(false),
             writer: Mutex::new(None),
         }
@@ -140,7 +143,10 @@ impl Connections {
     fn lease(&self) -> Result<(Lease<'_>, Session), StoreError> {
         loop {
             if !self.readers.prepared(&self.file, false) {
-                self.write(|_| Ok(()))?;
+                match self.read_only {
+                    true => self.adopt()?,
+                    false => self.write(|_| Ok(()))?,
+                }
             }
             let mut lease = self.readers.lease();
             if let Some(session) = lease.take().filter(|session| !self.expired(session)) {
@@ -151,6 +157,16 @@ impl Connections {
                 return Ok((lease, session));
             }
         }
+    }
+
+    /// Takes the file as it is.
+    fn adopt(&self) -> Result<(), StoreError> {
+        self.readers.close();
+        if !self.file.is_there() {
+            return Err(StoreError::Unavailable("its file is not there".to_owned()));
+        }
+        self.readers.set_prepared(self.file.find());
+        Ok(())
     }
 
     fn expired(&self, session: &Session) -> bool {

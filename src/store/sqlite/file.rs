@@ -59,6 +59,11 @@ impl DatabaseFile {
         }
     }
 
+    /// Whether something stands at the path.
+    pub(super) fn is_there(&self) -> bool {
+        self.path.as_ref().is_some_and(|path| path.exists())
+    }
+
     /// What stands at the path now.
     pub(super) fn find(&self) -> Found {
         let id = |path| id_at(path).ok().flatten();

@@ -57,7 +57,7 @@ pub(super) fn secret(connection: &mut SqliteConnection) -> QueryResult<[u8; 32]>
         .map_err(|_| Error::DeserializationError("not 32 bytes".into()))
 }
 
-/// How often conversations were removed. Whoever remembers which there are looks at this first.
+/// How often rows or conversations were removed. Whoever remembers which there are looks at this first.
 pub(super) fn epoch(connection: &mut SqliteConnection) -> QueryResult<i64> {
     let row: NumberRow =
         sql_query("SELECT max(value) AS value FROM recording_meta WHERE key = 'epoch'")
@@ -65,7 +65,7 @@ pub(super) fn epoch(connection: &mut SqliteConnection) -> QueryResult<i64> {
     Ok(row.value.unwrap_or(0))
 }
 
-/// Notes that conversations were removed.
+/// Notes that rows or conversations were removed.
 pub(super) fn begin_epoch(connection: &mut SqliteConnection) -> QueryResult<()> {
     sql_query(
         "INSERT INTO recording_meta (key, value) VALUES ('epoch', 1) \

@@ -19,6 +19,7 @@ mod recall;
 mod write;
 mod insert;
 mod read;
+mod replica;
 mod list;
 mod stats;
 mod decode;
@@ -47,7 +48,9 @@ use self::{
 };
 use super::{
     Conversation, ExchangeRows, Page, Partition, Place, Recall, Recalled, Stats, Store, StoreError,
-    StoreFuture, StoreOptions, StoredError, StoredMessage, UnixMillis, pack::Batch,
+    StoreFuture, StoreOptions, StoredError, StoredMessage, UnixMillis,
+    pack::Batch,
+    replica::{Stamp, behind},
 };
 use crate::{
     id::Id,
@@ -55,11 +58,14 @@ use crate::{
 };
 
 /// Conversations in an SQLite database.
+#[derive(Clone)]
 pub(crate) struct SqliteStore {
     location: Location,
     retention: Retention,
     connections: Arc<Connections>,
     turns: Turns,
+    /// Reads fail where the database's is another.
+    stamp: Option<Stamp>,
 }
 
 impl SqliteStore {
@@ -71,6 +77,7 @@ impl SqliteStore {
             connections: Arc::new(connections),
             retention: Retention::new(options),
             location,
+            stamp: None,
         }
     }
 
@@ -79,7 +86,14 @@ impl SqliteStore {
         work: impl FnOnce(&mut SqliteConnection, Mode) -> QueryResult<T> + Send + 'static,
     ) -> StoreFuture<'_, T> {
         let connections = Arc::clone(&self.connections);
-        Box::pin(self.turns.readers.run(move || connections.read(work)))
+        let stamp = self.stamp.clone();
+        Box::pin(self.turns.readers.run(move || {
+            let read = connections.read(move |connection, mode| match stamp {
+                Some(stamp) if replica::stamp(connection)? != stamp => Ok(None),
+                _ => work(connection, mode).map(Some),
+            })?;
+            read.ok_or_else(behind)
+        }))
     }
 
     fn change<T: Send + 'static>(

@@ -36,11 +36,12 @@ struct Places {
 }
 
 impl Readers {
-    /// The writer counts among the connections allowed, and stays open.
+    /// Where there is a writer, it counts among the connections allowed, and stays open.
     pub(super) fn new(options: &StoreOptions, memory: bool) -> Self {
         let max_open = match options.max_open_conns {
             _ if memory => 0,
             0 => MAX_READERS,
+            limit if options.read_only => limit.min(MAX_READERS),
             limit => (limit - 1).min(MAX_READERS),
         };
         let max_idle = options.max_idle_conns.saturating_sub(1).min(max_open);

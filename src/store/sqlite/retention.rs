@@ -114,6 +114,7 @@ fn drop_day(
         return Ok(Vec::new());
     }
     close::leave(connection, mode, day, derived)?;
+    meta::begin_epoch(connection)?;
     if mode == Mode::Single {
         meta::begin_sweeping(connection, day)?;
         return Ok(Vec::new());

@@ -48,7 +48,10 @@ pub(super) fn sweep(connections: &Connections) -> Result<Vec<Partition>, StoreEr
         }
         begin = end;
     }
-    connections.change(|connection, _| meta::end_sweeping(connection, last))?;
+    connections.change(|connection, _| {
+        meta::end_sweeping(connection, last)?;
+        meta::begin_epoch(connection)
+    })?;
     let tables = deleted.into_iter().filter(|(_, rows)| *rows > 0);
     Ok(tables
         .map(|(table, rows)| Partition {

@@ -13,6 +13,7 @@ const WAIT_AT_MOST: Duration = Duration::from_secs(10);
 const CHORES: usize = 2;
 
 /// The queues of those who write, who read, and who keep house.
+#[derive(Clone)]
 pub(super) struct Turns {
     pub(super) writer: Queue,
     pub(super) readers: Queue,

@@ -9,6 +9,7 @@ mod lists;
 mod mode;
 mod reads;
 mod recall;
+mod replica;
 mod retention;
 pub(super) mod rows;
 mod stats;
@@ -19,7 +20,7 @@ pub(super) mod writes;
 
 /// What a test needs of a database: a fresh one, stores over it, and what another program sees.
 pub(crate) trait Database: Sized + Send + Sync + 'static {
-    type Store: super::Store;
+    type Store: super::Store + super::replica::Replicable;
 
     /// A number that changes when a table, a view or an index comes or goes.
     const SCHEMA: &str;
@@ -36,6 +37,11 @@ pub(crate) trait Database: Sized + Send + Sync + 'static {
 
     /// The numbers of columns and of indexes of this table, as SQL.
     fn columns_and_indexes(table: &str) -> [String; 2];
+
+    /// Bytes in SQL.
+    fn bytes(hex: &str) -> String {
+        format!("x'{hex}'")
+    }
 
     /// An empty database of the test's own.
     async fn open() -> Self;
@@ -153,6 +159,13 @@ suite! {
         a_head_is_the_newest_message_with_a_hash,
         once_a_client_sends_its_history_it_stays_so,
         the_secret_is_the_same_in_every_process,
+    }
+    replica "current_thread" {
+        rows_are_read_from_the_replica_and_the_primary_says_what_there_is,
+        nothing_is_ever_written_to_the_replica,
+        what_was_removed_is_never_read_from_a_replica_that_lags,
+        what_somebody_deleted_by_hand_is_not_read_from_the_replica,
+        a_replica_that_cannot_answer_is_done_without,
     }
     tables "multi_thread" {
         of_several_who_make_a_day_at_once_one_does,

@@ -36,9 +36,7 @@ async fn a_full_disk_is_waited_for_and_nothing_is_half_written<B: OnVolume>() {
     volume.fill();
     let held = traffic.metrics();
     traffic.until(|now| now.retries > held.retries).await;
-    traffic
-        .until(|now| now.accepted > held.accepted + ENOUGH)
-        .await;
+    traffic.until_said(ENOUGH).await;
     if B::READS_WHILE_FULL {
         let stored = stored(&place).await;
         assert!(before.iter().all(|text| stored.contains(text)));

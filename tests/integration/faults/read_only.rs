@@ -14,9 +14,7 @@ async fn assert_waits(traffic: &Traffic) {
     let before = traffic.metrics();
     traffic.until(|now| now.retries > before.retries + 1).await;
     let held = traffic.metrics();
-    traffic
-        .until(|now| now.accepted > held.accepted + ENOUGH)
-        .await;
+    traffic.until_said(ENOUGH).await;
     assert_eq!(traffic.metrics().written, held.written);
 }
 

@@ -137,6 +137,13 @@ impl Traffic {
         self.until(|metrics| metrics.written >= before + more).await;
     }
 
+    /// Waits until so many more have ended, or clients are silent for all that waits.
+    pub(super) async fn until_said(&self, more: u64) {
+        let before = self.metrics().accepted;
+        self.until(|now| now.accepted >= before + more || now.pending() >= MOST_PENDING)
+            .await;
+    }
+
     pub(super) async fn flush(&self) {
         let flushed = timeout(LONGEST_WAIT, self.layer.recorder().flush()).await;
         assert!(flushed.is_ok(), "{:?}", self.metrics());

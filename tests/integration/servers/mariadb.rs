@@ -13,7 +13,7 @@ use std::{
     env,
     fs::{self, File},
     net::{TcpListener, TcpStream},
-    os::unix::process::CommandExt,
+    os::unix::{fs::PermissionsExt, process::CommandExt},
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     sync::{OnceLock, mpsc},
@@ -23,6 +23,8 @@ use std::{
 
 use mysql_async::{Conn, Opts, prelude::Queryable};
 
+/// Where a server keeps its temporary tables: one that starts removes all that it finds there.
+const TEMPORARY: &str = "temporary";
 const HEARTBEAT: Duration = Duration::from_secs(5);
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
@@ -167,6 +169,10 @@ impl Server {
             .arg(&folder)
             .status();
         assert!(copied.expect("cp").success(), "cp {}", folder.display());
+        let temporary = folder.join(TEMPORARY);
+        fs::create_dir(&temporary).expect("a writable folder");
+        let open = fs::Permissions::from_mode(0o777);
+        fs::set_permissions(temporary, open).expect("a folder of our own");
         Self {
             process: None,
             port: free_port(),
@@ -185,6 +191,11 @@ impl Server {
         command
             .arg("--no-defaults")
             .arg(format!("--datadir={}", self.folder.display()))
+            .arg(format!(
+                "--tmpdir={}",
+                self.folder.join(TEMPORARY).display()
+            ))
+            .arg(format!("--ignore-db-dirs={TEMPORARY}"))
             .arg(format!("--socket={}", self.folder.join("s").display()))
             .arg(format!("--pid-file={}", self.folder.join("pid").display()))
             .arg(format!("--port={}", self.port))

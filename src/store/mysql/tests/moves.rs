@@ -1,5 +1,7 @@
 //! A change of the mode that is cut off, waited for, or refused.
 
+use mysql_async::{Conn, prelude::Queryable};
+
 use super::*;
 use crate::{
     partition::{Day, ERRORS, MESSAGES},
@@ -43,7 +45,7 @@ async fn until(session: &mut Session, wanted: Mode, last: Step) -> Answer<()> {
             return Ok(());
         }
         (CopiedInPart, Mode::Single) => {
-            let table = "conversation_histories_copied";
+            let table = "recording_copied_conversation_histories";
             days::create(connection, MESSAGES, table).await?;
             let rows = Rows::new(Mode::Daily, MESSAGES, Day::from_unix_ms(NOON));
             chunks::copy(connection, &rows, table).await?;
@@ -68,7 +70,7 @@ async fn assert_tidy(database: &Database, daily: bool) {
         )
     };
     let of_days = tables("conversation_histories_[0-9_]+$");
-    let single = tables("^(error_)?conversation_histories(_copied)?$");
+    let single = tables("^(recording_copied_)?(error_)?conversation_histories$");
     assert_eq!(database.number(&of_days).await > 0, daily);
     assert_eq!(database.number(&single).await, if daily { 0 } else { 2 });
     let is_daily =
@@ -126,7 +128,7 @@ async fn a_batch_waits_for_whoever_moves_rows_and_follows_him() {
     let database = Database::new().await;
     let store = database.store();
     store.write(&[exchange("s", NOON)]).await.unwrap();
-    let mover = mysql_async::Conn::from_url(database.dsn()).await.unwrap();
+    let mover = Conn::from_url(database.dsn()).await.unwrap();
     let mover = hold_upkeep(mover).await;
     store
         .change(|session| Box::pin(until(session, Mode::Single, Copied)))
@@ -149,8 +151,7 @@ async fn a_batch_waits_for_whoever_moves_rows_and_follows_him() {
 }
 
 /// What a process does that is at it.
-async fn hold_upkeep(mut connection: mysql_async::Conn) -> mysql_async::Conn {
-    use mysql_async::prelude::Queryable;
+async fn hold_upkeep(mut connection: Conn) -> Conn {
     let held: Option<i64> = connection
         .query_first(
             "SELECT GET_LOCK(CONCAT('recording.upkeep.', LEFT(SHA2(DATABASE(), 256), 32)), 0)",
@@ -183,26 +184,85 @@ async fn rows_that_belong_to_nothing_are_not_lost_by_a_change() {
 
 #[tokio::test]
 async fn tables_of_somebody_else_stop_a_change_and_stay() {
-    let daily = Database::new().await;
-    daily.store().prepare(NOON).await.unwrap();
-    daily.execute("DROP VIEW conversation_histories").await;
-    let single = Database::new().await;
-    single.single_table_store().prepare(NOON).await.unwrap();
-    for (database, to, table) in [
-        (daily, false, "conversation_histories"),
-        (single, true, "conversation_histories_1999_12_31"),
+    for (daily, table) in [
+        (true, "conversation_histories_1999_12_31"),
+        (true, "recording_copied_conversation_histories"),
+        (true, "conversation_histories"),
+        (false, "conversation_histories_1999_12_31"),
+        (false, "recording_copied_conversation_histories"),
     ] {
-        database
-            .execute(&format!("CREATE TABLE {table} (x INT)"))
-            .await;
-        let error = database.store().set_daily_partition(to).await.unwrap_err();
+        let database = Database::new().await;
+        database.store_in(daily).prepare(NOON).await.unwrap();
+        if daily {
+            database
+                .execute(&format!("DROP VIEW IF EXISTS {table}"))
+                .await;
+        }
+        let sql = format!("CREATE TABLE {table} AS SELECT 1 AS x");
+        database.execute(&sql).await;
+        let store = database.store();
+        let error = store.set_daily_partition(!daily).await.unwrap_err();
         assert!(error.to_string().contains("in the way"), "{error}");
         let rows = format!("SELECT count(*) FROM {table}");
-        assert_eq!(database.number(&rows).await, 0);
-        database
-            .store()
-            .write(&[exchange("s", NOON)])
+        assert_eq!(database.number(&rows).await, 1);
+        store.write(&[exchange("s", NOON)]).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_table_that_cannot_be_dropped_yet_keeps_nobody_from_writing() {
+    let database = Database::new().await;
+    let store = database.store();
+    store.write(&[exchange("s", NOON)]).await.unwrap();
+    let reader = read_on(&database, "conversation_histories_2025_01_15").await;
+    store.set_daily_partition(false).await.unwrap();
+    let other = database.store();
+    for days in [0, 9] {
+        let rows = exchange("s", NOON + days * DAY);
+        other.write(&[rows]).await.unwrap();
+    }
+    assert_eq!(count_of(&other, "s").await, 6);
+    let error = other.set_daily_partition(true).await.unwrap_err();
+    assert!(error.is_transient(), "{error}");
+    reader.disconnect().await.unwrap();
+    other.maintain(NOON).await.unwrap();
+    assert_tidy(&database, false).await;
+    assert_eq!(count_of(&store, "s").await, 6);
+}
+
+#[tokio::test]
+async fn a_copy_that_was_cut_off_and_cannot_be_dropped_yet_keeps_nobody_from_writing() {
+    for (daily, copy) in [
+        (true, "recording_copied_conversation_histories"),
+        (false, "conversation_histories_2025_01_15"),
+    ] {
+        let database = Database::new().await;
+        let store = database.store_in(daily);
+        store.write(&[exchange("s", NOON)]).await.unwrap();
+        let wanted = if daily { Mode::Single } else { Mode::Daily };
+        store
+            .change(move |session| Box::pin(until(session, wanted, CopiedInPart)))
             .await
             .unwrap();
+        let reader = read_on(&database, copy).await;
+        let other = database.store();
+        for days in [0, 9] {
+            let rows = exchange("s", NOON + days * DAY);
+            other.write(&[rows]).await.unwrap();
+        }
+        assert_eq!(count_of(&other, "s").await, 6);
+        reader.disconnect().await.unwrap();
+        other.maintain(NOON).await.unwrap();
+        assert_tidy(&database, daily).await;
+        assert_eq!(count_of(&store, "s").await, 6);
     }
+}
+
+/// Somebody whose transaction has read this table and does not end.
+async fn read_on(database: &Database, table: &str) -> Conn {
+    let mut reader = Conn::from_url(database.dsn()).await.unwrap();
+    reader.query_drop("START TRANSACTION").await.unwrap();
+    let read = format!("SELECT * FROM {table} LIMIT 1");
+    reader.query_drop(read).await.unwrap();
+    reader
 }

@@ -38,6 +38,10 @@ impl tests::Database for Database {
         ]
     }
 
+    fn bytes(hex: &str) -> String {
+        format!("'\\x{hex}'::bytea")
+    }
+
     async fn open() -> Self {
         Self::new().await
     }
