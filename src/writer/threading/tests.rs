@@ -1,6 +1,7 @@
 mod clients;
 mod gateways;
 mod midnight;
+mod pages;
 
 use std::sync::{Arc, Mutex};
 
