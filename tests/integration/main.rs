@@ -12,10 +12,14 @@ mod faults;
 mod gateway;
 mod identity;
 mod naming;
+mod passing;
 mod proxy;
+mod scripts;
 mod servers;
 mod shutdown;
+mod silence;
 mod stacks;
+mod stopping;
 mod support;
 mod transparency;
 #[cfg(all(feature = "sqlite", feature = "postgres", feature = "mysql"))]
