@@ -138,6 +138,10 @@ pub(crate) struct Prompt {
     pub(crate) messages: Vec<Message>,
     /// Whether a stream was asked for.
     pub(crate) stream: bool,
+    /// The provider's id of the response that this goes on from.
+    pub(crate) goes_on_from: Option<String>,
+    /// Whether the response may be gone on from by its id.
+    pub(crate) is_kept: bool,
 }
 
 impl Prompt {

@@ -89,7 +89,11 @@ impl Store for Shelf {
         let messages = messages
             .filter(|known| wanted.hashes.contains(&known.chain_hash))
             .collect();
-        Box::pin(std::future::ready(Ok(Recalled { heads, messages })))
+        Box::pin(std::future::ready(Ok(Recalled {
+            heads,
+            messages,
+            responses: Vec::new(),
+        })))
     }
 
     fn messages(
