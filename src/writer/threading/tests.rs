@@ -134,8 +134,8 @@ impl Gateway {
             max_response_bytes: 1,
         };
         let identity = IdentityRules {
-            session_headers: vec!["x-session-id".into()],
-            user_headers: vec!["x-user-id".into()],
+            session_names: vec!["x-session-id".into()],
+            user_names: vec!["x-user-id".into()],
             opt_out: true,
             tag_prefix: String::new(),
             trusted_proxies: 0,
