@@ -39,6 +39,10 @@ impl Dialect {
     }
 
     fn at(path: &[u8]) -> Option<Self> {
+        // What is spoken most is not searched for.
+        if path.ends_with(b"/chat/completions") {
+            return Some(Self::OpenAiChat);
+        }
         let (before, last) = path::split_last(path);
         match last {
             b"completions" => match path::split_last(before).1 {
