@@ -13,6 +13,8 @@ mod gateway;
 mod identity;
 mod naming;
 mod proxy;
+#[cfg(all(feature = "postgres", feature = "mysql"))]
+mod replicas;
 mod servers;
 mod shutdown;
 mod stacks;
