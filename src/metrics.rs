@@ -1,6 +1,9 @@
 //! Monotonic counters of what the recorder took and what became of it.
 
-use std::sync::atomic::{AtomicU64, Ordering::SeqCst};
+use std::{
+    sync::atomic::{AtomicU64, Ordering::SeqCst},
+    time::Instant,
+};
 
 macro_rules! counters {
     ($($(#[$doc:meta])* $name:ident,)+) => {
@@ -72,6 +75,12 @@ counters! {
     rows,
     /// Times that a batch was tried again.
     retries,
+    /// Nanoseconds in which the writers read bodies.
+    decoding_nanos,
+    /// Nanoseconds in which they found out what of it is new, answers of the database included.
+    threading_nanos,
+    /// Nanoseconds in which the database wrote.
+    writing_nanos,
 }
 
 /// A number that only grows.
@@ -79,6 +88,11 @@ counters! {
 pub(crate) struct Counter(AtomicU64);
 
 impl Counter {
+    /// Adds the nanoseconds since then.
+    pub(crate) fn add_since(&self, begun: Instant) {
+        self.add(begun.elapsed().as_nanos() as u64);
+    }
+
     pub(crate) fn add(&self, count: u64) {
         self.0.fetch_add(count, SeqCst);
     }

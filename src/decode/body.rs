@@ -94,6 +94,18 @@ impl<'a> Body<'a> {
         self.is_of_type("application/vnd.amazon.eventstream")
     }
 
+    /// Whether it is a stream of documents, one a line.
+    pub(super) fn is_line_stream(&self) -> bool {
+        [
+            "application/x-ndjson",
+            "application/stream+json",
+            "application/jsonl",
+            "application/ndjson",
+        ]
+        .into_iter()
+        .any(|media_type| self.is_of_type(media_type))
+    }
+
     fn is_of_type(&self, media_type: &str) -> bool {
         let essence = self
             .content_type

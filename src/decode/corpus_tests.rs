@@ -1,11 +1,18 @@
 //! Recorded traffic of real providers, against what their own SDKs make of it.
 
-use std::{collections::BTreeMap, env, fs, path::PathBuf};
+mod oracle;
+
+use std::{
+    collections::BTreeMap,
+    env, fs,
+    path::{Path, PathBuf},
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use serde_json::{Value, json};
 
+use self::oracle::{align, decoded, expected, holds_results, items, roles, speakers};
 use super::{Payload, Policy, Spoken, exchange};
 use crate::conversation::Choice;
 
@@ -16,6 +23,12 @@ const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/corpus");
 const READ: &[(&str, &str)] = &[
     ("openai-chat", "openai"),
     ("openai-responses", "openai"),
+    ("openai-completions", "openai"),
+    ("openai-embeddings", "openai"),
+    ("cohere-v1-chat", "cohere"),
+    ("cohere-v2-chat", "cohere"),
+    ("ollama-chat", "ollama"),
+    ("ollama-generate", "ollama"),
     ("anthropic-messages", "anthropic"),
     ("gemini-generate", "google"),
     ("bedrock-converse", "bedrock"),
@@ -60,227 +73,6 @@ fn header<'a>(interaction: &'a Value, list: &str, name: &str) -> &'a str {
         .find(|header| header[0] == name)
         .and_then(|header| header[1].as_str())
         .unwrap_or_default()
-}
-
-/// Null and empty text are the same to the oracle.
-fn text(value: Option<&str>) -> Value {
-    value
-        .filter(|text| !text.is_empty())
-        .map_or(Value::Null, Value::from)
-}
-
-fn same(value: &Value) -> Value {
-    match value {
-        Value::String(word) if word.is_empty() => Value::Null,
-        Value::Array(values) if values.is_empty() => Value::Null,
-        other => other.clone(),
-    }
-}
-
-fn choice(choice: &Choice) -> Value {
-    let message = &choice.message;
-    let calls = message.tool_calls.iter().map(|call| {
-        json!({"id": call.id, "type": call.kind, "name": call.name, "arguments": call.arguments, "form": "string"})
-    });
-    let mut read = json!({
-        "index": choice.index,
-        "role": message.role.as_str(),
-        "text": text(Some(&message.content)),
-        "reasoning": text(message.reasoning.as_deref()),
-        "refusal": text(message.refusal.as_deref()),
-        "tool_calls": same(&calls.collect()),
-        "finish_reason": text(choice.finish_reason.as_deref()),
-    });
-    if let Some(embeddings) = message.other.get("embeddings") {
-        read["embeddings"] = embeddings["count"].clone();
-    }
-    read
-}
-
-fn decoded(spoken: &Spoken, status: &Value) -> Value {
-    let reply = &spoken.reply;
-    if let (Some(error), true) = (&reply.error, reply.choices.is_empty()) {
-        return json!({"kind": "error", "error": {
-            "status": status, "message": error.message, "code": error.code, "type": error.kind,
-        }});
-    }
-    let usage = &reply.usage;
-    json!({
-        "kind": "message",
-        "response_id": text(reply.response_id.as_deref()),
-        "model": text(reply.model.as_deref()),
-        "choices": reply.choices.iter().map(choice).collect::<Value>(),
-        "usage": usage.raw.as_ref().map(|_| json!({
-            "prompt": usage.prompt_tokens, "completion": usage.completion_tokens, "total": usage.total_tokens,
-            "cached": usage.cached_tokens, "cache_write": usage.cache_write_tokens, "reasoning": usage.reasoning_tokens,
-        })),
-        "stream_error": reply.error.as_ref().map(|error| json!({
-            "message": error.message, "code": error.code, "type": error.kind,
-        })),
-    })
-}
-
-fn expected(oracle: &Value) -> Value {
-    let mut expected = oracle.clone();
-    for key in ["response_id", "model"] {
-        if let Some(value) = expected.get_mut(key) {
-            *value = same(value);
-        }
-    }
-    for choice in list_mut(&mut expected, "choices") {
-        for key in [
-            "text",
-            "reasoning",
-            "refusal",
-            "tool_calls",
-            "finish_reason",
-        ] {
-            choice[key] = same(&choice[key]);
-        }
-    }
-    if expected["kind"] == "message" && expected.get("stream_error").is_none() {
-        expected["stream_error"] = Value::Null;
-    }
-    for key in ["error", "stream_error"] {
-        if let Some(Value::Number(code)) = expected
-            .get(key)
-            .and_then(|error| error.get("code"))
-            .cloned()
-        {
-            expected[key]["code"] = code.to_string().into();
-        }
-    }
-    if let Some(usage) = expected.get_mut("usage").and_then(Value::as_object_mut) {
-        for tokens in usage.values_mut() {
-            if let Some(whole) = tokens.as_f64().filter(|tokens| tokens.fract() == 0.0) {
-                *tokens = (whole as i64).into();
-            }
-        }
-    }
-    if expected["kind"] == "embedding" {
-        let count = expected["n_embeddings"].take();
-        expected["kind"] = "message".into();
-        expected["stream_error"] = Value::Null;
-        // What is stated of the vectors needs an answer to stand on.
-        expected["choices"] = json!([{
-            "index": 0, "role": null, "text": null, "reasoning": null, "refusal": null,
-            "tool_calls": null, "finish_reason": null, "embeddings": count,
-        }]);
-    }
-    if let Some(members) = expected.as_object_mut() {
-        members.remove("n_embeddings");
-        members.remove("stream");
-        members.remove("blocks");
-        members.remove("items");
-    }
-    expected
-}
-
-fn list_mut<'a>(value: &'a mut Value, key: &str) -> impl Iterator<Item = &'a mut Value> {
-    let list = value.get_mut(key).and_then(Value::as_array_mut);
-    list.into_iter().flatten()
-}
-
-/// Gives what was read the form in which the oracle states it: arguments that are compared as JSON are
-/// parsed, and a role that the oracle does not know is none.
-fn align(ours: &mut Value, theirs: &mut Value) {
-    for (ours, theirs) in list_mut(ours, "choices").zip(list_mut(theirs, "choices")) {
-        if theirs["role"].is_null() {
-            ours["role"] = Value::Null;
-        }
-        // The provider's word for the assistant of all others.
-        if theirs["role"] == "model" && ours["role"] == "assistant" {
-            ours["role"] = "model".into();
-        }
-        for (ours, theirs) in list_mut(ours, "tool_calls").zip(list_mut(theirs, "tool_calls")) {
-            if theirs["form"] == "object" {
-                for call in [&mut *ours, theirs] {
-                    let arguments = call["arguments"].as_str().map(serde_json::from_str);
-                    call["arguments"] = match arguments {
-                        Some(parsed) => parsed.unwrap_or(Value::Null),
-                        None => call["arguments"].take(),
-                    };
-                }
-                ours["form"] = "object".into();
-            }
-        }
-    }
-}
-
-/// The roles of a request as they are to be read, from how the oracle lists its messages.
-fn roles(dialect: &str, interaction: &Value, request: &Value) -> Value {
-    match dialect {
-        "openai-completions" | "openai-embeddings" => inputs(interaction),
-        "openai-responses" => turns(request),
-        _ => request["roles"].clone(),
-    }
-}
-
-/// Whether a message of the request may hold results of tools, each of which is read as a message.
-fn holds_results(dialect: &str) -> bool {
-    matches!(
-        dialect,
-        "anthropic-messages" | "gemini-generate" | "bedrock-converse" | "bedrock-invoke"
-    )
-}
-
-/// Roles without the instructions, in the words of the oracle, and without those that repeat.
-fn speakers(roles: &Value) -> Value {
-    let words = roles.as_array().into_iter().flatten();
-    let mut speakers: Vec<&str> = words
-        .map(|word| match word.as_str().unwrap_or_default() {
-            "model" => "assistant",
-            "tool" | "function" => "user",
-            word => word,
-        })
-        .collect();
-    speakers.dedup();
-    if speakers.first() == Some(&"system") {
-        speakers.remove(0);
-    }
-    json!(speakers)
-}
-
-/// A text and a list of tokens are one message of the user.
-fn inputs(interaction: &Value) -> Value {
-    let request = bytes(interaction, "request_body");
-    let request: Value = serde_json::from_slice(&request).expect("JSON");
-    let input = request.get("prompt").or_else(|| request.get("input"));
-    let count = match input.and_then(Value::as_array) {
-        Some(inputs) if !inputs.iter().all(Value::is_number) => inputs.len(),
-        _ => 1,
-    };
-    json!(vec!["user"; count])
-}
-
-/// What the model answers at once is one message, and the result of a call one of the tool.
-fn turns(request: &Value) -> Value {
-    let mut turns = Vec::new();
-    if request["has_system"] == true {
-        turns.push("system");
-    }
-    for role in request["roles"].as_array().into_iter().flatten() {
-        let turn = match role.as_str().expect("a role") {
-            "<string input>" => "user",
-            role @ ("user" | "system" | "developer") => role,
-            role if role.ends_with("_output") => "tool",
-            _ => "assistant",
-        };
-        if turn != "assistant" || turns.last() != Some(&turn) {
-            turns.push(turn);
-        }
-    }
-    json!(turns)
-}
-
-/// The kinds of the items of an answer, in order, where the oracle lists them.
-fn items(spoken: &Spoken, oracle: &Value) -> Option<(Value, Value)> {
-    let items = oracle["expected"]["items"].as_array()?;
-    let choice = spoken.reply.choices.first()?;
-    let output = choice.message.other.get("output");
-    let output = output.and_then(Value::as_array).map(Vec::as_slice);
-    let kinds = output.unwrap_or_default().iter().map(|item| &item["type"]);
-    Some((kinds.cloned().collect(), items.clone().into()))
 }
 
 /// Bytes cut at random places.
@@ -434,4 +226,41 @@ fn recorded_chats_read_as_the_sdks_read_them() {
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert!(!counts.is_empty(), "nothing in the corpus");
+}
+
+#[test]
+fn streams_without_their_end_say_the_same() {
+    let mut count = 0;
+    for entry in fs::read_dir(CORPUS).into_iter().flatten().flatten() {
+        let file = fs::read(entry.path()).expect("a file");
+        let Ok(interaction) = serde_json::from_slice::<Value>(&file) else {
+            continue;
+        };
+        if interaction["provider"] != "openai-responses" || interaction["stream_kind"] != "sse" {
+            continue;
+        }
+        let response = String::from_utf8(bytes(&interaction, "response_body")).expect("text");
+        let Some(at) = response.find(r#""type":"response.completed""#) else {
+            continue;
+        };
+        count += 1;
+        let before = response[..at].rfind("\n\n").expect("an event before it");
+        let read = |response: &str| {
+            let mut spoken = spoken(&interaction, &[], &[response.as_bytes()]);
+            let message = spoken.reply.choices.remove(0).message;
+            (message.content, message.reasoning, message.tool_calls)
+        };
+        let path = entry.path();
+        assert_eq!(read(&response), read(&response[..before]), "{path:?}");
+        // Nor does it need the items that are said again.
+        let pieces: Vec<&str> = response[..before]
+            .split("\n\n")
+            .filter(|event| !event.contains(r#""type":"response.output_item.done""#))
+            .collect();
+        assert_eq!(read(&response), read(&pieces.join("\n\n")), "{path:?}");
+    }
+    assert!(
+        count > 0 || !Path::new(CORPUS).is_dir(),
+        "no stream in the corpus"
+    );
 }

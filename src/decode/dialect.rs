@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use percent_encoding::percent_decode;
 
 use super::{
-    Policy, Read, Unread, amazon_events, anthropic, bedrock, body::Body, embeddings, gemini,
-    openai_chat, openai_completions, openai_responses, path, repaired,
+    Policy, Read, Unread, amazon_events, anthropic, bedrock, body::Body, cohere, embeddings,
+    gemini, ollama, openai_chat, openai_completions, openai_responses, path, repaired,
 };
 use crate::conversation::{Prompt, ProviderError, Reply};
 
@@ -17,7 +17,9 @@ pub(crate) enum Dialect {
     OpenAiResponses,
     OpenAiCompletions,
     OpenAiEmbeddings,
+    Cohere,
     CohereEmbeddings,
+    Ollama,
     OllamaEmbeddings,
     Anthropic,
     Gemini,
@@ -45,6 +47,11 @@ impl Dialect {
             },
             b"responses" => Some(Self::OpenAiResponses),
             b"compact" if before.ends_with(b"/responses") => Some(Self::OpenAiResponses),
+            b"chat" | b"generate" => match path::split_last(before).1 {
+                b"v1" | b"v2" => Some(Self::Cohere),
+                b"api" => Some(Self::Ollama),
+                _ => None,
+            },
             b"embeddings" if before.ends_with(b"/api") => Some(Self::OllamaEmbeddings),
             b"embeddings" => Some(Self::OpenAiEmbeddings),
             b"embed" => match path::split_last(before).1 {
@@ -80,8 +87,8 @@ impl Dialect {
             | Self::OpenAiResponses
             | Self::OpenAiCompletions
             | Self::OpenAiEmbeddings => "openai",
-            Self::CohereEmbeddings => "cohere",
-            Self::OllamaEmbeddings => "ollama",
+            Self::Cohere | Self::CohereEmbeddings => "cohere",
+            Self::Ollama | Self::OllamaEmbeddings => "ollama",
             Self::Anthropic => "anthropic",
             Self::Gemini => "google",
             Self::Converse | Self::InvokeModel => "bedrock",
@@ -117,6 +124,8 @@ impl Dialect {
             Self::OpenAiEmbeddings | Self::CohereEmbeddings | Self::OllamaEmbeddings => {
                 embeddings::prompt(source, policy.keep_media)
             }
+            Self::Cohere => cohere::prompt(source, policy.keep_media),
+            Self::Ollama => ollama::prompt(source, policy.keep_media),
             Self::Anthropic => anthropic::prompt(source, policy.keep_media),
             Self::Gemini => gemini::prompt(source, policy.keep_media),
             Self::Converse => bedrock::prompt(source, policy.keep_media),
@@ -151,6 +160,14 @@ impl Dialect {
             Self::OpenAiResponses => {
                 openai_responses::reply(&source.text, is_event_stream, cut, &policy)
             }
+            Self::Cohere => cohere::reply(
+                &source.text,
+                is_event_stream,
+                body.is_line_stream(),
+                cut,
+                &policy,
+            ),
+            Self::Ollama => ollama::reply(&source.text, body.is_line_stream(), cut, &policy),
             Self::Anthropic => anthropic::reply(&source.text, is_event_stream, cut, &policy),
             Self::Gemini => gemini::reply(&source.text, is_event_stream, cut, &policy),
             Self::Converse => bedrock::reply(&source.text, cut, &policy),

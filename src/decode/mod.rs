@@ -1,10 +1,12 @@
 //! Bytes in, messages out. Nothing here knows of databases, threads or time.
 
 mod amazon_events;
+mod answer;
 mod anthropic;
 mod bedrock;
 mod blocks;
 mod body;
+mod cohere;
 #[cfg(test)]
 mod corpus_tests;
 mod dialect;
@@ -17,7 +19,9 @@ mod inputs;
 mod json;
 mod last;
 mod limits;
+mod lines;
 mod media;
+mod ollama;
 mod openai_chat;
 mod openai_completions;
 mod openai_responses;

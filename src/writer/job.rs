@@ -7,7 +7,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::Poll,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{
@@ -17,6 +17,7 @@ use super::{
     threading::{Order, Threaded, thread},
 };
 use crate::{
+    channel::Channel,
     rules,
     store::{ExchangeRows, Store, StoreError, StoreFuture, UnixMillis},
     thread::{Key, Threader},
@@ -72,14 +73,22 @@ impl Job {
     ) -> Self {
         let load = batch.load();
         Self::new(load, false, async move {
+            let begun = Instant::now();
             let threaded = thread(&workshop, &*store, &mut threader, batch, behind).await;
+            workshop.channel.counters.threading_nanos.add_since(begun);
             Done::Threaded(threader, load, Box::new(threaded))
         })
     }
 
-    pub(crate) fn write(store: Arc<dyn Store>, batch: Batch<ExchangeRows>) -> Self {
+    pub(crate) fn write(
+        channel: Arc<Channel>,
+        store: Arc<dyn Store>,
+        batch: Batch<ExchangeRows>,
+    ) -> Self {
         Self::new(batch.load(), true, async move {
+            let begun = Instant::now();
             let result = caught(|| store.write(batch.values())).await;
+            channel.counters.writing_nanos.add_since(begun);
             Done::Written(batch, result)
         })
     }

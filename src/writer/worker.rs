@@ -210,7 +210,10 @@ impl Worker {
             channel.counters.discarded.add(1);
         } else {
             let heard = || hear(&self.workshop, &exchange);
-            match catch_unwind(AssertUnwindSafe(heard)) {
+            let begun = Instant::now();
+            let heard = catch_unwind(AssertUnwindSafe(heard));
+            channel.counters.decoding_nanos.add_since(begun);
+            match heard {
                 Ok(Some(heard)) => channel.vault.charge(self.open.push(number, heard)),
                 Ok(None) => channel.counters.opted_out.add(1),
                 Err(_) => {

@@ -7,7 +7,10 @@ use serde::{
     de::{DeserializeSeed, MapAccess, SeqAccess, Visitor},
 };
 
-use super::{Field, IntoItem, IntoList, List, Members};
+use super::{
+    Field, List, Members,
+    object::{IntoItem, IntoList},
+};
 
 /// Reads the value of a key: a string into one place, the objects of a list into the other. One object
 /// alone is a list of one, as Google reads it; what else there is is passed over.

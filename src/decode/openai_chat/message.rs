@@ -16,12 +16,12 @@ use crate::{
 
 /// How messages of one direction are read.
 #[derive(Clone, Copy)]
-pub(super) struct Reader {
+pub(in crate::decode) struct Reader {
     /// The role of a message that states none.
-    pub(super) role: fn() -> Role,
+    pub(in crate::decode) role: fn() -> Role,
     /// What stands between text parts.
-    pub(super) joint: &'static str,
-    pub(super) keep_media: bool,
+    pub(in crate::decode) joint: &'static str,
+    pub(in crate::decode) keep_media: bool,
 }
 
 impl Reader {
@@ -29,7 +29,11 @@ impl Reader {
     /// its name on the wire; `other["content"]` is the whole list of parts where some are no text, and
     /// `other["tool_calls"]` holds what calls carry besides their id, name and arguments, each with the
     /// `index` of its call.
-    pub(super) fn read(self, wire: wire::Message<'_>, truncated: &mut Truncated) -> Message {
+    pub(in crate::decode) fn read(
+        self,
+        wire: wire::Message<'_>,
+        truncated: &mut Truncated,
+    ) -> Message {
         let role = wire
             .role
             .text()

@@ -8,13 +8,13 @@ mod stream;
 #[cfg(test)]
 mod tests;
 pub(super) mod usage;
-mod wire;
+pub(super) mod wire;
 
 use std::borrow::Cow;
 
 use serde_json::Value;
 
-use self::message::Reader;
+pub(super) use self::message::Reader;
 use super::{
     Policy, Read, Unread, estimate, failure,
     json::{self, Field, List},

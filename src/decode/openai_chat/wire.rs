@@ -12,7 +12,7 @@ use crate::decode::{
 };
 
 /// Members that have no place of their own, as source.
-pub(super) type Rest<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
+pub(in crate::decode) type Rest<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
 
 #[derive(Default)]
 pub(super) struct Request<'a> {
@@ -157,7 +157,7 @@ impl<'a> Choice<'a> {
 
 /// A message of a request or a response, or the delta of one.
 #[derive(Default)]
-pub(super) struct Message<'a> {
+pub(in crate::decode) struct Message<'a> {
     pub(super) role: Field<'a>,
     pub(super) content: Field<'a>,
     /// The content had more parts.
@@ -196,13 +196,13 @@ impl<'de> Members<'de> for Message<'de> {
 
 /// A tool call, or the delta of one.
 #[derive(Default)]
-pub(super) struct Call<'a> {
-    pub(super) index: Field<'a>,
-    pub(super) id: Field<'a>,
-    pub(super) kind: Field<'a>,
-    pub(super) function: Option<Function<'a>>,
-    pub(super) custom: Option<Function<'a>>,
-    pub(super) rest: Rest<'a>,
+pub(in crate::decode) struct Call<'a> {
+    pub(in crate::decode) index: Field<'a>,
+    pub(in crate::decode) id: Field<'a>,
+    pub(in crate::decode) kind: Field<'a>,
+    pub(in crate::decode) function: Option<Function<'a>>,
+    pub(in crate::decode) custom: Option<Function<'a>>,
+    pub(in crate::decode) rest: Rest<'a>,
 }
 
 impl<'de> Members<'de> for Call<'de> {
@@ -226,7 +226,7 @@ impl<'de> Members<'de> for Call<'de> {
 impl<'a> Call<'a> {
     /// What is called: the `custom` tool only where the call is of that kind, since some providers fill in
     /// an empty one beside the function.
-    pub(super) fn called(&mut self) -> Function<'a> {
+    pub(in crate::decode) fn called(&mut self) -> Function<'a> {
         let is_custom = matches!(&self.kind, Field::Text(kind) if kind == "custom");
         let (first, second) = match is_custom {
             true => (&mut self.custom, &mut self.function),
@@ -238,9 +238,9 @@ impl<'a> Call<'a> {
 
 /// The `function` of a call, or its `custom` tool, whose arguments are called `input`.
 #[derive(Default)]
-pub(super) struct Function<'a> {
-    pub(super) name: Field<'a>,
-    pub(super) arguments: Option<&'a RawValue>,
+pub(in crate::decode) struct Function<'a> {
+    pub(in crate::decode) name: Field<'a>,
+    pub(in crate::decode) arguments: Option<&'a RawValue>,
 }
 
 impl<'de> Members<'de> for Function<'de> {
@@ -261,7 +261,7 @@ impl<'de> Members<'de> for Function<'de> {
 impl Function<'_> {
     /// Appends the arguments: the string that was sent, or the source of what else was sent. Returns what
     /// that takes in memory.
-    pub(super) fn append_arguments(&self, arguments: &mut String) -> usize {
+    pub(in crate::decode) fn append_arguments(&self, arguments: &mut String) -> usize {
         let Some(source) = self.arguments.map(RawValue::get) else {
             return 0;
         };

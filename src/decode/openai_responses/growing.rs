@@ -106,6 +106,7 @@ impl Growing {
             };
         }
         item.content = json::Field::Null;
+        item.parts = None;
         turn.add(item);
         turn.parts.text.push_str(&text);
         turn.parts.refusal.push_str(&refusal);

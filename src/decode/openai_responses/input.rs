@@ -2,18 +2,17 @@
 
 use std::borrow::Cow;
 
-use serde_json::Value;
-
 use super::{
+    part::{Part, Parts},
     turn::Turn,
     wire::{self, Item, Items},
 };
 use crate::{
     conversation::{Message, Role},
     decode::{
-        json::{self, Field},
+        json::{self, Field, source_text_or_list},
         media,
-        openai_chat::message::Parts,
+        openai_chat::message,
     },
     outcome::Truncated,
 };
@@ -67,9 +66,8 @@ impl Input {
         match (is_message, role) {
             (true, Role::Assistant) => self.turn.add(item),
             (true, role) => {
-                let content = item.content;
-                self.cut(item.is_cut);
-                self.message(Message::new(role, ""), content, item.rest);
+                let message = Message::new(role, "");
+                self.message(message, item.content, item.parts, item.rest);
             }
             (false, _) if is_result(&item) => self.result(item),
             (false, _) => self.turn.add(item),
@@ -82,18 +80,30 @@ impl Input {
         if kind != "function_call_output" {
             message.other.insert("type".to_owned(), kind.into());
         }
-        let content = match item.output.map(|source| json::value(source.get())) {
-            Some(Value::String(text)) => Field::Text(text.into()),
-            Some(Value::Array(parts)) => Field::Other(parts.into()),
-            Some(value) => Field::Other(Value::Array(vec![value])),
-            None => item.content,
-        };
+        let (mut content, mut parts) = (item.content, item.parts);
+        match item.output {
+            // The result of a program is an object.
+            Some(source) if source.get().starts_with('{') => {
+                let shown = vec![json::value(source.get())];
+                message.other.insert("content".to_owned(), shown.into());
+            }
+            Some(source) if source.get().starts_with('[') => {
+                source_text_or_list(source.get(), &mut content, &mut parts);
+            }
+            Some(source) => content = Field::Text(wire::text(Some(source)).into()),
+            None => {}
+        }
         message.tool_call_id = item.call_id.text().map(Cow::into_owned);
-        self.cut(item.is_cut);
-        self.message(message, content, item.rest);
+        self.message(message, content, parts, item.rest);
     }
 
-    fn message(&mut self, mut message: Message, content: Field<'_>, rest: wire::Rest<'_>) {
+    fn message(
+        &mut self,
+        mut message: Message,
+        content: Field<'_>,
+        parts: Option<Parts<'_>>,
+        rest: wire::Rest<'_>,
+    ) {
         self.end_turn();
         message.other.append(&mut wire::members(rest));
         // An approval names what it approves in its own word.
@@ -101,28 +111,29 @@ impl Input {
             let approved = message.other.remove("approval_request_id");
             message.tool_call_id = approved.and_then(|id| Some(id.as_str()?.to_owned()));
         }
-        let mut parts = Parts::default();
-        match content {
-            Field::Null => {}
-            Field::Text(text) => parts.text = text.into_owned(),
-            Field::Other(Value::Array(values)) => {
-                let is_shown = values
-                    .iter()
-                    .fold(false, |shown, part| !parts.add(part, "\n") | shown);
-                if is_shown {
-                    message.other.insert("content".to_owned(), values.into());
-                }
+        let mut said = message::Parts::default();
+        if let Field::Text(text) = content {
+            said.text = text.into_owned();
+        }
+        if let Some(parts) = parts {
+            self.cut(parts.is_cut);
+            let is_text = parts
+                .items
+                .iter()
+                .fold(true, |is_text, part| part.say(&mut said, "\n") & is_text);
+            if !is_text {
+                let shown = parts.items.into_iter().map(Part::whole);
+                message.other.insert("content".to_owned(), shown.collect());
             }
-            Field::Other(value) => drop(message.other.insert("content".to_owned(), value)),
         }
         if !self.keep_media {
             media::stub_members(&mut message.other);
-            if let Some(stub) = media::stub_url(&parts.text) {
-                parts.text = stub;
+            if let Some(stub) = media::stub_url(&said.text) {
+                said.text = stub;
             }
         }
-        message.content = parts.text;
-        message.refusal = Some(parts.refusal).filter(|text| !text.is_empty());
+        message.content = said.text;
+        message.refusal = Some(said.refusal).filter(|text| !text.is_empty());
         self.messages.push(message);
     }
 

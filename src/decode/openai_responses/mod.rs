@@ -1,7 +1,10 @@
 //! OpenAI's responses, and what others make of them.
 
+mod event;
 mod growing;
 mod input;
+mod part;
+mod pieces;
 mod stream;
 #[cfg(test)]
 mod tests;

@@ -4,14 +4,17 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use super::wire::{self, Item};
+use super::{
+    part::{Part, Parts},
+    wire::{self, Item},
+};
 use crate::{
     conversation::{Message, Role, ToolCall},
     decode::{
         json::{self, Field},
-        limits::{MAX_PARTS, MAX_TOOL_CALLS},
+        limits::MAX_TOOL_CALLS,
         media,
-        openai_chat::message::Parts,
+        openai_chat::message,
     },
 };
 
@@ -23,13 +26,12 @@ use crate::{
 /// of all texts.
 #[derive(Default)]
 pub(super) struct Turn {
-    pub(super) parts: Parts,
+    pub(super) parts: message::Parts,
     pub(super) calls: Vec<ToolCall>,
     output: Vec<Value>,
     pub(super) annotations: Vec<Value>,
-    /// Parts of messages that are no text, and the texts beside them.
+    /// The parts of messages of which some are no text.
     content: Vec<Value>,
-    has_media: bool,
     has_more: bool,
     /// Something was one too many.
     pub(super) is_cut: bool,
@@ -41,14 +43,18 @@ impl Turn {
     }
 
     pub(super) fn add(&mut self, mut item: Item<'_>) {
-        self.is_cut |= item.is_cut;
+        let parts = match item.kind() {
+            "message" | "reasoning" => item.parts.take(),
+            _ => None,
+        };
+        self.is_cut |= parts.as_ref().is_some_and(|parts| parts.is_cut);
         let besides = match item.kind() {
             "message" => {
-                self.say(std::mem::take(&mut item.content));
+                self.say(std::mem::take(&mut item.content), parts);
                 item.besides()
             }
             "reasoning" => {
-                let reasoned = self.think(std::mem::take(&mut item.content));
+                let reasoned = self.think(std::mem::take(&mut item.content), parts);
                 let summary = item.summary.map(|source| json::value(source.get()));
                 let mut besides = item.besides();
                 match summary {
@@ -71,39 +77,35 @@ impl Turn {
         self.output.push(Value::Object(besides));
     }
 
-    fn say(&mut self, content: Field<'_>) {
-        match content {
-            Field::Null => {}
-            Field::Text(text) => self.parts.text.push_str(&text),
-            Field::Other(Value::Array(parts)) => {
-                for mut part in parts {
-                    let is_text = self.parts.add(&part, "");
-                    self.has_media |= !is_text;
-                    let annotations = part.get_mut("annotations").and_then(Value::as_array_mut);
-                    if let Some(annotations) = annotations {
-                        self.annotations.append(annotations);
-                    }
-                    if self.content.len() < MAX_PARTS {
-                        self.content.push(part);
-                    }
-                }
-            }
-            Field::Other(value) => {
-                self.has_media = true;
-                self.content.push(value);
-            }
+    fn say(&mut self, content: Field<'_>, parts: Option<Parts<'_>>) {
+        if let Field::Text(text) = content {
+            self.parts.text.push_str(&text);
+        }
+        let Some(parts) = parts else {
+            return;
+        };
+        let mut is_text = true;
+        for part in &parts.items {
+            is_text &= part.say(&mut self.parts, "");
+            self.annotations.append(&mut part.annotations());
+        }
+        if !is_text {
+            self.content
+                .extend(parts.items.into_iter().map(Part::whole));
         }
     }
 
     /// Adds the text of a thought; false where there is none.
-    fn think(&mut self, content: Field<'_>) -> bool {
-        let before = self.parts.reasoning.len();
-        match content {
-            Field::Text(text) => self.parts.reasoning.push_str(&text),
-            Field::Other(value) => self.parts.reasoning.extend(texts(&value)),
-            Field::Null => {}
+    fn think(&mut self, content: Field<'_>, parts: Option<Parts<'_>>) -> bool {
+        let reasoning = &mut self.parts.reasoning;
+        let before = reasoning.len();
+        if let Field::Text(text) = content {
+            reasoning.push_str(&text);
         }
-        self.parts.reasoning.len() > before
+        for part in parts.iter().flat_map(|parts| &parts.items) {
+            reasoning.push_str(part.text());
+        }
+        reasoning.len() > before
     }
 
     fn call(&mut self, mut item: Item<'_>) -> Map<String, Value> {
@@ -129,17 +131,16 @@ impl Turn {
             mut output,
             annotations,
             content,
-            has_media,
             has_more,
             is_cut: _,
         } = self;
-        let Parts {
+        let message::Parts {
             text,
             reasoning,
             refusal,
         } = parts;
         let mut message = Message::new(Role::Assistant, text);
-        if has_media {
+        if !content.is_empty() {
             message.other.insert("content".to_owned(), content.into());
         }
         if !annotations.is_empty() {

@@ -5,9 +5,10 @@ use std::borrow::Cow;
 use serde::de::{IgnoredAny, MapAccess};
 use serde_json::{Map, Value, value::RawValue};
 
+use super::part::{Part, Parts};
 use crate::decode::{
     json::{self, Field, List, Members, stated, text_or_list},
-    limits::{MAX_MESSAGES, MAX_PARTS},
+    limits::MAX_MESSAGES,
 };
 
 /// Members that have no place of their own, as source.
@@ -138,8 +139,7 @@ pub(super) struct Item<'a> {
     pub(super) kind: Field<'a>,
     pub(super) role: Field<'a>,
     pub(super) content: Field<'a>,
-    /// The content had more parts.
-    pub(super) is_cut: bool,
+    pub(super) parts: Option<Parts<'a>>,
     pub(super) call_id: Field<'a>,
     pub(super) name: Field<'a>,
     pub(super) arguments: Option<&'a RawValue>,
@@ -158,7 +158,7 @@ impl<'de> Members<'de> for Item<'de> {
         match key.as_ref() {
             "type" => self.kind = map.next_value()?,
             "role" => self.role = map.next_value()?,
-            "content" => self.is_cut = json::field(map, &mut self.content, MAX_PARTS)?,
+            "content" => text_or_list(map, &mut self.content, &mut self.parts)?,
             "call_id" => self.call_id = map.next_value()?,
             "name" => self.name = map.next_value()?,
             "arguments" => self.arguments = stated(map)?,
@@ -202,6 +202,10 @@ impl Item<'_> {
                 Field::Other(value) => drop(fields.insert(key.to_owned(), value)),
             }
         }
+        if let Some(parts) = self.parts.take() {
+            let parts = parts.items.into_iter().map(Part::whole);
+            fields.insert("content".to_owned(), parts.collect());
+        }
         for (key, source) in [
             ("arguments", self.arguments),
             ("input", self.input),
@@ -226,8 +230,12 @@ pub(super) fn members(rest: Rest<'_>) -> Map<String, Value> {
 /// The string that was sent, or the source of what else was sent.
 pub(super) fn text(source: Option<&RawValue>) -> String {
     let source = source.map_or("", RawValue::get);
-    match source.starts_with('"') {
-        true => json::read(source).unwrap_or_default(),
-        false => source.to_owned(),
+    let string = source
+        .strip_prefix('"')
+        .and_then(|rest| rest.strip_suffix('"'));
+    match string {
+        Some(plain) if !plain.contains('\\') => plain.to_owned(),
+        Some(_) => json::read(source).unwrap_or_default(),
+        None => source.to_owned(),
     }
 }

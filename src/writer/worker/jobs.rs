@@ -28,7 +28,8 @@ impl Worker {
         if !self.prepared {
             self.job = Some(Job::prepare(store));
         } else if let Some(batch) = self.next_frozen() {
-            self.job = Some(Job::write(store, batch));
+            let channel = Arc::clone(&self.workshop.channel);
+            self.job = Some(Job::write(channel, store, batch));
         } else if let Some((batch, behind)) = self.next_heard(now)
             && let Some(threader) = self.threader.take()
         {

@@ -1,0 +1,192 @@
+//! Objects, and lists of them, that are filled where they stand.
+
+use std::{borrow::Cow, fmt};
+
+use serde::{
+    Deserializer,
+    de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor},
+};
+
+use super::{Text, pass_over};
+
+/// An object that is read key by key, in one pass and without a map in between.
+pub(in crate::decode) trait Members<'de>: Default {
+    /// Takes the value of this key from `map`, always.
+    fn member<A: MapAccess<'de>>(
+        &mut self,
+        key: Cow<'de, str>,
+        map: &mut A,
+    ) -> Result<(), A::Error>;
+}
+
+impl<'de, T: Members<'de>> Members<'de> for Box<T> {
+    fn member<A: MapAccess<'de>>(
+        &mut self,
+        key: Cow<'de, str>,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        T::member(self, key, map)
+    }
+}
+
+/// Reads a whole document; `None` where it is no object, or no JSON.
+pub(in crate::decode) fn document<'de, T: Members<'de>>(source: &'de str) -> Option<T> {
+    let mut object = None;
+    let mut deserializer = serde_json::Deserializer::from_str(source);
+    IntoObject(&mut object)
+        .deserialize(&mut deserializer)
+        .ok()?;
+    deserializer.end().ok()?;
+    object
+}
+
+/// Reads the value of a key into this place; what is no object is passed over.
+pub(in crate::decode) fn object<'de, T: Members<'de>, A: MapAccess<'de>>(
+    map: &mut A,
+    place: &mut Option<T>,
+) -> Result<(), A::Error> {
+    map.next_value_seed(IntoObject(place))
+}
+
+/// The objects of a list, up to this number.
+pub(in crate::decode) struct List<T, const MOST: usize> {
+    pub(in crate::decode) items: Vec<T>,
+    /// There were more elements.
+    pub(in crate::decode) is_cut: bool,
+}
+
+/// Reads the value of a key into this place; what is no list, and in it what is no object, is passed over.
+pub(in crate::decode) fn list<'de, T: Members<'de>, A: MapAccess<'de>, const MOST: usize>(
+    map: &mut A,
+    place: &mut Option<List<T, MOST>>,
+) -> Result<(), A::Error> {
+    map.next_value_seed(IntoList(place))
+}
+
+/// Objects are filled where they stand: moving them about cost more than reading them.
+struct IntoObject<'p, T>(&'p mut Option<T>);
+
+pub(super) struct IntoList<'p, T, const MOST: usize>(pub(super) &'p mut Option<List<T, MOST>>);
+
+pub(super) struct IntoItem<'p, T>(pub(super) &'p mut Vec<T>);
+
+impl<'de, T: Members<'de>> DeserializeSeed<'de> for IntoObject<'_, T> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de, T: Members<'de>, const MOST: usize> DeserializeSeed<'de> for IntoList<'_, T, MOST> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de, T: Members<'de>> DeserializeSeed<'de> for IntoItem<'_, T> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+/// What the visitors do with a value that is no container.
+macro_rules! pass_over_scalars {
+    () => {
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("any value")
+        }
+
+        fn visit_unit<E>(self) -> Result<Self::Value, E> {
+            Ok(())
+        }
+
+        fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+            Ok(())
+        }
+
+        fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+            Ok(())
+        }
+
+        fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+            Ok(())
+        }
+
+        fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+            Ok(())
+        }
+
+        fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
+            Ok(())
+        }
+    };
+}
+
+impl<'de, T: Members<'de>> Visitor<'de> for IntoObject<'_, T> {
+    type Value = ();
+
+    pass_over_scalars!();
+
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<(), A::Error> {
+        pass_over(seq).map(drop)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        let object = self.0.insert(T::default());
+        while let Some(Text(key)) = map.next_key()? {
+            object.member(key, &mut map)?;
+        }
+        Ok(())
+    }
+}
+
+impl<'de, T: Members<'de>, const MOST: usize> Visitor<'de> for IntoList<'_, T, MOST> {
+    type Value = ();
+
+    pass_over_scalars!();
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        let List { items, is_cut } = self.0.insert(List {
+            items: Vec::with_capacity(1),
+            is_cut: false,
+        });
+        while items.len() < MOST {
+            if seq.next_element_seed(IntoItem(items))?.is_none() {
+                return Ok(());
+            }
+        }
+        *is_cut = pass_over(seq)?;
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(())
+    }
+}
+
+impl<'de, T: Members<'de>> Visitor<'de> for IntoItem<'_, T> {
+    type Value = ();
+
+    pass_over_scalars!();
+
+    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<(), A::Error> {
+        pass_over(seq).map(drop)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        self.0.push(T::default());
+        while let Some(Text(key)) = map.next_key()? {
+            match self.0.last_mut() {
+                Some(item) => item.member(key, &mut map)?,
+                None => drop(map.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,95 @@
+//! What Ollama is asked.
+
+use std::borrow::Cow;
+
+use serde::de::{IgnoredAny, MapAccess};
+use serde_json::{Value, json, value::RawValue};
+
+use crate::{
+    conversation::{Message, Prompt, Role},
+    decode::{
+        Read,
+        json::{self, Field, Members, stated},
+        media, openai_chat,
+    },
+    outcome::Truncated,
+};
+
+/// Reads a request; `None` where the document is none.
+pub(in crate::decode) fn prompt(source: &str, keep_media: bool) -> Option<Read<Prompt>> {
+    if let Some(mut read) = openai_chat::prompt(source, keep_media) {
+        let said = read.value.messages.iter_mut();
+        said.for_each(|message| show_images(message, keep_media));
+        return Some(read);
+    }
+    let request = json::document::<Request<'_>>(source)?;
+    let Field::Text(text) = request.prompt else {
+        return None;
+    };
+    let mut message = Message::new(Role::User, text);
+    for (name, field) in [("images", request.images), ("suffix", request.suffix)] {
+        if let Some(source) = field {
+            let value = json::value(source.get());
+            message.other.insert(name.to_owned(), value);
+        }
+    }
+    show_images(&mut message, keep_media);
+    let instructions = request.system.text();
+    let value = Prompt {
+        model: request.model.text().map(Cow::into_owned),
+        instructions: instructions
+            .map(|text| Message::new(Role::System, text))
+            .into_iter()
+            .collect(),
+        messages: vec![message],
+        stream: matches!(request.stream, Field::Other(Value::Bool(true))),
+        ..Prompt::default()
+    };
+    Some(Read::new(value, Truncated::No))
+}
+
+/// Pictures are bare base64 beside the text; here they are parts of the content, as everywhere.
+pub(super) fn show_images(message: &mut Message, keep_media: bool) {
+    let Some(Value::Array(images)) = message.other.remove("images") else {
+        return;
+    };
+    if images.is_empty() {
+        return;
+    }
+    let shown = images.into_iter().map(|mut image| {
+        if !keep_media {
+            media::stub_bare(Some(&mut image), "application/octet-stream");
+        }
+        json!({"type": "image", "image": image})
+    });
+    message.other.insert("content".to_owned(), shown.collect());
+}
+
+#[derive(Default)]
+struct Request<'a> {
+    model: Field<'a>,
+    stream: Field<'a>,
+    prompt: Field<'a>,
+    system: Field<'a>,
+    suffix: Option<&'a RawValue>,
+    images: Option<&'a RawValue>,
+}
+
+impl<'de> Members<'de> for Request<'de> {
+    fn member<A: MapAccess<'de>>(
+        &mut self,
+        key: Cow<'de, str>,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        match key.as_ref() {
+            "model" => self.model = map.next_value()?,
+            "stream" => self.stream = map.next_value()?,
+            "prompt" => self.prompt = map.next_value()?,
+            "system" => self.system = map.next_value()?,
+            "suffix" => self.suffix = stated(map)?.filter(|suffix| suffix.get() != "\"\""),
+            "images" => self.images = stated(map)?,
+            _ => drop(map.next_value::<IgnoredAny>()?),
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,77 @@
+//! What an event is, told before it is parsed.
+
+use std::borrow::Cow;
+
+use serde::de::{IgnoredAny, MapAccess};
+
+use crate::decode::{
+    json::{self, Field, Members},
+    sse,
+};
+
+/// What an event is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Class {
+    /// Tells of the whole response before it is there.
+    Begin,
+    Piece,
+    /// Says everything again.
+    End,
+    Error,
+    Idle,
+    Unknown,
+}
+
+impl Class {
+    pub(super) fn of(kind: &str) -> Self {
+        match kind {
+            "response.completed"
+            | "response.incomplete"
+            | "response.failed"
+            | "response.cancelled"
+            | "response.done" => Self::End,
+            "response.created" | "response.queued" | "response.in_progress" => Self::Begin,
+            "error" => Self::Error,
+            "ping" | "keepalive" => Self::Idle,
+            kind if kind.starts_with("response.") => Self::Piece,
+            _ => Self::Unknown,
+        }
+    }
+}
+
+/// The kind of an event: its name, or the type that it states where the name is none of OpenAI's.
+pub(super) fn kind<'a>(event: &'a sse::Event<'_>) -> Cow<'a, str> {
+    if event.name.starts_with("response.") || event.name == "error" {
+        return Cow::Borrowed(event.name);
+    }
+    let data = event.data.trim_ascii_start();
+    // It stands first almost always.
+    let first = data
+        .strip_prefix("{\"type\":\"")
+        .or_else(|| data.strip_prefix("{\"type\": \""))
+        .and_then(|rest| rest.split_once('"'));
+    if let Some((kind, _)) = first {
+        return Cow::Borrowed(kind);
+    }
+    match json::document::<Kind<'_>>(data) {
+        Some(Kind(Field::Text(kind))) => kind,
+        _ => Cow::Borrowed(event.name),
+    }
+}
+
+#[derive(Default)]
+struct Kind<'a>(Field<'a>);
+
+impl<'de> Members<'de> for Kind<'de> {
+    fn member<A: MapAccess<'de>>(
+        &mut self,
+        key: Cow<'de, str>,
+        map: &mut A,
+    ) -> Result<(), A::Error> {
+        match key.as_ref() {
+            "type" => self.0 = map.next_value()?,
+            _ => drop(map.next_value::<IgnoredAny>()?),
+        }
+        Ok(())
+    }
+}
