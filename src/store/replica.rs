@@ -5,6 +5,9 @@
 //! replica answers only where it has the primary's. Where it has another, or is away, the primary
 //! answers.
 
+#[cfg(all(test, any(feature = "sqlite", feature = "postgres", feature = "mysql")))]
+mod tests;
+
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
