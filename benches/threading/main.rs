@@ -12,11 +12,11 @@ mod tally;
 #[path = "../writer/text.rs"]
 mod text;
 
-use std::env;
+use std::{env, ops::Range};
 
 use shape::{SHAPES, Shape};
 use tally::Tally;
-use tower_recording::RecordingLayer;
+use tower_recording::{Metrics, RecordingLayer};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -28,16 +28,19 @@ fn main() {
     let rounds: usize = rounds.unwrap_or(ROUNDS);
     println!("µs an exchange, medians of {rounds} rounds\n");
     println!(
-        "| history | request | decoded | threaded | written | threading of the writer's time | of parsing the request into a `Value` |"
+        "| | messages | request | decoded | threaded | written | threading of the writer's time | of parsing the request into a `Value` |"
     );
-    println!("|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|");
     for shape in SHAPES {
-        let mut tallies: Vec<Tally> = (0..rounds).map(|_| round(&shape)).collect();
-        println!("{}", Tally::median(&mut tallies).row(&shape));
+        let (mut first, mut later): (Vec<_>, Vec<_>) = (0..rounds).map(|_| round(&shape)).unzip();
+        for (name, tallies) in [("the first turn", &mut first), ("a later one", &mut later)] {
+            println!("{}", Tally::median(tallies).row(name));
+        }
     }
 }
 
-fn round(shape: &Shape) -> Tally {
+/// The first turn of all conversations, whose past is asked for, and those after it.
+fn round(shape: &Shape) -> (Tally, Tally) {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("conversations.db");
     let layer = RecordingLayer::new(format!("sqlite:{}", file.display()));
@@ -46,9 +49,16 @@ fn round(shape: &Shape) -> Tally {
         .enable_all()
         .build()
         .expect("a runtime");
-    runtime.block_on(talks.hold(&layer));
-    let metrics = layer.recorder().metrics();
-    assert_eq!(metrics.written, metrics.accepted, "void: {metrics:?}");
-    assert_eq!(metrics.shed_bytes, 0, "void: {metrics:?}");
-    Tally::new(&metrics, talks.parse())
+    let tally = |before: &Metrics, turns: Range<usize>| {
+        runtime.block_on(talks.hold(&layer, turns.clone()));
+        let after = layer.recorder().metrics();
+        assert_eq!(after.written, after.accepted, "void: {after:?}");
+        assert_eq!(after.shed_bytes, 0, "void: {after:?}");
+        let request = shape.request(turns.start.midpoint(turns.end));
+        let tally = Tally::new(before, &after, talks.parse(turns), request);
+        (tally, after)
+    };
+    let (first, before) = tally(&Metrics::default(), 0..1);
+    let (later, _) = tally(&before, 1..talks.turns());
+    (first, later)
 }

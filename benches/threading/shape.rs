@@ -3,6 +3,7 @@
 use std::{
     convert::Infallible,
     hint::black_box,
+    ops::Range,
     time::{Duration, Instant},
 };
 
@@ -49,11 +50,10 @@ pub const SHAPES: [Shape; 3] = [
 ];
 
 impl Shape {
-    /// Messages and bytes of a request in the middle of its conversation.
-    pub fn middle(&self) -> (usize, usize) {
-        let middle = self.turns / 2;
+    /// Messages and bytes of this turn's request.
+    pub fn request(&self, turn: usize) -> (usize, usize) {
         let talks = Talks::new(self, 1);
-        (self.history + middle * 2 + 1, talks.requests[middle].len())
+        (self.history + turn * 2 + 1, talks.requests[turn].len())
     }
 
     pub fn talks(&self) -> Talks {
@@ -96,8 +96,9 @@ impl Talks {
         }
     }
 
-    /// Holds them through a layer, all conversations side by side, no faster than they are recorded.
-    pub async fn hold(&self, layer: &RecordingLayer) {
+    /// Holds these turns through a layer, all conversations side by side, no faster than they are
+    /// recorded.
+    pub async fn hold(&self, layer: &RecordingLayer, turns: Range<usize>) {
         let upstream = service_fn(|request: Request<RecordingBody<Body>>| async {
             let (head, body) = request.into_parts();
             // Whoever proxies reads the request first.
@@ -111,7 +112,7 @@ impl Talks {
         let recorder = layer.recorder();
         let mut service: BoxCloneSyncService<_, _, Infallible> =
             BoxCloneSyncService::new(tower::Layer::layer(layer, upstream));
-        for turn in 0..self.turns {
+        for turn in turns {
             for number in (turn..self.requests.len()).step_by(self.turns) {
                 while recorder.metrics().pending() >= MOST_PENDING {
                     tokio::time::sleep(Duration::from_millis(1)).await;
@@ -132,13 +133,19 @@ impl Talks {
         recorder.flush().await;
     }
 
-    /// How long it takes to parse every request.
-    pub fn parse(&self) -> Duration {
+    /// How long it takes to parse the requests of these turns.
+    pub fn parse(&self, turns: Range<usize>) -> Duration {
+        let requests = self.requests.iter().enumerate();
+        let requests = requests.filter(|(number, _)| turns.contains(&(number % self.turns)));
         let begun = Instant::now();
-        for request in &self.requests {
+        for (_, request) in requests {
             black_box(serde_json::from_slice::<Value>(request).expect("JSON"));
         }
         begun.elapsed()
+    }
+
+    pub fn turns(&self) -> usize {
+        self.turns
     }
 }
 

@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use tower_recording::Metrics;
 
-use crate::shape::Shape;
-
 /// Microseconds an exchange.
 #[derive(Clone, Copy)]
 pub struct Tally {
@@ -13,17 +11,26 @@ pub struct Tally {
     threading: f64,
     writing: f64,
     parsing: f64,
+    /// Messages and bytes of a request.
+    request: (usize, usize),
 }
 
 impl Tally {
-    /// `parsing` is what parsing all requests took.
-    pub fn new(metrics: &Metrics, parsing: Duration) -> Self {
-        let micros = |nanos: u64| nanos as f64 / 1e3 / metrics.written as f64;
+    /// What was done between two moments; `parsing` is what parsing the same requests took.
+    pub fn new(
+        before: &Metrics,
+        after: &Metrics,
+        parsing: Duration,
+        request: (usize, usize),
+    ) -> Self {
+        let written = (after.written - before.written) as f64;
+        let micros = |nanos: u64| nanos as f64 / 1e3 / written;
         Self {
-            decoding: micros(metrics.decoding_nanos),
-            threading: micros(metrics.threading_nanos),
-            writing: micros(metrics.writing_nanos),
+            decoding: micros(after.decoding_nanos - before.decoding_nanos),
+            threading: micros(after.threading_nanos - before.threading_nanos),
+            writing: micros(after.writing_nanos - before.writing_nanos),
             parsing: micros(parsing.as_nanos() as u64),
+            request,
         }
     }
 
@@ -37,10 +44,10 @@ impl Tally {
         self.threading / (self.decoding + self.threading + self.writing)
     }
 
-    pub fn row(&self, shape: &Shape) -> String {
-        let (messages, bytes) = shape.middle();
+    pub fn row(&self, name: &str) -> String {
+        let (messages, bytes) = self.request;
         format!(
-            "| {messages} messages | {:.1} KB | {:.1} | {:.1} | {:.1} | {:.1} % | {:.2} |",
+            "| {name} | {messages} | {:.1} KB | {:.1} | {:.1} | {:.1} | {:.1} % | {:.2} |",
             bytes as f64 / 1e3,
             self.decoding,
             self.threading,
