@@ -2,7 +2,7 @@
 
 use std::{
     net::SocketAddr,
-    time::{Duration, SystemTime, UNIX_EPOCH},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use axum::{Router, body::Bytes, routing::post};
@@ -176,6 +176,35 @@ impl Followed for Postgres {
 #[tokio::test]
 async fn a_streaming_standby_is_read_and_never_shows_what_was_removed() {
     is_read_and_never_shows_what_was_removed(Postgres::new().await).await;
+}
+
+#[tokio::test]
+async fn a_standby_that_hangs_is_not_waited_for_long() {
+    let servers = Postgres::new().await;
+    let (recorder, address) = serving(&servers).await;
+    say(address).await;
+    recorder.flush().await;
+    servers.has_copied(2).await;
+    // The standby keeps a lock that the primary has given back.
+    let primary = servers.database.connect().await;
+    let lock = "BEGIN; LOCK TABLE recording_meta IN ACCESS EXCLUSIVE MODE; \
+         SELECT pg_switch_wal()";
+    primary.batch_execute(lock).await.expect("a lock");
+    let held = "SELECT count(*) > 0 FROM pg_locks WHERE mode = 'AccessExclusiveLock' \
+         AND relation = (SELECT oid FROM pg_class WHERE relname = 'recording_meta')";
+    while servers.ask(held).await != Some(true) {}
+    servers.pause().await;
+    primary.batch_execute("COMMIT").await.expect("a commit");
+    let begun = Instant::now();
+    assert_eq!(messages(&recorder, "s").await.len(), 2);
+    let waited = begun.elapsed();
+    assert!((4..9).contains(&waited.as_secs()), "{waited:?}");
+    // Nobody asks it again so soon.
+    let begun = Instant::now();
+    assert_eq!(messages(&recorder, "s").await.len(), 2);
+    assert!(begun.elapsed() < waited / 2);
+    servers.resume().await;
+    shut_down(&recorder).await;
 }
 
 struct Mariadb {
