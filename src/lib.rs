@@ -29,6 +29,7 @@ mod settings;
 mod writer;
 mod identity;
 mod decode;
+mod redact;
 mod thread;
 pub mod conversation;
 mod outcome;
@@ -59,6 +60,7 @@ pub use self::{
     metrics::Metrics,
     outcome::{Outcome, Truncated},
     recorder::{Recorder, ShutdownReport},
+    redact::{Patterns, Redact},
     service::RecordingService,
     settings::{
         DEFAULT_BATCH_ROWS, DEFAULT_BUDGET_BYTES, DEFAULT_FLUSH_INTERVAL, DEFAULT_INFER_WITHIN,

@@ -20,6 +20,8 @@ use tokio::{
     time::sleep,
 };
 
+#[cfg(feature = "api")]
+use crate::redact::Redact;
 use crate::{
     channel::Channel,
     metrics::Metrics,
@@ -47,6 +49,8 @@ struct Inner {
     rules: Rules,
     channel: Arc<Channel>,
     store: Arc<dyn Store>,
+    #[cfg(feature = "api")]
+    redact: Arc<dyn Redact>,
     writers: Vec<mpsc::Sender<Command>>,
     shut_down: AtomicBool,
 }
@@ -70,6 +74,8 @@ impl Recorder {
         workshop: Workshop,
     ) -> io::Result<Self> {
         let channel = Arc::clone(&workshop.channel);
+        #[cfg(feature = "api")]
+        let redact = Arc::clone(&workshop.redact);
         let writers = (0..writer_threads)
             .map(|number| writer::spawn(workshop.clone(), number))
             .collect::<io::Result<_>>()?;
@@ -78,6 +84,8 @@ impl Recorder {
                 rules,
                 channel,
                 store,
+                #[cfg(feature = "api")]
+                redact,
                 writers,
                 shut_down: AtomicBool::new(false),
             }),
@@ -86,6 +94,11 @@ impl Recorder {
 
     pub(crate) fn rules(&self) -> &Rules {
         &self.inner.rules
+    }
+
+    #[cfg(feature = "api")]
+    pub(crate) fn redact(&self) -> &dyn Redact {
+        &*self.inner.redact
     }
 
     pub(crate) fn channel(&self) -> &Arc<Channel> {

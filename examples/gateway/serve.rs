@@ -70,12 +70,13 @@ pub(crate) async fn until(
         // A request may still have become one.
         tunnels.ended().await;
     };
-    let ending = tokio::select! {
-        _ = time::timeout(grace, ended) => Ending::Calm,
-        () = signals.next() => Ending::Hurried,
+    let (ending, is_over) = tokio::select! {
+        ended = time::timeout(grace, ended) => (Ending::Calm, ended.is_ok()),
+        () = signals.next() => (Ending::Hurried, false),
     };
-    let cut = connections.len() + tunnels.cut().await;
-    if cut > 0 {
+    if !is_over {
+        while connections.try_join_next().is_some() {}
+        let cut = connections.len() + tunnels.cut().await;
         tracing::warn!(cut, "connections that did not finish in time are cut off");
     }
     connections.shutdown().await;

@@ -27,6 +27,7 @@ use crate::{
     escape,
     id::Id,
     outcome::{Outcome, Truncated},
+    redact,
     store::{
         Conversation, ExchangeColumns, ExchangeRows, MessageColumns, NewConversation, StoredMessage,
     },
@@ -50,7 +51,8 @@ pub(super) async fn append(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<MessageJson>), ApiError> {
     let Path(name) = path?;
-    let message = NewMessage::read(&body?)?;
+    let mut message = NewMessage::read(&body?)?;
+    redact::text(state.recorder().redact(), &mut message.content);
     let conversation = access.conversation(state.store(), &name).await?;
     let said = Message::new(message.role.clone(), message.content.as_str());
     let place = thread::append(state.store(), &conversation, &said).await?;

@@ -72,3 +72,57 @@ impl http_body::Body for Sent {
         hint
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use http_body::Body as _;
+    use http_body_util::BodyExt;
+    use tokio::sync::Semaphore;
+
+    use super::*;
+
+    fn held(body: Vec<u8>) -> (Arc<Semaphore>, Body) {
+        let turns = Arc::new(Semaphore::new(1));
+        let turn = Arc::clone(&turns).try_acquire_owned().unwrap();
+        let body = until_sent(Response::new(Body::from(body)), turn).into_body();
+        (turns, body)
+    }
+
+    #[tokio::test]
+    async fn a_large_body_is_the_same_and_keeps_its_turn_until_it_was_sent() {
+        let bytes: Vec<u8> = (0..1_000_000u32).map(|number| number as u8).collect();
+        let (turns, mut body) = held(bytes.clone());
+        let mut sent = Vec::new();
+        assert_eq!(body.size_hint().exact(), Some(1_000_000));
+        while !body.is_end_stream() {
+            assert_eq!(turns.available_permits(), 0);
+            let frame = body.frame().await.unwrap().unwrap();
+            let data = frame.into_data().unwrap();
+            assert!(data.len() <= PIECE_BYTES);
+            sent.extend_from_slice(&data);
+            let left = (bytes.len() - sent.len()) as u64;
+            assert_eq!(body.size_hint().exact(), Some(left));
+        }
+        assert_eq!(sent, bytes);
+        drop(body);
+        assert_eq!(turns.available_permits(), 1);
+    }
+
+    #[tokio::test]
+    async fn who_hangs_up_gives_his_turn_back_and_a_small_body_needs_none() {
+        let (turns, mut body) = held(vec![0; 1_000_000]);
+        body.frame().await.unwrap().unwrap();
+        assert_eq!(turns.available_permits(), 0);
+        drop(body);
+        assert_eq!(turns.available_permits(), 1);
+
+        let (turns, body) = held(vec![0; SMALL_BYTES as usize]);
+        assert_eq!(turns.available_permits(), 1);
+        assert_eq!(
+            body.collect().await.unwrap().to_bytes().len() as u64,
+            SMALL_BYTES
+        );
+    }
+}

@@ -17,6 +17,7 @@ use crate::{
     layer::RecordingLayer,
     prefix::{AllowList, FORWARDED},
     recorder::Recorder,
+    redact::{Patterns, Redact},
     rules::{AlsoRecord, ClientIp, Rules},
     settings::{
         DEFAULT_BATCH_ROWS, DEFAULT_BUDGET_BYTES, DEFAULT_FLUSH_INTERVAL, DEFAULT_INFER_WITHIN,
@@ -104,6 +105,7 @@ pub struct RecordingLayerBuilder {
     infer_within: Duration,
     writer_threads: usize,
     keep_media: bool,
+    redact: Arc<dyn Redact>,
     also_record: Option<Box<AlsoRecord>>,
     client_ip: Option<Box<ClientIp>>,
     trusted_proxies: usize,
@@ -131,6 +133,7 @@ impl RecordingLayerBuilder {
             infer_within: DEFAULT_INFER_WITHIN,
             writer_threads: DEFAULT_WRITER_THREADS,
             keep_media: false,
+            redact: Arc::new(Patterns::default()),
             also_record: None,
             client_ip: None,
             trusted_proxies: 0,
@@ -211,6 +214,13 @@ impl RecordingLayerBuilder {
     /// Keeps base64 payloads (images, audio, files) instead of a stub with media type, size and SHA-256.
     pub fn keep_media(mut self, keep: bool) -> Self {
         self.keep_media = keep;
+        self
+    }
+
+    /// Takes out of what is recorded what must not be stored, in place of
+    /// [`Patterns::default`], which takes out credentials; [`Patterns::none`] takes out nothing.
+    pub fn redact(mut self, redact: impl Redact) -> Self {
+        self.redact = Arc::new(redact);
         self
     }
 
@@ -396,6 +406,7 @@ impl RecordingLayerBuilder {
                 self.budget_bytes,
             )),
             store: (!discards).then(|| Arc::clone(&store)),
+            redact: self.redact,
             identity: IdentityRules {
                 session_headers: names(&session_headers),
                 user_headers: names(&user_headers),

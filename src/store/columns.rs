@@ -36,6 +36,15 @@ pub(super) const ERROR: &str = concat!(
 /// How many there are.
 pub(super) const ERROR_WIDTH: usize = 34;
 
+/// The bytes of a message's long texts, in a table that is called `t`: what a page may come to is
+/// known before it is read.
+pub(super) const MESSAGE_BYTES: &str = "octet_length(t.content) + \
+     coalesce(octet_length(t.other), 0) + coalesce(octet_length(t.usage), 0)";
+
+/// The same of a failed exchange.
+pub(super) const ERROR_BYTES: &str = "octet_length(t.content) + octet_length(t.error_message) + \
+     coalesce(octet_length(t.other), 0) + coalesce(octet_length(t.usage), 0)";
+
 /// The columns that a conversation is made with.
 pub(super) const NEW_CONVERSATION: &str = "id, tenant, session_id, user_identifier, title, \
      session_source, created_at, sends_history, parent_conversation_id, first_day, last_day";

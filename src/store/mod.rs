@@ -33,6 +33,8 @@ use std::{
 
 pub use dsn::{Dsn, DsnError, Host, Secret, Server};
 pub use error::StoreError;
+#[cfg(feature = "api")]
+pub(crate) use page::MAX_PAGE_BYTES;
 pub use page::{Page, ParsePlaceError, Place};
 pub use recall::{ChainHash, Head, KnownMessage, Recall, Recalled};
 pub use rows::{
@@ -184,7 +186,8 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     }
 
     /// The latest `limit` messages of a conversation, of every branch, oldest first: of those
-    /// before the one with the id `before`, or of all.
+    /// before the one with the id `before`, or of all. A page may end early, with `has_more`, so
+    /// that it can be held: at 16 MiB of text in the stores of this crate, but never without a message.
     ///
     /// # Errors
     /// Where the database cannot be read.
@@ -199,7 +202,7 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     }
 
     /// The latest `limit` failed exchanges of a conversation, oldest first: of those before the one
-    /// with the id `before`, or of all.
+    /// with the id `before`, or of all. A page may end early, as one of [`messages`](Self::messages).
     ///
     /// # Errors
     /// Where the database cannot be read.

@@ -5,6 +5,16 @@ use std::{fmt, str::FromStr};
 use super::{Conversation, UnixMillis};
 use crate::{id::Id, partition::Day};
 
+/// The long texts of a page come to at most so much, unless one row alone has more: enough for any
+/// conversation that a person reads, and little enough to be held several times over.
+#[cfg(any(
+    feature = "sqlite",
+    feature = "postgres",
+    feature = "mysql",
+    feature = "api"
+))]
+pub(crate) const MAX_PAGE_BYTES: usize = 16 << 20;
+
 /// A page of a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -21,6 +31,53 @@ impl<T> Default for Page<T> {
             data: Vec::new(),
             has_more: false,
         }
+    }
+}
+
+/// The room on a page of rows, which is filled from the newest row on.
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+#[derive(Debug)]
+pub(super) struct Room {
+    rows: usize,
+    /// `None`: the first row fits, whatever its size.
+    bytes: Option<usize>,
+    /// Whether there was a row without room.
+    pub(super) has_more: bool,
+}
+
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+impl Room {
+    pub(super) fn new(rows: usize) -> Self {
+        Self {
+            rows,
+            bytes: None,
+            has_more: false,
+        }
+    }
+
+    /// How many rows to look at: one more than fit tells whether there are more.
+    pub(super) fn to_look_at(&self) -> usize {
+        self.rows.saturating_add(1)
+    }
+
+    /// Takes the room of the rows with these sizes, and says how many of them fit.
+    pub(super) fn take(&mut self, sizes: impl IntoIterator<Item = i64>) -> usize {
+        let mut taken = 0;
+        for size in sizes {
+            let size = usize::try_from(size).unwrap_or(usize::MAX);
+            let left = match self.bytes {
+                None => Some(MAX_PAGE_BYTES.saturating_sub(size)),
+                Some(bytes) => bytes.checked_sub(size),
+            };
+            if self.rows == 0 || left.is_none() {
+                self.has_more = true;
+                break;
+            }
+            self.rows -= 1;
+            self.bytes = left;
+            taken += 1;
+        }
+        taken
     }
 }
 

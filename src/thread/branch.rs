@@ -9,7 +9,7 @@ use std::{
 use crate::{
     conversation::Role,
     id::Id,
-    store::{ChainHash, ParsePlaceError, Store, StoreError, StoredMessage},
+    store::{ChainHash, MAX_PAGE_BYTES, ParsePlaceError, Store, StoreError, StoredMessage},
 };
 
 /// Rows read at a time, at least: a page may have to pass over other branches.
@@ -36,7 +36,8 @@ pub(crate) struct Bookmark {
     prompt: Option<ChainHash>,
 }
 
-/// The latest `limit` messages of the current branch, or of its part before the bookmark.
+/// The latest `limit` messages of the current branch, or of its part before the bookmark; fewer
+/// where their texts come to more than a page may hold, but never none.
 pub(crate) async fn page(
     store: &dyn Store,
     conversation: Id,
@@ -85,6 +86,8 @@ struct Walk {
     unread: Option<ChainHash>,
     /// The exchange of which the branch's oldest message so far is.
     exchange: Option<Id>,
+    /// What all rows that are held come to.
+    bytes: usize,
 }
 
 impl Walk {
@@ -109,7 +112,11 @@ impl Walk {
     /// Whether there is more on the branch, and room on the page to know that.
     fn goes_on(&self, limit: usize) -> bool {
         let is_open = !self.begun || self.wanted.is_some() || !self.prompts.is_empty();
-        is_open && self.taken.len() <= limit
+        is_open && self.taken.len() <= limit && !self.is_heavy()
+    }
+
+    fn is_heavy(&self) -> bool {
+        self.bytes > MAX_PAGE_BYTES
     }
 
     /// The next message, where it should have come before this row: its clock was ahead of what
@@ -122,29 +129,35 @@ impl Walk {
         self.wanted = None;
         // Where retention or an erasure has it, the rest reads without.
         if let Some(row) = row.filter(|row| row.message.id == wanted) {
+            self.bytes += text_bytes(&row);
             self.take(row);
         }
     }
 
     fn pass(&mut self, row: StoredMessage) {
         let id = row.message.id;
+        let bytes = text_bytes(&row);
         if is_prompt(&row) {
             let hash = row.message.prompt_hash.unwrap_or_default();
             let same = self.between.last().is_some_and(|last| {
                 is_prompt(last) && last.exchange.exchange_id == row.exchange.exchange_id
             });
             if same || self.prompts.remove(&hash) {
+                self.bytes += bytes;
                 self.between.push(row);
             }
         } else if !self.begun && row.message.choice_index != 0 {
             // The other answers of the newest exchange are read beside the first.
+            self.bytes += bytes;
             self.taken.push(row);
         } else if self.wanted == Some(id) || !self.begun {
             self.begun = true;
+            self.bytes += bytes;
             self.take(row);
         } else if is_added(&row)
             && let Some(parent) = row.message.parent_id
         {
+            self.bytes += bytes;
             self.added.entry(parent).or_default().push(row);
         } else if self.wanted.is_none() && self.exchange != Some(row.exchange.exchange_id) {
             // The root's own exchange would have had the prompt.
@@ -167,13 +180,19 @@ impl Walk {
     }
 
     fn finish(self, limit: usize) -> BranchPage {
+        let is_heavy = self.is_heavy();
         let Self {
             wanted,
             mut taken,
             mut between,
+            added,
             unread,
             ..
         } = self;
+        if is_heavy && taken.is_empty() && between.is_empty() {
+            // More than is held before what they follow was reached: they are shown unasked.
+            between.extend(added.into_values().flatten());
+        }
         taken.reverse();
         between.sort_by_key(|row| row.message.id);
         // Tools alone are nothing that was said.
@@ -181,14 +200,15 @@ impl Walk {
         let mut on_branch: HashSet<Id> = taken.iter().map(|row| row.message.id).collect();
         let mut data = merge(taken, between);
         let mut next_wanted = wanted;
-        let surplus = data.len().saturating_sub(limit);
+        let surplus = data.len() - fitting(&data, limit);
         for row in data.drain(..surplus) {
             if on_branch.remove(&row.message.id) {
                 next_wanted = Some(row.message.id);
             }
         }
         let prompt = unread_prompt(&data, unread);
-        let has_more = surplus > 0 || next_wanted.is_some();
+        let is_cut = is_heavy && prompt.is_some();
+        let has_more = surplus > 0 || next_wanted.is_some() || is_cut;
         let below = data.iter().map(|row| row.message.id).min();
         drop_repeated_prompts(&mut data);
         BranchPage {
@@ -200,6 +220,26 @@ impl Walk {
             data,
         }
     }
+}
+
+/// How many of the newest rows make a page.
+fn fitting(data: &[StoredMessage], limit: usize) -> usize {
+    let newest = data.iter().rev().take(limit);
+    let sizes = newest.scan(0, |bytes: &mut usize, row| {
+        *bytes += text_bytes(row);
+        Some(*bytes)
+    });
+    let fitting = sizes.take_while(|bytes| *bytes <= MAX_PAGE_BYTES).count();
+    // One row is always shown.
+    fitting.max(1).min(data.len())
+}
+
+/// What the row's long texts come to.
+fn text_bytes(row: &StoredMessage) -> usize {
+    let message = &row.message;
+    let texts = [&message.other, &message.usage.raw];
+    let texts = texts.into_iter().flatten().map(String::len);
+    message.content.len() + texts.sum::<usize>()
 }
 
 /// The prompt of the oldest answer, or of those of the pages read before, where it is not among what was read.

@@ -16,6 +16,7 @@ use crate::{
     identity::{Consent, Identity, fit},
     outcome::{Outcome, Truncated},
     prefix::{Prefix, take},
+    redact,
     settings::MAX_RAW_BYTES,
     store::ExchangeColumns,
 };
@@ -59,6 +60,10 @@ pub(super) fn hear(workshop: &Workshop, exchange: &Exchange) -> Option<Heard> {
     let (mut identity, mut spoken) = (identity, spoken);
     if identity.consent == Consent::Metadata {
         forget_content(&mut spoken);
+    }
+    redact::spoken(&*workshop.redact, &mut spoken);
+    if let Some(tags) = &mut identity.tags {
+        redact::text(&*workshop.redact, tags);
     }
     if identity.is_open_webui() && is_task(&spoken.prompt) {
         identity.set_aside();

@@ -20,7 +20,10 @@ use tokio::{
 
 pub(crate) use worker::Worker;
 
-use crate::{channel::Channel, identity::IdentityRules, settings::WriterSettings, store::Store};
+use crate::{
+    channel::Channel, identity::IdentityRules, redact::Redact, settings::WriterSettings,
+    store::Store,
+};
 
 /// What a handle asks of a writer.
 #[derive(Debug)]
@@ -41,6 +44,7 @@ pub(crate) struct Workshop {
     /// `None`: exchanges are thrown away undecoded.
     pub(crate) store: Option<Arc<dyn Store>>,
     pub(crate) identity: IdentityRules,
+    pub(crate) redact: Arc<dyn Redact>,
     pub(crate) settings: WriterSettings,
 }
 

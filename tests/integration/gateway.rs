@@ -5,7 +5,7 @@ use std::{
     io::{BufRead, BufReader},
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
-    sync::{LazyLock, mpsc},
+    sync::{Arc, Condvar, LazyLock, Mutex},
     thread,
     time::Duration,
 };
@@ -17,8 +17,8 @@ pub(crate) const ALICE_KEY: &str = "sk-alice";
 pub(crate) const APPLICATION_KEY: &str = "sk-portal";
 const KEYS: &str = "sk-alice:alice,sk-bob:bob,sk-portal:*";
 
-/// How long the gateway may take to say that it listens.
-const START: Duration = Duration::from_secs(30);
+/// How long the gateway may take to say something, that it listens for one.
+const SAYING: Duration = Duration::from_secs(30);
 
 /// The built example. Cargo builds examples along with all tests, but not along with one of them.
 static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
@@ -62,10 +62,41 @@ pub(crate) fn target_dir() -> PathBuf {
         .to_path_buf()
 }
 
+/// What a gateway has logged so far.
+#[derive(Default)]
+pub(crate) struct Log {
+    lines: Mutex<Vec<String>>,
+    grown: Condvar,
+}
+
+impl Log {
+    /// Waits for a line with this text, and gives it.
+    pub(crate) fn line_with(&self, text: &str) -> String {
+        let found = |lines: &Vec<String>| lines.iter().find(|line| line.contains(text)).cloned();
+        let lines = self.lines.lock().expect("a log");
+        let waiting = self
+            .grown
+            .wait_timeout_while(lines, SAYING, |lines| found(lines).is_none());
+        let (lines, _) = waiting.expect("a log");
+        found(&lines).unwrap_or_else(|| panic!("the gateway does not say {text:?}"))
+    }
+
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.lines.lock().expect("a log").clone()
+    }
+
+    fn add(&self, line: String) {
+        eprintln!("gateway: {line}");
+        self.lines.lock().expect("a log").push(line);
+        self.grown.notify_all();
+    }
+}
+
 /// A running gateway; it ends when this is dropped.
 pub(crate) struct Gateway {
     process: Child,
     address: String,
+    log: Arc<Log>,
 }
 
 impl Gateway {
@@ -81,20 +112,26 @@ impl Gateway {
             .stdout(Stdio::null())
             .spawn()
             .expect("the gateway starts");
-        let log = process.stderr.take().expect("stderr is piped");
-        let (said, listening) = mpsc::channel();
+        let stderr = process.stderr.take().expect("stderr is piped");
+        let log = Arc::new(Log::default());
+        let kept = Arc::clone(&log);
         thread::spawn(move || {
-            for line in BufReader::new(log).lines().map_while(Result::ok) {
-                eprintln!("gateway: {line}");
-                if let Some((_, rest)) = line.split_once("listening=") {
-                    let address = rest.split_whitespace().next().unwrap_or_default();
-                    // The test may have ended.
-                    let _ = said.send(address.to_owned());
-                }
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                kept.add(line);
             }
         });
-        let address = listening.recv_timeout(START).expect("the gateway listens");
-        Self { process, address }
+        let line = log.line_with("listening=");
+        let (_, rest) = line.split_once("listening=").expect("an address");
+        let address = rest.split_whitespace().next().unwrap_or_default();
+        Self {
+            process,
+            address: address.to_owned(),
+            log,
+        }
+    }
+
+    pub(crate) fn log(&self) -> &Arc<Log> {
+        &self.log
     }
 
     /// Its host and port.

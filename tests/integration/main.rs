@@ -12,12 +12,16 @@ mod faults;
 mod gateway;
 mod identity;
 mod naming;
+mod passing;
 mod proxy;
 #[cfg(all(feature = "postgres", feature = "mysql"))]
 mod replicas;
+mod scripts;
 mod servers;
 mod shutdown;
+mod silence;
 mod stacks;
+mod stopping;
 mod support;
 mod transparency;
 #[cfg(all(feature = "sqlite", feature = "postgres", feature = "mysql"))]

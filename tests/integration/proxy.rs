@@ -42,7 +42,7 @@ impl Drop for Guard {
 }
 
 /// Serves `app` on a free port and gives the URL; it ends with the test's runtime.
-async fn upstream(app: Router) -> String {
+pub(crate) async fn upstream(app: Router) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     tokio::spawn(async move { axum::serve(listener, app).await });
@@ -50,7 +50,7 @@ async fn upstream(app: Router) -> String {
 }
 
 /// A gateway before this upstream. The directory holds its database.
-async fn gateway(upstream: &str, variables: &[(&str, &str)]) -> (TempDir, Gateway) {
+pub(crate) async fn gateway(upstream: &str, variables: &[(&str, &str)]) -> (TempDir, Gateway) {
     let variables = [&[("UPSTREAM_URL", upstream)], variables].concat();
     let variables: Vec<(String, String)> = variables
         .into_iter()
@@ -69,13 +69,13 @@ async fn gateway(upstream: &str, variables: &[(&str, &str)]) -> (TempDir, Gatewa
     .unwrap()
 }
 
-fn client(http2: bool) -> Client<HttpConnector, Body> {
+pub(crate) fn client(http2: bool) -> Client<HttpConnector, Body> {
     Client::builder(TokioExecutor::new())
         .http2_only(http2)
         .build_http()
 }
 
-fn request(gateway: &Gateway, method: Method, path: &str, body: Body) -> Request {
+pub(crate) fn request(gateway: &Gateway, method: Method, path: &str, body: Body) -> Request {
     Request::builder()
         .method(method)
         .uri(gateway.url(path))
@@ -84,7 +84,7 @@ fn request(gateway: &Gateway, method: Method, path: &str, body: Body) -> Request
         .unwrap()
 }
 
-async fn json_of(body: Incoming) -> Value {
+pub(crate) async fn json_of(body: Incoming) -> Value {
     serde_json::from_slice(&body.collect().await.unwrap().to_bytes()).unwrap()
 }
 

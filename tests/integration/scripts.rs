@@ -82,7 +82,11 @@ fn counts_that_cannot_be_are_no_success() {
     ] {
         let output = tools.run(&[("EXCHANGE", exchange), ("FRAME", frame)]);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.success(), !broken, "{exchange} {frame}: {said}");
+        assert_eq!(
+            output.status.success(),
+            !broken,
+            "{exchange} {frame}: {said}"
+        );
         assert_eq!(said.contains("the measurement itself is broken"), broken);
     }
     for (exchange, frame) in [("3501", "50"), ("1000", "121")] {

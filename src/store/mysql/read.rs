@@ -5,7 +5,7 @@ use diesel_async::{AsyncMysqlConnection, RunQueryDsl};
 
 use super::{
     datetime::Millis,
-    days,
+    days::{self, NumberRow},
     decode::{ErrorRow, MessageRow},
     error::{Answer, NO_SUCH_TABLE, asked},
     insert,
@@ -16,7 +16,7 @@ use super::{
 use crate::{
     id::Id,
     partition::{Day, ERRORS, MESSAGES},
-    store::{Page, StoredError, StoredMessage},
+    store::{Page, StoredError, StoredMessage, columns, page::Room},
 };
 
 /// The latest messages, oldest first.
@@ -76,6 +76,12 @@ impl Latest<'_> {
         connection: &mut AsyncMysqlConnection,
         limit: usize,
     ) -> Answer<Page<T>> {
+        let (columns, bytes) = match self.prefix {
+            ERRORS => (&insert::ERROR.sql, columns::ERROR_BYTES),
+            _ => (&insert::MESSAGE.sql, columns::MESSAGE_BYTES),
+        };
+        let bytes = format!("{bytes} AS value");
+        let mut room = Room::new(limit);
         let mut rows: Vec<T> = Vec::new();
         if let Some(found) = find(connection, self.conversation).await? {
             let first = found.first_day;
@@ -84,32 +90,30 @@ impl Latest<'_> {
                 None => found.conversation.last_day,
             };
             for table in tables(connection, self.mode, self.prefix, first, last).await? {
-                let missing = limit.saturating_add(1).saturating_sub(rows.len());
-                if missing == 0 {
+                let sizes: Vec<NumberRow> = self
+                    .newest(connection, &bytes, &table, room.to_look_at())
+                    .await?;
+                let fitting = room.take(sizes.into_iter().filter_map(|row| row.value));
+                rows.extend(self.newest(connection, columns, &table, fitting).await?);
+                if room.has_more {
                     break;
                 }
-                rows.extend(self.of_table(connection, &table, missing).await?);
             }
         }
-        let has_more = rows.len() > limit;
-        rows.truncate(limit);
         rows.reverse();
         Ok(Page {
             data: rows,
-            has_more,
+            has_more: room.has_more,
         })
     }
 
-    async fn of_table<T: Build<Mysql> + Send + 'static>(
+    async fn newest<T: Build<Mysql> + Send + 'static>(
         &self,
         connection: &mut AsyncMysqlConnection,
+        what: &str,
         table: &str,
         limit: usize,
     ) -> Answer<Vec<T>> {
-        let columns = match self.prefix {
-            ERRORS => &insert::ERROR.sql,
-            _ => &insert::MESSAGE.sql,
-        };
         let mut values = vec![Value::Bytes(*self.conversation.as_bytes())];
         let mut behind = "";
         if let Some(id) = self.before {
@@ -120,7 +124,7 @@ impl Latest<'_> {
         values.push(Value::Number(as_limit(limit)));
         let query = Once(Statement {
             sql: &format!(
-                "SELECT {columns} FROM {table} WHERE conversation_id = ? {behind} \
+                "SELECT {what} FROM {table} AS t WHERE conversation_id = ? {behind} \
                  ORDER BY created_at DESC, id DESC LIMIT ?"
             ),
             values: &values,

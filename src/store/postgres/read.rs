@@ -9,11 +9,14 @@ use diesel::{
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::decode::{ConversationRow, ErrorRow, MessageRow, PgId, time};
+use super::{
+    days::NumberRow,
+    decode::{ConversationRow, ErrorRow, MessageRow, PgId, time},
+};
 use crate::{
     id::Id,
     partition::{ERRORS, MESSAGES},
-    store::{Page, StoredError, StoredMessage, columns},
+    store::{Page, StoredError, StoredMessage, columns, page::Room},
 };
 
 /// Behind every id.
@@ -26,9 +29,13 @@ pub(super) async fn messages(
     before: Option<Id>,
     limit: usize,
 ) -> QueryResult<Page<StoredMessage>> {
-    let (columns, table) = (columns::MESSAGE, MESSAGES);
-    let page =
-        latest::<MessageRow>(connection, conversation, (before, limit), columns, table).await?;
+    let rows = Latest {
+        table: MESSAGES,
+        columns: columns::MESSAGE,
+        bytes: columns::MESSAGE_BYTES,
+    };
+    let page = rows.page::<MessageRow>(connection, conversation, before, limit);
+    let page = page.await?;
     Ok(Page {
         data: page.data.into_iter().map(|row| row.0).collect(),
         has_more: page.has_more,
@@ -42,49 +49,68 @@ pub(super) async fn errors(
     before: Option<Id>,
     limit: usize,
 ) -> QueryResult<Page<StoredError>> {
-    let (columns, table) = (columns::ERROR, ERRORS);
-    let page =
-        latest::<ErrorRow>(connection, conversation, (before, limit), columns, table).await?;
+    let rows = Latest {
+        table: ERRORS,
+        columns: columns::ERROR,
+        bytes: columns::ERROR_BYTES,
+    };
+    let page = rows.page::<ErrorRow>(connection, conversation, before, limit);
+    let page = page.await?;
     Ok(Page {
         data: page.data.into_iter().map(|row| row.0).collect(),
         has_more: page.has_more,
     })
 }
 
-async fn latest<T: QueryableByName<Pg> + Send + 'static>(
-    connection: &mut AsyncPgConnection,
-    conversation: Id,
-    (before, limit): (Option<Id>, usize),
-    columns: &str,
-    table: &str,
-) -> QueryResult<Page<T>> {
-    let mut rows: Vec<T> = Vec::new();
-    if let Some(found) = find(connection, conversation).await? {
+/// The rows of one kind.
+struct Latest {
+    table: &'static str,
+    columns: &'static str,
+    /// The size of a row.
+    bytes: &'static str,
+}
+
+impl Latest {
+    async fn page<T: QueryableByName<Pg> + Send + 'static>(
+        &self,
+        connection: &mut AsyncPgConnection,
+        conversation: Id,
+        before: Option<Id>,
+        limit: usize,
+    ) -> QueryResult<Page<T>> {
+        let Some(found) = find(connection, conversation).await? else {
+            return Ok(Page::default());
+        };
         // With the first and the last day known, the plan has no other partition. An id tells its
         // row's time, so that it bounds the days too.
         let end = found.conversation.last_day.end_ms();
         let before = before.unwrap_or(LAST);
-        rows = sql_query(format!(
-            "SELECT {columns} FROM {table} \
-             WHERE conversation_id = $1 AND created_at >= $2 AND created_at < $3 \
-             AND (created_at, id) < ($4, $5) ORDER BY created_at DESC, id DESC LIMIT $6"
-        ))
-        .bind::<Uuid, _>(PgId(conversation))
-        .bind::<Timestamptz, _>(time(found.first_day.start_ms()))
-        .bind::<Timestamptz, _>(time(end.min(before.unix_ms() + 1)))
-        .bind::<Timestamptz, _>(time(before.unix_ms()))
-        .bind::<Uuid, _>(PgId(before))
-        .bind::<BigInt, _>(as_limit(limit.saturating_add(1)))
-        .load(connection)
-        .await?;
+        let newest = |what: &str, limit: usize| {
+            sql_query(format!(
+                "SELECT {what} FROM {} AS t \
+                 WHERE conversation_id = $1 AND created_at >= $2 AND created_at < $3 \
+                 AND (created_at, id) < ($4, $5) ORDER BY created_at DESC, id DESC LIMIT $6",
+                self.table
+            ))
+            .bind::<Uuid, _>(PgId(conversation))
+            .bind::<Timestamptz, _>(time(found.first_day.start_ms()))
+            .bind::<Timestamptz, _>(time(end.min(before.unix_ms() + 1)))
+            .bind::<Timestamptz, _>(time(before.unix_ms()))
+            .bind::<Uuid, _>(PgId(before))
+            .bind::<BigInt, _>(as_limit(limit))
+        };
+        let mut room = Room::new(limit);
+        let bytes = format!("({})::bigint AS value", self.bytes);
+        let sizes = newest(&bytes, room.to_look_at());
+        let sizes: Vec<NumberRow> = sizes.load(connection).await?;
+        let fitting = room.take(sizes.into_iter().map(|row| row.value));
+        let mut rows: Vec<T> = newest(self.columns, fitting).load(connection).await?;
+        rows.reverse();
+        Ok(Page {
+            data: rows,
+            has_more: room.has_more,
+        })
     }
-    let has_more = rows.len() > limit;
-    rows.truncate(limit);
-    rows.reverse();
-    Ok(Page {
-        data: rows,
-        has_more,
-    })
 }
 
 /// The conversation with this id, as it stands.

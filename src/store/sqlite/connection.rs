@@ -165,7 +165,7 @@ impl Connections {
         if !self.file.is_there() {
             return Err(StoreError::Unavailable("its file is not there".to_owned()));
         }
-        self.readers.set_prepared(self.file.id().ok().flatten());
+        self.readers.set_prepared(self.file.find());
         Ok(())
     }
 
@@ -178,10 +178,11 @@ impl Connections {
 
     fn open_writer(&self) -> Result<Writer, StoreError> {
         if !self.readers.prepared(&self.file, false) {
-            self.readers.close();
+            let closed = self.readers.close();
+            self.file.remove_journals(&closed);
         }
         self.file.make();
-        let file = self.file.id().ok().flatten();
+        let file = self.file.find();
         let mut connection = connect(&self.location)?;
         if self.location != Location::Memory {
             enter_wal(&mut connection).map_err(opening_error)?;
@@ -196,11 +197,11 @@ impl Connections {
                 "the database was begun with other partitions; they are kept"
             );
         }
-        if self.file.is_another(file) {
+        if self.file.is_another(&file) {
             let replaced = "its file was replaced while it was opened";
             return Err(StoreError::Unavailable(replaced.to_owned()));
         }
-        self.readers.set_prepared(file);
+        self.readers.set_prepared(self.file.find());
         Ok(Writer {
             session: Session {
                 connection,

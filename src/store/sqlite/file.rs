@@ -15,10 +15,20 @@ pub(super) struct DatabaseFile {
 
 /// What tells a file from another one at the same path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct FileId {
+struct FileId {
     device: u64,
     inode: u64,
 }
+
+/// What stood at the path, and its journals; `None` what did not, or could not be told.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Found {
+    file: Option<FileId>,
+    journals: [Option<FileId>; 2],
+}
+
+/// What SQLite adds to the path for the journal and its index.
+const JOURNALS: [&str; 2] = ["-wal", "-shm"];
 
 impl DatabaseFile {
     pub(super) fn of(location: &Location) -> Self {
@@ -54,24 +64,47 @@ impl DatabaseFile {
         self.path.as_ref().is_some_and(|path| path.exists())
     }
 
-    /// What stands at the path now; `None` where nothing does, or where that cannot be told.
-    ///
-    /// # Errors
-    /// Where the file system does not say.
-    pub(super) fn id(&self) -> io::Result<Option<FileId>> {
-        let Some(path) = &self.path else {
-            return Ok(None);
-        };
-        match fs::metadata(path) {
-            Ok(metadata) => Ok(id_of(&metadata)),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
+    /// What stands at the path now.
+    pub(super) fn find(&self) -> Found {
+        let id = |path| id_at(path).ok().flatten();
+        Found {
+            file: self.path.clone().and_then(id),
+            journals: JOURNALS.map(|suffix| self.beside(suffix).and_then(id)),
         }
     }
 
-    /// Whether the file that was opened is known not to stand at the path any more.
-    pub(super) fn is_another(&self, opened: Option<FileId>) -> bool {
-        opened.is_some() && self.id().is_ok_and(|now| now != opened)
+    /// Whether what was found is known not to stand at the path any more.
+    pub(super) fn is_another(&self, found: &Found) -> bool {
+        let now = self.path.clone().map_or(Ok(None), id_at);
+        found.file.is_some() && now.is_ok_and(|now| now != found.file)
+    }
+
+    /// Removes the journals of a file that does not stand at the path any more: SQLite would take
+    /// them for those of the one that does.
+    pub(super) fn remove_journals(&self, found: &Found) {
+        for (suffix, journal) in JOURNALS.iter().zip(found.journals) {
+            if let Some(path) = self.beside(suffix)
+                && journal.is_some()
+                && id_at(path.clone()).is_ok_and(|now| now == journal)
+            {
+                // Where it cannot be removed, the file is not to be written either.
+                drop(fs::remove_file(path));
+            }
+        }
+    }
+
+    fn beside(&self, suffix: &str) -> Option<PathBuf> {
+        let mut path = self.path.clone()?.into_os_string();
+        path.push(suffix);
+        Some(path.into())
+    }
+}
+
+fn id_at(path: PathBuf) -> io::Result<Option<FileId>> {
+    match fs::metadata(path) {
+        Ok(metadata) => Ok(id_of(&metadata)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

@@ -16,7 +16,7 @@ use super::{
 use crate::{
     id::Id,
     partition::{Day, ERRORS, MESSAGES},
-    store::{Conversation, Page, StoredError, StoredMessage, columns},
+    store::{Conversation, Page, StoredError, StoredMessage, columns, page::Room},
 };
 
 /// The latest messages, oldest first.
@@ -57,9 +57,9 @@ fn latest<T: QueryableByName<Sqlite> + 'static>(
     before: Option<Id>,
     limit: usize,
 ) -> QueryResult<Page<T>> {
-    let columns = match prefix {
-        ERRORS => columns::ERROR,
-        _ => columns::MESSAGE,
+    let (columns, bytes) = match prefix {
+        ERRORS => (columns::ERROR, columns::ERROR_BYTES),
+        _ => (columns::MESSAGE, columns::MESSAGE_BYTES),
     };
     // An id begins with its row's time, and the rows of one time are in the order of their ids.
     let end = before.map(|id| (id.unix_ms(), id));
@@ -67,6 +67,21 @@ fn latest<T: QueryableByName<Sqlite> + 'static>(
         Some(_) => " AND (created_at, id) < (?, ?)",
         None => "",
     };
+    let newest = |what: &str, table: &str, limit: usize| {
+        let mut query = sql_query(format!(
+            "SELECT {what} FROM {table} AS t WHERE conversation_id = ?{bound} \
+             ORDER BY created_at DESC, id DESC LIMIT ?"
+        ))
+        .into_boxed()
+        .bind::<Binary, _>(conversation.as_bytes().as_slice());
+        if let Some((time, id)) = &end {
+            query = query
+                .bind::<BigInt, _>(*time)
+                .bind::<Binary, _>(id.as_bytes().as_slice());
+        }
+        query.bind::<BigInt, _>(as_limit(limit))
+    };
+    let mut room = Room::new(limit);
     let mut rows: Vec<T> = Vec::new();
     if let Some(mut found) = find(connection, conversation)? {
         if let Some((time, _)) = end {
@@ -74,31 +89,21 @@ fn latest<T: QueryableByName<Sqlite> + 'static>(
             *last_day = Day::from_unix_ms(time).min(*last_day);
         }
         for table in tables_of(connection, mode, &found, prefix)? {
-            let missing = limit.saturating_add(1).saturating_sub(rows.len());
-            if missing == 0 {
+            let sizes = newest(&format!("{bytes} AS value"), &table, room.to_look_at());
+            let sizes = sizes.load::<NumberRow>(connection);
+            let sizes = unless_dropped(connection, &table, sizes)?.unwrap_or_default();
+            let sizes = sizes.into_iter().filter_map(|row| row.value);
+            let day = newest(columns, &table, room.take(sizes)).load(connection);
+            rows.extend(unless_dropped(connection, &table, day)?.unwrap_or_default());
+            if room.has_more {
                 break;
             }
-            let mut query = sql_query(format!(
-                "SELECT {columns} FROM {table} WHERE conversation_id = ?{bound} \
-                 ORDER BY created_at DESC, id DESC LIMIT ?"
-            ))
-            .into_boxed()
-            .bind::<Binary, _>(conversation.as_bytes().as_slice());
-            if let Some((time, id)) = &end {
-                query = query
-                    .bind::<BigInt, _>(*time)
-                    .bind::<Binary, _>(id.as_bytes().as_slice());
-            }
-            let day = query.bind::<BigInt, _>(as_limit(missing)).load(connection);
-            rows.extend(unless_dropped(connection, &table, day)?.unwrap_or_default());
         }
     }
-    let has_more = rows.len() > limit;
-    rows.truncate(limit);
     rows.reverse();
     Ok(Page {
         data: rows,
-        has_more,
+        has_more: room.has_more,
     })
 }
 

@@ -1,12 +1,13 @@
 //! The connections that read: opened when first needed, never more than allowed.
 
 use std::{
+    mem,
     sync::{Condvar, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use super::{
-    file::{DatabaseFile, FileId},
+    file::{DatabaseFile, Found},
     session::{Session, lock},
 };
 use crate::store::StoreOptions;
@@ -30,7 +31,7 @@ struct Places {
     /// Whether the writer has made a database of the file.
     prepared: bool,
     /// The file that it has open.
-    file: Option<FileId>,
+    file: Found,
     looked: Instant,
 }
 
@@ -51,7 +52,7 @@ impl Readers {
                 idle: Vec::new(),
                 open: 0,
                 prepared: false,
-                file: None,
+                file: Found::default(),
                 looked: Instant::now(),
             }),
             returned: Condvar::new(),
@@ -69,7 +70,7 @@ impl Readers {
         let mut places = lock(&self.places);
         if places.prepared && (opening || places.looked.elapsed() >= LOOK_EVERY) {
             places.looked = Instant::now();
-            if file.is_another(places.file) {
+            if file.is_another(&places.file) {
                 places.prepared = false;
                 tracing::warn!("the database's file was removed or replaced: it is opened anew");
             }
@@ -78,19 +79,20 @@ impl Readers {
     }
 
     /// Says which file the writer has made a database of.
-    pub(super) fn set_prepared(&self, file: Option<FileId>) {
+    pub(super) fn set_prepared(&self, file: Found) {
         let mut places = lock(&self.places);
         places.prepared = true;
         places.file = file;
         places.looked = Instant::now();
     }
 
-    /// Closes every connection, when it is not in use any more. Connections to two files of one
-    /// path would share the journals' names.
-    pub(super) fn close(&self) {
+    /// Closes every connection, when it is not in use any more, and gives the file that they had
+    /// open. Connections to two files of one path would share the journals' names.
+    pub(super) fn close(&self) -> Found {
         let mut places = self.wait_while(|places| places.open as usize > places.idle.len());
         places.idle.clear();
         places.open = 0;
+        mem::take(&mut places.file)
     }
 
     /// Waits for a place, with an idle connection where there is one.

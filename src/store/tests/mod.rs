@@ -128,6 +128,7 @@ suite! {
         what_was_never_written_is_not_found,
         one_store_serves_several_runtimes_that_come_and_go,
         pages_before_an_id_make_the_whole_conversation,
+        a_page_ends_where_its_text_gets_long,
     }
     lists "multi_thread" {
         a_user_sees_what_was_last_active_first,

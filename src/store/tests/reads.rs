@@ -80,3 +80,33 @@ pub(super) async fn pages_before_an_id_make_the_whole_conversation<D: Database>(
         }
     }
 }
+
+pub(super) async fn a_page_ends_where_its_text_gets_long<D: Database>() {
+    for daily in [true, false] {
+        let database = D::open().await;
+        let store = database.store_in(daily);
+        // Six exchanges on three days, each with 3 MiB in all.
+        for number in 0..6 {
+            let mut rows = exchange("s", NOON + number / 2 * DAY + number);
+            rows.messages[0].content = "q".repeat(2 << 20);
+            rows.messages[1].other = Some(format!("\"{}\"", "o".repeat(1 << 20)));
+            store.write(&[rows]).await.unwrap();
+            let mut rows = failed("s", NOON + number / 2 * DAY + number);
+            rows.error.as_mut().unwrap().error_message = "e".repeat(3 << 20);
+            store.write(&[rows]).await.unwrap();
+        }
+        let id = id_of("s");
+        let mut before = None;
+        for (rows, has_more) in [(10, true), (2, false)] {
+            let page = store.messages(id, before, 500).await.unwrap();
+            assert_eq!((page.data.len(), page.has_more), (rows, has_more));
+            before = page.data.first().map(|row| row.message.id);
+        }
+        let mut before = None;
+        for (rows, has_more) in [(5, true), (1, false)] {
+            let page = store.errors(id, before, 500).await.unwrap();
+            assert_eq!((page.data.len(), page.has_more), (rows, has_more));
+            before = page.data.first().map(|row| row.error.id);
+        }
+    }
+}

@@ -1,8 +1,9 @@
 mod clients;
 mod gateways;
 mod midnight;
+mod pages;
 
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use super::*;
 use crate::{
@@ -12,6 +13,7 @@ use crate::{
     exchange::Exchange,
     identity::{Consent, Identity, IdentityRules},
     outcome::Outcome,
+    redact::Patterns,
     settings::WriterSettings,
     store::{Head, KnownMessage, Page, Recalled, StoreFuture, StoredMessage},
     thread::branch,
@@ -138,6 +140,7 @@ impl Gateway {
             workshop: Workshop {
                 channel: Channel::new(1, 1, 1 << 20).into(),
                 store: None,
+                redact: Arc::new(Patterns::none()),
                 identity,
                 settings,
             },

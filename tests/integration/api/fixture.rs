@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, net::SocketAddr};
 use axum::{
     Json, Router,
     body::{Body, Bytes},
+    extract::DefaultBodyLimit,
 };
 use http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
@@ -52,6 +53,7 @@ impl Fixture {
         });
         let model = Router::new()
             .fallback(async move |_: Bytes| Json(answer))
+            .layer(DefaultBodyLimit::disable())
             .layer(self.recording.clone());
         let asked = json!({ "model": "m", "messages": [{ "role": "user", "content": text }] });
         let mut request = Request::post("/v1/chat/completions")
@@ -64,6 +66,11 @@ impl Fixture {
         let request = request.body(Body::from(asked.to_string())).unwrap();
         let response = model.oneshot(request).await.unwrap();
         response.into_body().collect().await.unwrap();
+    }
+
+    /// Waits longer than a request does until what was said can be read.
+    pub(super) async fn flush(&self) {
+        self.recording.recorder().flush().await;
     }
 
     pub(super) async fn get(&self, key: &str, path: &str) -> (StatusCode, Value) {

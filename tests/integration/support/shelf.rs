@@ -98,6 +98,13 @@ impl Shelf {
         self.attempts.lock().expect("attempts").clone()
     }
 
+    /// Whether an exchange of this session stands on the shelf.
+    pub fn has_written(&self, session: &str) -> bool {
+        let rows = self.rows.lock().expect("rows");
+        rows.iter()
+            .any(|rows| rows.conversation.session_id == session)
+    }
+
     /// What was refused and put aside so far.
     pub fn rejects(&self) -> Vec<ExchangeRows> {
         self.rejects.lock().expect("rejects").clone()

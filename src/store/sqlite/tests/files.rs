@@ -83,6 +83,32 @@ async fn a_file_that_is_removed_while_it_is_written_is_made_again() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_replaced_is_written_and_read_from_then_on() {
+    let database = Database::open().await;
+    let store = database.store();
+    store.write(&[exchange("s", NOON)]).await.unwrap();
+    assert!(last_id(&store).await.is_some());
+
+    // The journal of the old file is left, as whoever restores a backup leaves it.
+    let backup = Database::open().await;
+    backup.store().write(&[exchange("t", NOON)]).await.unwrap();
+    fs::rename(backup.path(), database.path()).unwrap();
+    // What is written before the change is noticed, by whoever looks next, goes with the old file.
+    let rows = write_until_it_stands_there(&store, async || {
+        let is_new = store.conversation(id_of("t")).await.unwrap().is_some();
+        is_new && last_id(&store).await.is_some()
+    })
+    .await;
+    for store in [store, database.store()] {
+        assert_eq!(last_id(&store).await, Some(rows.exchange.exchange_id));
+        assert_eq!(count_of(&store, "t").await, 2);
+        let first = store.messages(id_of("s"), None, 500).await.unwrap().data;
+        assert!(first[0].exchange.created_at > NOON, "a row of the old file");
+    }
+    database.execute("PRAGMA integrity_check").await;
+}
+
+#[tokio::test]
 async fn who_only_reads_sees_the_file_that_stands_there() {
     let database = Database::open().await;
     let store = database.store();

@@ -1,0 +1,117 @@
+//! What must not be stored is taken out of texts before anything is made of them.
+
+mod card;
+mod patterns;
+#[cfg(test)]
+mod tests;
+
+use std::{borrow::Cow, fmt};
+
+use serde_json::Value;
+
+pub use self::patterns::Patterns;
+use crate::{
+    conversation::{Message, Prompt, Reply},
+    decode::Spoken,
+};
+
+/// Takes out of texts what must not be stored.
+///
+/// It is asked on a writer's thread, once for every text of an exchange: what was said, reasoning,
+/// arguments of tools, their definitions, errors, bodies that nothing could decode, tags, and what
+/// the API adds; before anything else is made of them, hashes and titles included. Names of models
+/// and ids are not asked for.
+///
+/// The same text has to come out the same each time: a client sends with every request what was
+/// said before, and what came out differently would be stored as new.
+///
+/// # Panics
+/// An exchange whose redaction panics is not stored, counted in
+/// [`Metrics::rejected`](crate::Metrics::rejected).
+///
+/// ```
+/// use std::borrow::Cow;
+///
+/// use tower_recording::{RecordingLayer, Redact};
+///
+/// #[derive(Debug)]
+/// struct Ssn;
+///
+/// impl Redact for Ssn {
+///     fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
+///         match text.contains("078-05-1120") {
+///             true => text.replace("078-05-1120", "[redacted]").into(),
+///             false => text.into(),
+///         }
+///     }
+/// }
+///
+/// let layer = RecordingLayer::builder("sqlite::memory:").redact(Ssn).build();
+/// # assert!(layer.is_ok());
+/// ```
+pub trait Redact: fmt::Debug + Send + Sync + 'static {
+    /// The text as it may be stored.
+    fn redact<'a>(&self, text: &'a str) -> Cow<'a, str>;
+}
+
+/// Takes what must not be stored out of all that was said.
+pub(crate) fn spoken(redact: &dyn Redact, spoken: &mut Spoken) {
+    let Spoken { prompt, reply, .. } = spoken;
+    let Prompt {
+        instructions,
+        tools,
+        messages,
+        ..
+    } = prompt;
+    if let Some(tools) = tools {
+        text(redact, tools);
+    }
+    for message in instructions.iter_mut().chain(messages) {
+        self::message(redact, message);
+    }
+    let Reply { choices, error, .. } = reply;
+    for choice in choices {
+        self::message(redact, &mut choice.message);
+    }
+    if let Some(error) = error {
+        text(redact, &mut error.message);
+    }
+}
+
+fn message(redact: &dyn Redact, message: &mut Message) {
+    text(redact, &mut message.content);
+    let thoughts = [&mut message.reasoning, &mut message.refusal];
+    for thought in thoughts.into_iter().flatten() {
+        text(redact, thought);
+    }
+    for call in &mut message.tool_calls {
+        text(redact, &mut call.arguments);
+    }
+    for other in message.other.values_mut() {
+        value(redact, other);
+    }
+}
+
+fn value(redact: &dyn Redact, value: &mut Value) {
+    match value {
+        Value::String(string) => text(redact, string),
+        Value::Array(elements) => {
+            for element in elements {
+                self::value(redact, element);
+            }
+        }
+        Value::Object(members) => {
+            for member in members.values_mut() {
+                self::value(redact, member);
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// Takes what must not be stored out of this text.
+pub(crate) fn text(redact: &dyn Redact, text: &mut String) {
+    if let Cow::Owned(redacted) = redact.redact(text) {
+        *text = redacted;
+    }
+}
