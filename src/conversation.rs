@@ -138,6 +138,24 @@ pub(crate) struct Prompt {
     pub(crate) messages: Vec<Message>,
     /// Whether a stream was asked for.
     pub(crate) stream: bool,
+    /// The provider's id of the response that this goes on from.
+    pub(crate) goes_on_from: Option<String>,
+    /// Whether the response may be gone on from by its id.
+    pub(crate) is_kept: bool,
+    pub(crate) claims: Claims,
+}
+
+/// What a request's body says of who asks, and in which conversation: strings and truths by the names
+/// of their members, such as `user` and `metadata.session_id`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Claims(pub(crate) Vec<(String, String)>);
+
+impl Claims {
+    /// The value of this name.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        let (_, value) = self.0.iter().find(|(known, _)| known == name)?;
+        Some(value)
+    }
 }
 
 impl Prompt {

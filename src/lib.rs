@@ -55,7 +55,7 @@ pub use self::{
     escape::unescape,
     future::ResponseFuture,
     id::{Id, ParseIdError},
-    identity::{DEFAULT_SESSION_HEADERS, DEFAULT_USER_HEADERS},
+    identity::{DEFAULT_SESSION_NAMES, DEFAULT_USER_NAMES},
     layer::RecordingLayer,
     metrics::Metrics,
     outcome::{Outcome, Truncated},

@@ -4,31 +4,26 @@
 //! |---|---|---|
 //! | `LISTEN_ADDR` | where it listens | `127.0.0.1:8000` |
 //! | `UPSTREAM_URL` | the LLM API that every other path is sent to, `http` or `https`; a path in it goes before the request's | the demo model `officeai` |
-//! | `UPSTREAM_API_KEY` | sent there as `Authorization: Bearer` | none is sent |
+//! | `UPSTREAM_API_KEY` | sent there as the provider's SDKs send it | none is sent |
+//! | `UPSTREAM_URL_ANTHROPIC` and so on | the same for one dialect alone: `_OPENAI`, `_AZURE`, `_ANTHROPIC`, `_GOOGLE`, `_BEDROCK`, `_COHERE`, `_OLLAMA` | `UPSTREAM_URL` |
+//! | `UPSTREAM_API_KEY_ANTHROPIC` and so on | its key | `UPSTREAM_API_KEY`, where the URL is `UPSTREAM_URL` |
 //! | `GATEWAY_API_KEYS` | `key:user,key2:*`, where `*` makes an application's key that may name any user | a random application key, printed |
 
 use std::{env, net::SocketAddr};
 
-use http::{HeaderValue, Uri};
 use tower_recording::api::{ParseKeysError, StaticKeys};
+
+use crate::upstream::Upstreams;
 
 const DEFAULT_LISTEN_ADDR: &str = "127.0.0.1:8000";
 
 /// The gateway's settings.
 pub(crate) struct Config {
     pub(crate) listen_addr: SocketAddr,
-    pub(crate) upstream: Option<Upstream>,
+    pub(crate) upstreams: Option<Upstreams>,
     pub(crate) keys: StaticKeys,
     /// The application key that was made because none was given.
     generated_key: Option<String>,
-}
-
-/// The LLM API behind the gateway.
-#[derive(Clone)]
-pub(crate) struct Upstream {
-    pub(crate) url: Uri,
-    /// `Bearer` and the upstream's own key.
-    pub(crate) authorization: Option<HeaderValue>,
 }
 
 /// Why a variable could not be used. The text shows no value: it may hold a key.
@@ -38,9 +33,9 @@ pub(crate) enum ConfigError {
     NotText(&'static str),
     #[error("LISTEN_ADDR is not an address and a port, such as {DEFAULT_LISTEN_ADDR}")]
     ListenAddr,
-    #[error("UPSTREAM_URL is not an http or https URL without a query")]
-    UpstreamUrl,
-    #[error("UPSTREAM_API_KEY cannot stand in a header")]
+    #[error("{0} is not an http or https URL without a query")]
+    UpstreamUrl(&'static str),
+    #[error("UPSTREAM_API_KEY, or that of a dialect, cannot stand in a header")]
     UpstreamApiKey,
     #[error("GATEWAY_API_KEYS cannot be read")]
     GatewayApiKeys(#[from] ParseKeysError),
@@ -60,7 +55,7 @@ impl Config {
         };
         Ok(Self {
             listen_addr: listen_addr.parse().map_err(|_| ConfigError::ListenAddr)?,
-            upstream: Upstream::from_env()?,
+            upstreams: Upstreams::from_env()?,
             keys,
             generated_key,
         })
@@ -68,9 +63,9 @@ impl Config {
 
     /// Says where the gateway listens, and how to try it if there is nobody else who knows the key.
     pub(crate) fn announce(&self, listening: SocketAddr) {
-        let model = match &self.upstream {
-            Some(upstream) => upstream.url.host().unwrap_or_default(),
-            None => "the demo model officeai",
+        let model = match &self.upstreams {
+            Some(upstreams) => upstreams.hosts(),
+            None => "the demo model officeai".to_owned(),
         };
         tracing::info!(%listening, model, keys = self.keys.len(), "the gateway is listening");
         let Some(key) = &self.generated_key else {
@@ -88,33 +83,7 @@ impl Config {
     }
 }
 
-impl Upstream {
-    fn from_env() -> Result<Option<Self>, ConfigError> {
-        let Some(url) = variable("UPSTREAM_URL")? else {
-            return Ok(None);
-        };
-        let url: Uri = url.parse().map_err(|_| ConfigError::UpstreamUrl)?;
-        let authority = url.authority().ok_or(ConfigError::UpstreamUrl)?;
-        if !matches!(url.scheme_str(), Some("http" | "https"))
-            || url.query().is_some()
-            || authority.as_str().contains('@')
-        {
-            return Err(ConfigError::UpstreamUrl);
-        }
-        let authorization = match variable("UPSTREAM_API_KEY")? {
-            None => None,
-            Some(key) => {
-                let mut value = HeaderValue::try_from(format!("Bearer {key}"))
-                    .map_err(|_| ConfigError::UpstreamApiKey)?;
-                value.set_sensitive(true);
-                Some(value)
-            }
-        };
-        Ok(Some(Self { url, authorization }))
-    }
-}
-
-fn variable(name: &'static str) -> Result<Option<String>, ConfigError> {
+pub(crate) fn variable(name: &'static str) -> Result<Option<String>, ConfigError> {
     match env::var(name) {
         Ok(value) => Ok(Some(value).filter(|value| !value.is_empty())),
         Err(env::VarError::NotPresent) => Ok(None),

@@ -7,22 +7,13 @@ use axum::{
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use http::{HeaderMap, HeaderName, StatusCode, header};
+use http::StatusCode;
 use tower_recording::{
     RecordingContext,
-    api::{Authenticate, Principal, StaticKeys},
+    api::{Principal, StaticKeys},
 };
 
-use crate::refusal::Refusal;
-
-/// Where clients put keys. None of them goes on to the upstream, which gets its own.
-const CREDENTIALS: [HeaderName; 5] = [
-    header::AUTHORIZATION,
-    header::PROXY_AUTHORIZATION,
-    HeaderName::from_static("api-key"),
-    HeaderName::from_static("x-api-key"),
-    HeaderName::from_static("x-goog-api-key"),
-];
+use crate::{key, refusal::Refusal};
 
 /// Nobody else derives the same hashes from the same keys.
 const FINGERPRINT_CONTEXT: &str = "tower-recording gateway 2026-11 token_id of an API key";
@@ -43,7 +34,8 @@ impl Gate {
 /// A user's key names the user, whatever `X-User-ID` says; an application's key leaves it to that.
 pub(crate) async fn admit(State(gate): State<Gate>, request: Request, next: Next) -> Response {
     let (mut head, body) = request.into_parts();
-    let Some(principal) = gate.0.authenticate(&head) else {
+    let known = |key: String| Some((gate.0.principal_of(&key)?, key));
+    let Some((principal, key)) = key::candidates(&head).into_iter().find_map(known) else {
         return Refusal::new(
             StatusCode::UNAUTHORIZED,
             "authentication_error",
@@ -52,24 +44,19 @@ pub(crate) async fn admit(State(gate): State<Gate>, request: Request, next: Next
         )
         .into_response();
     };
-    let mut context = RecordingContext::new().token_id(fingerprint(&head.headers));
+    let mut context = RecordingContext::new().token_id(fingerprint(&key));
     if let Principal::User(user) = principal {
         context = context.user_id(user);
     }
     head.extensions.insert(context);
-    for name in CREDENTIALS {
-        head.headers.remove(name);
-    }
+    key::strip(&mut head);
     next.run(Request::from_parts(head, body)).await
 }
 
 /// Tells keys apart in the records, the same after a restart, and gives none away: 16 hexadecimal
 /// digits of a BLAKE3 hash that is derived for this use alone.
-fn fingerprint(headers: &HeaderMap) -> String {
-    let value = headers.get(header::AUTHORIZATION);
-    let value = value.map_or(&[][..], |value| value.as_bytes());
-    let key = value.get("Bearer ".len()..).unwrap_or_default();
-    let hash = blake3::derive_key(FINGERPRINT_CONTEXT, key.trim_ascii());
+fn fingerprint(key: &str) -> String {
+    let hash = blake3::derive_key(FINGERPRINT_CONTEXT, key.as_bytes());
     let mut hash = blake3::Hash::from_bytes(hash).to_hex().to_string();
     hash.truncate(FINGERPRINT_DIGITS);
     hash

@@ -6,7 +6,9 @@
 
 mod config;
 mod demo;
+mod dialect;
 mod gate;
+mod key;
 mod log;
 mod path;
 mod proxy;
@@ -14,6 +16,7 @@ mod refusal;
 mod serve;
 mod signals;
 mod tunnel;
+mod upstream;
 
 use std::{
     error::Error,
@@ -65,8 +68,8 @@ async fn run() -> Result<ExitCode, Box<dyn Error>> {
     let recorder = recording.recorder();
 
     let tunnels = Tunnels::default();
-    let model = match &config.upstream {
-        Some(upstream) => Proxy::new(upstream.clone(), tunnels.clone()).into_router(),
+    let model = match &config.upstreams {
+        Some(upstreams) => Proxy::new(upstreams.clone(), tunnels.clone()).into_router(),
         None => demo::router(),
     };
     let gate = Gate::new(config.keys.clone());

@@ -17,9 +17,9 @@ use hyper_util::{
 use tower_recording::{DEFAULT_SESSION_HEADER, DEFAULT_TAG_PREFIX};
 
 use crate::{
-    config::Upstream,
     refusal::Refusal,
     tunnel::{self, Tunnels},
+    upstream::Upstreams,
 };
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -40,9 +40,9 @@ const OURS: [HeaderName; 2] = [header::COOKIE, HeaderName::from_static("x-user-i
 
 type HttpClient = Client<HttpsConnector<HttpConnector>, Body>;
 
-/// The way to one upstream.
+/// The way to the upstreams.
 pub(crate) struct Proxy {
-    upstream: Upstream,
+    upstreams: Upstreams,
     client: HttpClient,
     /// Protocols are changed in HTTP/1.1 only.
     upgrading: HttpClient,
@@ -50,7 +50,7 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    pub(crate) fn new(upstream: Upstream, tunnels: Tunnels) -> Self {
+    pub(crate) fn new(upstreams: Upstreams, tunnels: Tunnels) -> Self {
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);
         tcp.set_connect_timeout(Some(CONNECT_TIMEOUT));
@@ -70,7 +70,7 @@ impl Proxy {
             .build(any);
         let upgrading = Client::builder(TokioExecutor::new()).build(http1);
         Self {
-            upstream,
+            upstreams,
             client,
             upgrading,
             tunnels,
@@ -80,22 +80,22 @@ impl Proxy {
     pub(crate) fn into_router(self) -> Router {
         Router::new().fallback(forward).with_state(Arc::new(self))
     }
+}
 
-    /// The upstream's URL for this path and query.
-    fn target(&self, path_and_query: &str) -> Result<Uri, http::Error> {
-        let uri::Parts {
-            scheme, authority, ..
-        } = self.upstream.url.clone().into_parts();
-        let base = self.upstream.url.path().trim_end_matches('/');
-        let mut target = Uri::builder().path_and_query(format!("{base}{path_and_query}"));
-        if let Some(scheme) = scheme {
-            target = target.scheme(scheme);
-        }
-        if let Some(authority) = authority {
-            target = target.authority(authority);
-        }
-        target.build()
+/// The URL below this one for a path and query.
+fn target(base: &Uri, path_and_query: &str) -> Result<Uri, http::Error> {
+    let uri::Parts {
+        scheme, authority, ..
+    } = base.clone().into_parts();
+    let base = base.path().trim_end_matches('/');
+    let mut target = Uri::builder().path_and_query(format!("{base}{path_and_query}"));
+    if let Some(scheme) = scheme {
+        target = target.scheme(scheme);
     }
+    if let Some(authority) = authority {
+        target = target.authority(authority);
+    }
+    target.build()
 }
 
 async fn forward(State(proxy): State<Arc<Proxy>>, mut request: Request) -> Response {
@@ -103,7 +103,12 @@ async fn forward(State(proxy): State<Arc<Proxy>>, mut request: Request) -> Respo
         return unsupported_connect().into_response();
     }
     let path_and_query = request.uri().path_and_query();
-    let Ok(target) = proxy.target(path_and_query.map_or("/", |path| path.as_str())) else {
+    let upstream = proxy.upstreams.of(request.uri().path(), request.headers());
+    let Some(upstream) = upstream else {
+        return no_upstream().into_response();
+    };
+    let path_and_query = path_and_query.map_or("/", |path| path.as_str());
+    let Ok(target) = target(&upstream.url, path_and_query) else {
         return Refusal::invalid("invalid_path", "this path cannot be sent on").into_response();
     };
     let protocol = tunnel::requested(&request);
@@ -123,8 +128,8 @@ async fn forward(State(proxy): State<Arc<Proxy>>, mut request: Request) -> Respo
     if trailers {
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
     }
-    if let Some(key) = &proxy.upstream.authorization {
-        headers.insert(header::AUTHORIZATION, key.clone());
+    if let Some((name, key)) = &upstream.key {
+        headers.insert(name, key.clone());
     }
     let client = match protocol {
         None => &proxy.client,
@@ -185,6 +190,15 @@ fn bad_gateway() -> Refusal {
         "server_error",
         "upstream_unreachable",
         "the upstream could not be reached or broke off",
+    )
+}
+
+fn no_upstream() -> Refusal {
+    Refusal::new(
+        StatusCode::NOT_FOUND,
+        "invalid_request_error",
+        "no_upstream",
+        "this gateway has no upstream for the API of this path",
     )
 }
 

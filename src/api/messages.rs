@@ -62,6 +62,7 @@ pub(super) async fn append(
         exchange: stored.exchange.clone(),
         messages: vec![stored.message.clone()],
         error: None,
+        response: None,
     };
     state.store().write(slice::from_ref(&rows)).await?;
     Ok((StatusCode::CREATED, Json(stored.into())))

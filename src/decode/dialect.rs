@@ -5,8 +5,8 @@ use std::borrow::Cow;
 use percent_encoding::percent_decode;
 
 use super::{
-    Policy, Read, Unread, amazon_events, anthropic, bedrock, body::Body, cohere, embeddings,
-    gemini, ollama, openai_chat, openai_completions, openai_responses, path, repaired,
+    Policy, Read, Unread, amazon_events, anthropic, bedrock, body::Body, claims::claims, cohere,
+    embeddings, gemini, ollama, openai_chat, openai_completions, openai_responses, path, repaired,
 };
 use crate::conversation::{Prompt, ProviderError, Reply};
 
@@ -131,7 +131,8 @@ impl Dialect {
             Self::Converse => bedrock::prompt(source, policy.keep_media),
             Self::InvokeModel => bedrock::invoked_prompt(source, policy.keep_media),
         });
-        let read = read.ok_or(Unread::Unknown)?;
+        let mut read = read.ok_or(Unread::Unknown)?;
+        read.value.claims = claims(&source.text);
         Ok(Read { held, ..read })
     }
 

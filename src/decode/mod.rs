@@ -6,6 +6,7 @@ mod anthropic;
 mod bedrock;
 mod blocks;
 mod body;
+mod claims;
 mod cohere;
 #[cfg(test)]
 mod corpus_tests;

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::{
     context::{Known, RecordingContext},
+    conversation::Claims,
     escape,
     exchange::Exchange,
     id::Id,
@@ -16,10 +17,10 @@ use crate::{
     thread::Session,
 };
 
-pub use self::names::{DEFAULT_SESSION_HEADERS, DEFAULT_USER_HEADERS};
+pub use self::names::{DEFAULT_SESSION_NAMES, DEFAULT_USER_NAMES};
 pub(crate) use self::{
     consent::{CONSENT_HEADERS, Consent},
-    names::{AGENT, BY_CONVENTION, PARENT_AGENT, is_session_by_convention},
+    names::{AGENT, BODY, BY_CONVENTION, PARENT_AGENT, is_session_by_convention},
 };
 
 /// The longest name or external id that a text column holds, in bytes.
@@ -39,8 +40,8 @@ const NOBODY: &str = "unknown";
 #[derive(Clone, Debug)]
 pub(crate) struct IdentityRules {
     /// In order of precedence.
-    pub(crate) session_headers: Vec<String>,
-    pub(crate) user_headers: Vec<String>,
+    pub(crate) session_names: Vec<String>,
+    pub(crate) user_names: Vec<String>,
     /// Whether clients may opt out.
     pub(crate) opt_out: bool,
     pub(crate) tag_prefix: String,
@@ -95,6 +96,7 @@ impl IdentityRules {
         &self,
         exchange: &Exchange,
         prefix: Prefix<'_>,
+        claims: &Claims,
         exchange_id: Id,
     ) -> Identity {
         let contexts = [&exchange.response_context, &exchange.request_context];
@@ -107,12 +109,12 @@ impl IdentityRules {
         };
         let tenant = known(|known| &known.tenant).unwrap_or_default();
         let named_user =
-            known(|known| &known.user_id).or_else(|| names::user(prefix, &self.user_headers));
+            known(|known| &known.user_id).or_else(|| names::user(prefix, claims, &self.user_names));
         let named =
             if let Some(id) = known(|known| &known.conversation_id).filter(|id| !id.is_empty()) {
                 Some((id, "context".to_owned()))
             } else {
-                names::session(prefix, &self.session_headers).filter(|(id, _)| id != RESERVED)
+                names::session(prefix, claims, &self.session_names).filter(|(id, _)| id != RESERVED)
             };
         let scoped = |id: &str| Id::conversation(&tenant, named_user.as_deref(), id);
         let sends_history = matches!(&named, Some((_, source)) if names::sends_history(source));
@@ -137,9 +139,9 @@ impl IdentityRules {
             session,
             parent,
             sends_history,
-            consent: match self.opt_out {
-                true => consent::consent(prefix),
-                false => Consent::Everything,
+            consent: match claims.get("no-log") {
+                Some("true") if self.opt_out => Consent::Nothing,
+                _ => self.consent(prefix),
             },
             tenant,
             session_id,
@@ -155,6 +157,14 @@ impl IdentityRules {
             ip,
             trace_id: prefix.header("traceparent").and_then(trace_id),
             tags: self.tags(prefix),
+        }
+    }
+
+    /// What the headers of a request allow.
+    pub(crate) fn consent(&self, prefix: Prefix<'_>) -> Consent {
+        match self.opt_out {
+            true => consent::consent(prefix),
+            false => Consent::Everything,
         }
     }
 
@@ -184,7 +194,7 @@ impl IdentityRules {
             .headers()
             .filter(|(name, _)| {
                 let is_one_of = |names: &[String]| names.iter().any(|listed| listed == name);
-                !is_one_of(&self.session_headers) && !is_one_of(&self.user_headers)
+                !is_one_of(&self.session_names) && !is_one_of(&self.user_names)
             })
             .filter_map(|(name, value)| Some((name.strip_prefix(&self.tag_prefix)?, value)))
             .take(MAX_TAGS)

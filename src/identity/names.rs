@@ -1,21 +1,27 @@
 //! The headers by which clients name a conversation and a user, in order of precedence.
 
 use super::{Prefix, header, name};
-use crate::escape;
+use crate::{conversation::Claims, escape};
 
-/// The headers that name a conversation, after the configured one. The first usable value wins.
+/// The headers, and members of a request's body, that name a conversation, after the configured header.
+/// The first usable value wins.
 ///
-/// Trace ids are not among them: they often change with every request.
-pub const DEFAULT_SESSION_HEADERS: [&str; 24] = [
+/// `body:metadata.session_id` is the member `session_id` of the body's `metadata`. Trace ids are not
+/// among them, since they often change with every request, nor is `prompt_cache_key`, which is often one an
+/// application.
+pub const DEFAULT_SESSION_NAMES: [&str; 37] = [
     "x-conversation-id",
     "conversation-id",
     "x-chat-id",
     "x-thread-id",
     "x-litellm-session-id",
+    "body:litellm_session_id",
     "helicone-session-id",
     "x-bf-session-id",
+    "body:tensorzero::episode_id",
     "x-openwebui-chat-id",
     "x-claude-code-session-id",
+    CLAUDE_CODE_BODY,
     "session-id",
     "thread-id",
     "session_id",
@@ -30,18 +36,36 @@ pub const DEFAULT_SESSION_HEADERS: [&str; 24] = [
     "x-coder-chat-id",
     "x-archestra-session-id",
     BY_CONVENTION,
+    "body:conversation.id",
+    "body:conversation",
+    "body:session_id",
+    "body:metadata.session_id",
+    "body:metadata.conversation_id",
+    "body:metadata.thread_id",
+    "body:metadata.chat_id",
+    "body:conversation_id",
+    "body:thread_id",
+    "body:chat_id",
     BAGGAGE,
 ];
 
-/// The headers that name a user, after `X-User-ID`.
-pub const DEFAULT_USER_HEADERS: [&str; 6] = [
+/// The headers, and members of a request's body, that name a user, after `X-User-ID`.
+pub const DEFAULT_USER_NAMES: [&str; 9] = [
     "x-openwebui-user-id",
     "x-litellm-end-user-id",
     "x-litellm-customer-id",
     "helicone-user-id",
     "x-portkey-metadata",
     BAGGAGE,
+    "body:user",
+    "body:safety_identifier",
+    CLAUDE_CODE_BODY,
 ];
+
+/// What the name of a body's member begins with.
+pub(crate) const BODY: &str = "body:";
+/// In which Claude Code names its session, and others a user.
+const CLAUDE_CODE_BODY: &str = "body:metadata.user_id";
 
 /// Any header `x-…-session-id` whose value looks like an id.
 pub(crate) const BY_CONVENTION: &str = "x-*-session-id";
@@ -64,9 +88,10 @@ const BAGGAGE_USER: &str = "user.id";
 const SHORTEST_BY_CONVENTION: usize = 8;
 
 /// Headers of clients that send everything that was said with every request.
-const SEND_HISTORY: [&str; 11] = [
+const SEND_HISTORY: [&str; 12] = [
     OPEN_WEBUI,
     CLAUDE_CODE,
+    CLAUDE_CODE_BODY,
     "session-id",
     "thread-id",
     "session_id",
@@ -93,8 +118,19 @@ pub(crate) fn is_session_by_convention(header: &str) -> bool {
 }
 
 /// The conversation that a request names, with the header it does so by.
-pub(super) fn session(prefix: Prefix<'_>, headers: &[String]) -> Option<(String, String)> {
-    headers.iter().find_map(|wanted| match wanted.as_str() {
+pub(super) fn session(
+    prefix: Prefix<'_>,
+    claims: &Claims,
+    names: &[String],
+) -> Option<(String, String)> {
+    names.iter().find_map(|wanted| match wanted.as_str() {
+        CLAUDE_CODE_BODY => {
+            let session = claude_code_session(claimed(claims, CLAUDE_CODE_BODY)?)?;
+            Some((name(session)?, CLAUDE_CODE_BODY.to_owned()))
+        }
+        wanted if wanted.starts_with(BODY) => {
+            Some((name(claimed(claims, wanted)?)?, wanted.to_owned()))
+        }
         BY_CONVENTION => by_convention(prefix),
         BAGGAGE => BAGGAGE_SESSIONS.iter().find_map(|member| {
             let value = baggage(prefix, member)?;
@@ -105,8 +141,13 @@ pub(super) fn session(prefix: Prefix<'_>, headers: &[String]) -> Option<(String,
 }
 
 /// The user that a request names.
-pub(super) fn user(prefix: Prefix<'_>, headers: &[String]) -> Option<String> {
-    headers.iter().find_map(|wanted| match wanted.as_str() {
+pub(super) fn user(prefix: Prefix<'_>, claims: &Claims, names: &[String]) -> Option<String> {
+    names.iter().find_map(|wanted| match wanted.as_str() {
+        wanted if wanted.starts_with(BODY) => {
+            let value = claimed(claims, wanted)?;
+            let is_session = wanted == CLAUDE_CODE_BODY && claude_code_session(value).is_some();
+            name(value).filter(|_| !is_session)
+        }
         BAGGAGE => baggage(prefix, BAGGAGE_USER),
         "x-portkey-metadata" => {
             let metadata: serde_json::Value =
@@ -115,6 +156,22 @@ pub(super) fn user(prefix: Prefix<'_>, headers: &[String]) -> Option<String> {
         }
         wanted => header(prefix, wanted),
     })
+}
+
+/// The value of a member such as `body:metadata.session_id`.
+fn claimed<'a>(claims: &'a Claims, wanted: &str) -> Option<&'a str> {
+    claims.get(wanted.strip_prefix(BODY)?)
+}
+
+/// The session in `user_<sha>_account_<uuid>_session_<uuid>`, or in a JSON text that has a `session_id`.
+fn claude_code_session(user_id: &str) -> Option<&str> {
+    if let Some((user, session)) = user_id.rsplit_once("_session_") {
+        return user.starts_with("user_").then_some(session);
+    }
+    let (_, after) = user_id.split_once(r#""session_id""#)?;
+    let value = after.trim_start().strip_prefix(':')?.trim_start();
+    let (session, _) = value.strip_prefix('"')?.split_once('"')?;
+    user_id.starts_with('{').then_some(session)
 }
 
 fn by_convention(prefix: Prefix<'_>) -> Option<(String, String)> {

@@ -51,6 +51,11 @@ pub(super) const NEW_CONVERSATION: &str = "id, tenant, session_id, user_identifi
 /// How many there are.
 pub(super) const NEW_CONVERSATION_WIDTH: usize = 11;
 
+/// The columns of a response that may be gone on from.
+pub(super) const RESPONSE: &str = "hash, conversation_id, message_id, seen_at";
+/// How many there are.
+pub(super) const RESPONSE_WIDTH: usize = 4;
+
 /// The columns that a conversation is read from.
 pub(super) const CONVERSATION: &str = "id, tenant, session_id, user_identifier, title, \
      session_source, created_at, message_count, first_day, last_day";

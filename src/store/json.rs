@@ -41,6 +41,7 @@ fn render(rows: &ExchangeRows, max_text_bytes: usize) -> Value {
         exchange,
         messages,
         error,
+        response,
     } = rows;
     let mut object = exchange_object(exchange);
     object.insert("conversation".into(), conversation_object(conversation));
@@ -48,6 +49,9 @@ fn render(rows: &ExchangeRows, max_text_bytes: usize) -> Value {
     object.insert("messages".into(), messages.collect());
     let error = error.as_ref().map(|row| failure(row, max_text_bytes));
     object.insert("error".into(), error.into());
+    if let Some(response) = response {
+        object.insert("response_hash".into(), hex(response.hash).into());
+    }
     object.into()
 }
 

@@ -36,7 +36,7 @@ pub use error::StoreError;
 #[cfg(feature = "api")]
 pub(crate) use page::MAX_PAGE_BYTES;
 pub use page::{Page, ParsePlaceError, Place};
-pub use recall::{ChainHash, Head, KnownMessage, Recall, Recalled};
+pub use recall::{ChainHash, Head, KnownMessage, KnownResponse, Recall, Recalled};
 pub use rows::{
     Conversation, ErrorColumns, ExchangeColumns, ExchangeRows, MessageColumns, NewConversation,
     StoredError, StoredMessage, UnixMillis,

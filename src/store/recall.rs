@@ -14,6 +14,8 @@ pub struct Recall {
     pub conversations: Vec<Id>,
     /// Messages that may be stored, in whichever conversation.
     pub hashes: Vec<ChainHash>,
+    /// Responses that may have been given, by the hashes of [`KnownResponse`].
+    pub responses: Vec<ChainHash>,
     /// Messages of days before this time's are not looked for.
     pub since: UnixMillis,
 }
@@ -26,6 +28,8 @@ pub struct Recalled {
     pub heads: Vec<Head>,
     /// The messages with one of the hashes, newest day first; several may have the same one.
     pub messages: Vec<KnownMessage>,
+    /// The responses with one of the hashes whose answers still stand there, in any order.
+    pub responses: Vec<KnownResponse>,
 }
 
 /// Where a conversation stands.
@@ -52,4 +56,14 @@ pub struct KnownMessage {
     pub id: Id,
     /// The hash of it and all before it.
     pub chain_hash: ChainHash,
+}
+
+/// A response that a client may go on from by the provider's id of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct KnownResponse {
+    /// A keyed hash of that id and of whoever was answered.
+    pub hash: ChainHash,
+    /// The answer.
+    pub message: KnownMessage,
 }

@@ -9,6 +9,7 @@ use crate::{
     id::Id,
     outcome::{Outcome, Truncated},
     partition::Day,
+    store::KnownResponse,
 };
 
 /// A time in milliseconds since 1970 UTC.
@@ -150,6 +151,8 @@ pub struct ExchangeRows {
     pub messages: Vec<MessageColumns>,
     /// The failure, of an exchange that failed.
     pub error: Option<ErrorColumns>,
+    /// The response, where a client may go on from it by its id.
+    pub response: Option<KnownResponse>,
 }
 
 /// A conversation as it stands in the database.

@@ -111,8 +111,12 @@ impl Walk {
 
     /// Whether there is more on the branch, and room on the page to know that.
     fn goes_on(&self, limit: usize) -> bool {
+        let is_in_prompt = self
+            .between
+            .last()
+            .is_some_and(|row| is_prompt(row) && !is_first(row));
         let is_open = !self.begun || self.wanted.is_some() || !self.prompts.is_empty();
-        is_open && self.taken.len() <= limit && !self.is_heavy()
+        (is_open || is_in_prompt) && self.taken.len() <= limit && !self.is_heavy()
     }
 
     fn is_heavy(&self) -> bool {
@@ -247,13 +251,19 @@ fn unread_prompt(data: &[StoredMessage], before: Option<ChainHash>) -> Option<Ch
     let is_answer = |row: &&StoredMessage| row.message.role == Role::Assistant;
     let answer = data.iter().find(is_answer);
     let hash = answer.map_or(before, |answer| answer.message.prompt_hash);
-    let is_read = |row: &StoredMessage| is_prompt(row) && row.message.prompt_hash == hash;
+    let is_read =
+        |row: &StoredMessage| is_prompt(row) && is_first(row) && row.message.prompt_hash == hash;
     hash.filter(|_| !data.iter().any(is_read))
 }
 
 /// What the application told the model, which is on no branch.
 fn is_prompt(row: &StoredMessage) -> bool {
     row.message.prompt_hash.is_some() && row.message.role != Role::Assistant
+}
+
+/// Whether its exchange has nothing before it. A prompt stands first.
+fn is_first(row: &StoredMessage) -> bool {
+    row.message.id == row.exchange.exchange_id.row(1)
 }
 
 /// What the API added: it was never on its way through the gateway.

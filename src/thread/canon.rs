@@ -1,11 +1,16 @@
 //! What of a message tells it from another, whatever spelling a client gives it from call to call.
 
+use std::borrow::Cow;
+
 use blake3::Hasher;
 use serde_json::Value;
 
-use super::Key;
+use super::{
+    Key,
+    reminder::{ASIDE, spoken},
+};
 use crate::{
-    conversation::{Message, ToolCall},
+    conversation::{Message, Role, ToolCall},
     id::Id,
     store::ChainHash,
 };
@@ -17,11 +22,17 @@ pub(crate) type Digest = [u8; 32];
 const MARKERS: [&str; 2] = ["cache_control", "cachePoint"];
 
 /// The digest of a message: its role, text, tool calls, tool results and media. Reasoning, which most
-/// clients do not send back, is no part of it, nor is white space around the text.
+/// clients do not send back, is no part of it, nor is white space around the text, nor are the
+/// reminders that agents put into it.
 pub(crate) fn digest(key: &Key, message: &Message) -> Digest {
     let mut hasher = Hasher::new_keyed(key);
-    let text = match (message.content.trim(), &message.refusal) {
+    let spoken = match message.role {
+        Role::User | Role::Tool => spoken(&message.content),
+        _ => Cow::Borrowed(message.content.as_str()),
+    };
+    let text = match (spoken.trim(), &message.refusal) {
         ("", Some(refusal)) => refusal.trim(),
+        ("", None) => message.content.trim(),
         (text, _) => text,
     };
     put(&mut hasher, message.role.as_str());
@@ -42,8 +53,11 @@ pub(crate) fn digest(key: &Key, message: &Message) -> Digest {
     *hasher.finalize().as_bytes()
 }
 
-/// The hash of a message that follows `parent`.
+/// The hash of a message that follows `parent`; that of `parent` where the message is but a reminder.
 pub(crate) fn chained(key: &Key, parent: &ChainHash, message: &Digest) -> ChainHash {
+    if *message == ASIDE {
+        return *parent;
+    }
     let mut hasher = Hasher::new_keyed(key);
     hasher.update(parent).update(message);
     short(&hasher)
@@ -77,6 +91,15 @@ pub(crate) fn prompt(key: &Key, instructions: &[Message], tools: Option<&str>) -
     if let Some(tools) = tools {
         put_json(&mut hasher, tools);
     }
+    short(&hasher)
+}
+
+/// The hash of a response to whoever this scope is, by the provider's id of it.
+pub(crate) fn response(key: &Key, scope: &ChainHash, id: &str) -> ChainHash {
+    let mut hasher = Hasher::new_keyed(key);
+    put(&mut hasher, "response");
+    hasher.update(scope);
+    put(&mut hasher, id);
     short(&hasher)
 }
 
@@ -160,7 +183,6 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::conversation::Role;
 
     const KEY: Key = [7; 32];
 
@@ -201,6 +223,8 @@ mod tests {
             &showing(json!({"type": "image", "source": "x", "cache_control": {"type": "e"}})),
             &showing(json!({"source": "x", "type": "image", "detail": null})),
         );
+        let reminder = "<system-reminder>\nToday is Monday.\n</system-reminder>\n";
+        same(&said(&format!("{reminder}\nhello")), &said("hello"));
         let mut refused = Message::new(Role::Assistant, "");
         refused.refusal = Some("no".into());
         same(&refused, &Message::new(Role::Assistant, "no"));
@@ -215,6 +239,7 @@ mod tests {
             said("hello"),
             said("Hello"),
             said("hel lo"),
+            said("<system-reminder>hello</system-reminder>"),
             Message::new(Role::Assistant, "hello"),
             Message::new(Role::Tool, "5"),
             result,

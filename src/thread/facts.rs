@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use crate::{
     id::Id,
-    store::{ChainHash, Head, KnownMessage, Recall, Recalled},
+    store::{ChainHash, Head, KnownMessage, KnownResponse, Recall, Recalled},
 };
 
 /// What was asked, and what of it is there.
@@ -14,6 +14,7 @@ pub(crate) struct Facts {
     asked_hashes: HashSet<ChainHash>,
     heads: HashMap<Id, Head>,
     messages: HashMap<ChainHash, Vec<KnownMessage>>,
+    responses: HashMap<ChainHash, Option<KnownMessage>>,
 }
 
 impl Facts {
@@ -24,12 +25,23 @@ impl Facts {
         for head in recalled.heads {
             self.heads.insert(head.conversation_id, head);
         }
+        for response in asked.responses {
+            self.responses.insert(response, None);
+        }
+        for KnownResponse { hash, message } in recalled.responses {
+            self.responses.insert(hash, Some(message));
+        }
         for message in recalled.messages {
             let known = self.messages.entry(message.chain_hash).or_default();
             if !known.iter().any(|other| other.id == message.id) {
                 known.push(message);
             }
         }
+    }
+
+    /// The answer that this response was, once that was asked: `Some(None)` where it is not stored.
+    pub(super) fn response(&self, response: &ChainHash) -> Option<Option<KnownMessage>> {
+        self.responses.get(response).copied()
     }
 
     /// Where the conversation stands, once that was asked: `Some(None)` where it does not exist.

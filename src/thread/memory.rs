@@ -4,10 +4,11 @@ use std::{collections::HashMap, hash::Hash};
 
 use crate::{
     id::Id,
-    store::{ChainHash, KnownMessage},
+    store::{ChainHash, KnownMessage, KnownResponse},
 };
 
-/// Messages remembered, twice: with what is around them some 25 MB. The last messages of as many
+/// Messages remembered, twice: with what is around them some 25 MB, and as much again where all of
+/// them are answers with a response's id. The last messages of as many
 /// conversations as a busy gateway has open.
 const MESSAGES: usize = 65_536;
 /// Conversations remembered, twice: some 20 MB.
@@ -19,6 +20,8 @@ pub(super) struct Memory {
     messages: Generations<(Id, ChainHash), Id>,
     /// Answers of the model, in whichever conversation: what one without a name is found by.
     answers: Generations<ChainHash, KnownMessage>,
+    /// Answers by the provider's id of the response, hashed.
+    responses: Generations<ChainHash, KnownMessage>,
     heads: Generations<Id, Stand>,
 }
 
@@ -37,6 +40,7 @@ impl Memory {
         Self {
             messages: Generations::new(MESSAGES),
             answers: Generations::new(MESSAGES),
+            responses: Generations::new(MESSAGES),
             heads: Generations::new(CONVERSATIONS),
         }
     }
@@ -56,6 +60,15 @@ impl Memory {
 
     pub(super) fn learn_answer(&mut self, answer: KnownMessage) {
         self.answers.insert(answer.chain_hash, answer);
+    }
+
+    pub(super) fn response(&self, hash: ChainHash) -> Option<&KnownMessage> {
+        self.responses.get(&hash)
+    }
+
+    pub(super) fn learn_response(&mut self, response: &KnownResponse) {
+        let KnownResponse { hash, message } = *response;
+        self.responses.insert(hash, message);
     }
 
     pub(super) fn stand(&self, conversation: Id) -> Option<&Stand> {

@@ -11,14 +11,17 @@ mod append;
 pub(crate) mod branch;
 mod canon;
 mod facts;
+mod look;
 mod memory;
+mod reminder;
 mod threader;
 
 #[cfg(feature = "api")]
 pub(crate) use self::append::{Appended, append};
 pub(crate) use self::{
-    canon::{digest, prompt as prompt_hash, scope},
+    canon::{digest, prompt as prompt_hash, response as response_hash, scope},
     facts::Facts,
+    reminder::{digests, spoken},
     threader::{Asked, Placing, Session, Thread, Threader},
 };
 

@@ -48,16 +48,20 @@ pub(super) fn hear(workshop: &Workshop, exchange: &Exchange) -> Option<Heard> {
     let id = exchange
         .id
         .unwrap_or_else(|| Id::exchange(exchange.started_unix_nanos));
-    let (identity, spoken) = {
+    let (mut identity, mut spoken) = {
         let request = exchange.request.capture();
         let prefix = Prefix::read(request.prefix());
-        let identity = workshop.identity.identify(exchange, prefix, id);
-        if identity.consent == Consent::Nothing {
+        if workshop.identity.consent(prefix) == Consent::Nothing {
             return None;
         }
-        (identity, decode(workshop, exchange, &request, prefix))
+        let spoken = decode(workshop, exchange, &request, prefix);
+        let claims = &spoken.prompt.claims;
+        let identity = workshop.identity.identify(exchange, prefix, claims, id);
+        (identity, spoken)
     };
-    let (mut identity, mut spoken) = (identity, spoken);
+    if identity.consent == Consent::Nothing {
+        return None;
+    }
     if identity.consent == Consent::Metadata {
         forget_content(&mut spoken);
     }

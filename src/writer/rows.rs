@@ -1,15 +1,15 @@
 //! The rows of an exchange whose place is known: made once, then frozen.
 
+mod failure;
 #[cfg(test)]
 mod tests;
 
 use std::mem;
 
-use serde_json::{Map, Value};
-
+use self::failure::error_row;
 use super::{
     hear::Heard,
-    other::{begun, json_text, other, whole},
+    other::{json_text, other},
 };
 use crate::{
     conversation::{Choice, Message, Prompt, Reply, Role, Usage},
@@ -18,10 +18,10 @@ use crate::{
     identity::{Identity, fit},
     outcome::Outcome,
     store::{
-        ChainHash, ErrorColumns, ExchangeColumns, ExchangeRows, KnownMessage, MessageColumns,
+        ChainHash, ExchangeColumns, ExchangeRows, KnownMessage, KnownResponse, MessageColumns,
         NewConversation,
     },
-    thread::{Asked, Thread, Threader, digest},
+    thread::{Asked, Session, Thread, Threader, digest, response_hash, spoken},
 };
 
 /// The longest title, in characters.
@@ -56,6 +56,8 @@ pub(super) fn make(
         parent: thread.parent,
         hash: thread.parent_hash,
     };
+    let is_kept = prompt.is_kept && !matches!(asked.session, Session::New(_));
+    let response_id = reply.response_id.clone().filter(|_| is_kept && !failed);
     let error = if failed {
         Some(error_row(&columns, thread, prompt, reply))
     } else {
@@ -77,6 +79,19 @@ pub(super) fn make(
         };
         threader.learn(known, row.role == Role::Assistant);
     }
+    let response = response_id
+        .zip(head)
+        .map(|(response_id, (id, chain_hash))| KnownResponse {
+            hash: response_hash(threader.key(), &asked.scope, &response_id),
+            message: KnownMessage {
+                conversation_id: thread.conversation,
+                id,
+                chain_hash,
+            },
+        });
+    if let Some(response) = &response {
+        threader.learn_response(response);
+    }
     let complete = columns.outcome == Outcome::Complete;
     threader.learn_head(thread, &conversation.session_id, head, complete);
     ExchangeRows {
@@ -84,6 +99,7 @@ pub(super) fn make(
         exchange: columns,
         messages,
         error,
+        response,
     }
 }
 
@@ -112,10 +128,9 @@ fn conversation(
 
 /// The first line of what the user said first.
 fn title(prompt: &Prompt) -> Option<String> {
-    let said =
-        |message: &&Message| message.role == Role::User && !message.content.trim().is_empty();
-    let first = prompt.messages.iter().find(said)?;
-    title_of(&first.content)
+    let messages = prompt.messages.iter();
+    let mut said = messages.filter(|message| message.role == Role::User);
+    said.find_map(|message| title_of(&spoken(&message.content)))
 }
 
 /// The first line of a text, at most 60 characters.
@@ -247,58 +262,5 @@ impl Rows<'_> {
             }
             self.made.push(row);
         }
-    }
-}
-
-fn error_row(
-    columns: &ExchangeColumns,
-    thread: &Thread,
-    prompt: Prompt,
-    reply: Reply,
-) -> ErrorColumns {
-    let Reply {
-        response_id,
-        choices,
-        usage,
-        error,
-        ..
-    } = reply;
-    let error = error.unwrap_or_default();
-    let mut details = Map::new();
-    let mut put = |name: &str, value: Option<Value>| {
-        if let Some(value) = value {
-            details.insert(name.to_owned(), value);
-        }
-    };
-    put("code", error.code.map(Value::from));
-    put("type", error.kind.map(Value::from));
-    let last = prompt.messages.last().or(prompt.instructions.last());
-    let (role, content) = last.map_or((Role::User, String::new()), |last| {
-        (fit_role(&last.role), last.content.clone())
-    });
-    // What stands among the messages already is found through the parent.
-    let instructions = prompt.instructions.into_iter();
-    let unstored = instructions.filter(|_| thread.new_prompt.is_some());
-    let new = prompt.messages.into_iter().skip(thread.known);
-    let messages: Vec<Value> = unstored.chain(new).map(whole).collect();
-    put("messages", Some(messages.into()));
-    let begun: Vec<Value> = choices.into_iter().map(begun).collect();
-    put("reply", (!begun.is_empty()).then(|| begun.into()));
-    let error_message = match (error.message, columns.outcome) {
-        (message, _) if !message.is_empty() => message,
-        (_, Outcome::Panicked) => "the gateway's handler panicked".to_owned(),
-        (_, Outcome::UpstreamError) => "the upstream failed".to_owned(),
-        _ => String::new(),
-    };
-    ErrorColumns {
-        id: columns.exchange_id.row(1),
-        parent_id: thread.parent,
-        message_id: response_id.as_deref().map(fit),
-        role,
-        error_code: columns.status.unwrap_or_default(),
-        error_message,
-        usage,
-        content,
-        other: json_text(details),
     }
 }

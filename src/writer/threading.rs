@@ -12,7 +12,9 @@ use super::{Workshop, batch::Batch, hear::Heard, job::caught, rows};
 use crate::{
     id::Id,
     store::{ChainHash, ExchangeRows, Recall, Store, StoreError, UnixMillis},
-    thread::{Asked, Facts, Placing, Session, Threader, digest, prompt_hash, scope},
+    thread::{
+        Asked, Facts, Placing, Session, Threader, digests, prompt_hash, response_hash, scope,
+    },
 };
 
 /// How far back a conversation is looked for what it holds, in milliseconds: 30 days.
@@ -179,21 +181,23 @@ pub(super) fn ask(threader: &Threader, heard: &Heard) -> Asked {
         ..
     } = heard;
     let key = threader.key();
-    let messages = prompt.messages.iter();
     let is_instructed = !prompt.instructions.is_empty() || prompt.tools.is_some();
+    let scope = scope(
+        key,
+        &identity.tenant,
+        identity.named_user.as_deref(),
+        identity.session.id(),
+    );
+    let previous = prompt.goes_on_from.as_deref();
     Asked {
-        scope: scope(
-            key,
-            &identity.tenant,
-            identity.named_user.as_deref(),
-            identity.session.id(),
-        ),
+        scope,
         session: identity.session,
         sends_history: identity.sends_history,
-        digests: messages.map(|message| digest(key, message)).collect(),
+        digests: digests(key, &prompt.messages),
         answers: prompt.answers().collect(),
         prompt: is_instructed
             .then(|| prompt_hash(key, &prompt.instructions, prompt.tools.as_deref())),
+        goes_on_from: previous.map(|id| response_hash(key, &scope, id)),
         at: id.unix_ms(),
         is_second_look: *is_second_look,
     }

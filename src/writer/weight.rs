@@ -20,6 +20,7 @@ impl Weigh for ExchangeRows {
             exchange: columns,
             messages,
             error,
+            response: _,
         } = self;
         let messages = messages.iter().map(message_weight);
         let error = error.iter().map(|error| {

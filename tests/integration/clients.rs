@@ -1,4 +1,15 @@
-//! Real clients against the gateway, and what they saw against its history. The programs are in `tests/clients`.
+//! Real clients against the gateway, and what they saw against its history. The programs are in `tests/clients`;
+//! of those that are no programs to run in a test, their requests stand in the modules.
+
+mod anthropic_sdk;
+mod claude_code;
+mod codex;
+mod fixture;
+mod librechat;
+mod models;
+mod open_webui;
+mod openai_sdk;
+mod responses;
 
 use std::{env, ffi::OsStr, path::Path, process::Command};
 

@@ -11,6 +11,7 @@ mod ends;
 mod faults;
 mod gateway;
 mod identity;
+mod keys;
 mod naming;
 mod passing;
 mod proxy;

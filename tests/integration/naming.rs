@@ -48,6 +48,23 @@ impl Talk {
         self.shelf.take(&self.recorder).await
     }
 
+    /// The rows of a chat with these members beside what is said.
+    async fn claim(&self, members: Value) -> ExchangeRows {
+        let mut body =
+            json!({ "model": "m", "messages": [{ "role": "user", "content": "hello" }] });
+        let members = members.as_object().expect("members").clone();
+        body.as_object_mut().expect("an object").extend(members);
+        let uri = format!("http://{}/v1/chat/completions", self.address);
+        let request = Request::post(uri)
+            .header("content-type", "application/json")
+            .body(body.to_string().into())
+            .expect("a request");
+        send(&self.client, request).await;
+        let mut rows = self.shelf.take(&self.recorder).await;
+        assert_eq!(rows.len(), 1, "{body}");
+        rows.remove(0)
+    }
+
     async fn say(&self, headers: &[(&str, &str)]) -> ExchangeRows {
         let said = json!([{ "role": "user", "content": "hello" }]);
         let mut rows = self.rows(headers, said).await;
@@ -68,8 +85,8 @@ async fn answer(_: Bytes) -> Json<Value> {
 async fn every_clients_header_names_its_conversation() {
     let talk = Talk::new().await;
     let special = ["x-*-session-id", "baggage"];
-    for name in tower_recording::DEFAULT_SESSION_HEADERS {
-        if special.contains(&name) {
+    for name in tower_recording::DEFAULT_SESSION_NAMES {
+        if special.contains(&name) || name.starts_with("body:") {
             continue;
         }
         let rows = talk.say(&[(name, "chat-1"), ("x-user-id", "ada")]).await;
@@ -104,9 +121,8 @@ async fn the_first_usable_name_wins() {
         ])
         .await;
     assert_eq!(rows.conversation.session_id, "chat");
-    let own = |builder: RecordingLayerBuilder| {
-        builder.session_headers(["x-mine"]).user_headers(["x-who"])
-    };
+    let own =
+        |builder: RecordingLayerBuilder| builder.session_names(["x-mine"]).user_names(["x-who"]);
     let talk = Talk::with(own).await;
     let rows = talk
         .say(&[("session-id", "codex"), ("x-mine", "m"), ("x-who", "ada")])
@@ -229,4 +245,76 @@ async fn a_client_that_sends_its_history_may_say_the_first_thing_again() {
         panic!("only an answer: {:?}", again.messages);
     };
     assert_eq!(answer.parent_id, Some(first.messages[0].id));
+}
+
+#[tokio::test]
+async fn a_member_of_the_body_names_the_conversation_where_no_header_does() {
+    let talk = Talk::new().await;
+    for name in tower_recording::DEFAULT_SESSION_NAMES {
+        let Some(member) = name
+            .strip_prefix("body:")
+            .filter(|it| *it != "metadata.user_id")
+        else {
+            continue;
+        };
+        let members = match member.split_once('.') {
+            Some((object, member)) => json!({ object: { member: "chat-1" }, "user": "ada" }),
+            None => json!({ member: "chat-1", "user": "ada" }),
+        };
+        let rows = talk.claim(members).await;
+        assert_eq!(rows.conversation.session_id, "chat-1", "{name}");
+        assert_eq!(rows.conversation.session_source, name);
+        assert_eq!(rows.conversation.user_identifier, "ada", "{name}");
+    }
+    for unusable in [json!("null"), json!(""), json!(7), json!(["chat-1"])] {
+        let rows = talk.claim(json!({ "session_id": unusable })).await;
+        assert_eq!(rows.conversation.session_source, "generated", "{unusable}");
+    }
+}
+
+#[tokio::test]
+async fn claude_code_names_its_session_in_the_bodys_user_and_others_their_user() {
+    let talk = Talk::new().await;
+    let session = "0c0b2a4e-6b1f-4b7e-9d5c-0c2f7a7f4a11";
+    for user_id in [
+        format!(
+            "user_{}_account_{session}_session_{session}",
+            "a".repeat(64)
+        ),
+        json!({ "device_id": "d", "session_id": session }).to_string(),
+    ] {
+        let rows = talk
+            .claim(json!({ "metadata": { "user_id": user_id } }))
+            .await;
+        assert_eq!(rows.conversation.session_id, session, "{user_id}");
+        assert_eq!(rows.conversation.session_source, "body:metadata.user_id");
+        assert!(rows.conversation.sends_history);
+        assert_eq!(rows.conversation.user_identifier, "unknown", "{user_id}");
+    }
+    let rows = talk
+        .claim(json!({ "metadata": { "user_id": "ada" } }))
+        .await;
+    assert_eq!(rows.conversation.session_source, "generated");
+    assert_eq!(rows.conversation.user_identifier, "ada");
+    let rows = talk
+        .claim(json!({ "safety_identifier": "grace", "metadata": null }))
+        .await;
+    assert_eq!(rows.conversation.user_identifier, "grace");
+}
+
+#[tokio::test]
+async fn a_body_that_says_no_log_is_not_recorded_unless_clients_may_not_opt_out() {
+    let talk = Talk::new().await;
+    let messages = json!([{ "role": "user", "content": "hello" }]);
+    let ask = async |talk: &Talk| {
+        let uri = format!("http://{}/v1/chat/completions", talk.address);
+        let body = json!({ "model": "m", "messages": messages, "no-log": true });
+        let request = Request::post(uri).body(body.to_string().into());
+        send(&talk.client, request.expect("a request")).await;
+        talk.shelf.take(&talk.recorder).await.len()
+    };
+    assert_eq!(ask(&talk).await, 0);
+    assert_eq!(talk.recorder.metrics().opted_out, 1);
+    let talk = Talk::with(|builder| builder.opt_out(false)).await;
+    assert_eq!(ask(&talk).await, 1);
 }

@@ -45,6 +45,8 @@ pub(super) fn prompt(source: &str, keep_media: bool) -> Option<Read<Prompt>> {
     );
     input.add(Role::User, request.input, request.items);
     let (mut messages, truncated) = input.finish();
+    let previous = (request.context.iter()).find(|(key, _)| key == "previous_response_id");
+    let previous = previous.map(|(_, source)| wire::text(Some(source)));
     if let Some(last) = messages.last_mut() {
         last.other.append(&mut wire::members(request.context));
     }
@@ -52,6 +54,8 @@ pub(super) fn prompt(source: &str, keep_media: bool) -> Option<Read<Prompt>> {
         model: request.model.text().map(Cow::into_owned),
         tools: request.tools.map(|tools| tools.get().to_owned()),
         stream: matches!(request.stream, Field::Other(Value::Bool(true))),
+        goes_on_from: previous.filter(|id| !id.is_empty()),
+        is_kept: !matches!(request.store, Field::Other(Value::Bool(false))),
         ..Prompt::new(messages)
     };
     Some(Read::new(value, truncated))

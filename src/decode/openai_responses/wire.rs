@@ -21,6 +21,7 @@ pub(super) type Items<'a> = List<Item<'a>, MAX_MESSAGES>;
 pub(super) struct Request<'a> {
     pub(super) model: Field<'a>,
     pub(super) stream: Field<'a>,
+    pub(super) store: Field<'a>,
     pub(super) instructions: Field<'a>,
     pub(super) instruction_items: Option<Items<'a>>,
     pub(super) input: Field<'a>,
@@ -39,6 +40,7 @@ impl<'de> Members<'de> for Request<'de> {
         match key.as_ref() {
             "model" => self.model = map.next_value()?,
             "stream" => self.stream = map.next_value()?,
+            "store" => self.store = map.next_value()?,
             "instructions" => {
                 text_or_list(map, &mut self.instructions, &mut self.instruction_items)?;
             }

@@ -55,13 +55,15 @@ impl Columns {
 
 pub(super) static MESSAGE: LazyLock<Columns> = LazyLock::new(|| Columns::new(columns::MESSAGE));
 pub(super) static ERROR: LazyLock<Columns> = LazyLock::new(|| Columns::new(columns::ERROR));
+pub(super) static RESPONSE: LazyLock<Columns> = LazyLock::new(|| Columns::new(columns::RESPONSE));
 pub(super) static CONVERSATION: LazyLock<Columns> =
     LazyLock::new(|| Columns::new(columns::NEW_CONVERSATION));
 
 fn kind(column: &str) -> Kind {
     match column {
-        "created_at" | "updated_at" => Kind::Time,
+        "created_at" | "updated_at" | "seen_at" => Kind::Time,
         "id"
+        | "hash"
         | "conversation_id"
         | "exchange_id"
         | "parent_id"

@@ -14,13 +14,14 @@ use super::{
     error::Answer,
     layout::Mode,
     read::unless_dropped,
+    responses::responses,
     session::Session,
     statement::{LONGEST_LIST, Statement, Value, filled, marks},
 };
 use crate::{
     id::Id,
     partition::{Day, MESSAGES},
-    store::{ChainHash, Head, KnownMessage, Recall, Recalled},
+    store::{ChainHash, Head, KnownMessage, KnownResponse, Recall, Recalled},
 };
 
 /// Days whose statements stay prepared on a connection, at least one and at most 15 each.
@@ -36,6 +37,7 @@ pub(super) async fn recall(session: &mut Session, mode: Mode, wanted: &Recall) -
         heads: heads(&mut session.connection, &wanted.conversations).await?,
         hashes: wanted.hashes.clone(),
         messages: Vec::new(),
+        responses: responses(&mut session.connection, mode, &wanted.responses).await?,
     };
     search.hashes.sort_unstable();
     search.hashes.dedup();
@@ -127,6 +129,7 @@ struct Search {
     heads: HashMap<Id, Sought>,
     hashes: Vec<ChainHash>,
     messages: Vec<KnownMessage>,
+    responses: Vec<KnownResponse>,
 }
 
 /// A head's message, or a message with one of the hashes.
@@ -264,10 +267,11 @@ impl Search {
         Recalled {
             heads: self.heads.into_values().map(|sought| sought.head).collect(),
             messages,
+            responses: self.responses,
         }
     }
 }
 
-fn id(bytes: &[u8]) -> Id {
+pub(super) fn id(bytes: &[u8]) -> Id {
     Id::from_bytes(bytes.try_into().unwrap_or_default())
 }

@@ -120,6 +120,16 @@ async fn transaction<'b>(
         )
         .await?;
     }
+    let mut responses: Vec<&[Cell]> = (batch.responses)
+        .chunks_exact(columns::RESPONSE_WIDTH)
+        .collect();
+    responses.sort_unstable_by_key(|row| bytes(<[Cell]>::first(row)));
+    let target = Target {
+        table: "response_ids",
+        columns: &insert::RESPONSE,
+        on_duplicate: " ON DUPLICATE KEY UPDATE hash = hash",
+    };
+    insert(connection, target, &batch.text, &responses, *max_packet).await?;
     let mut fresh: Vec<&ConversationCells> = batch
         .conversations
         .iter()
@@ -199,10 +209,6 @@ async fn write_day(
 
 /// The rows in the order of their keys: two writers that meet wait for each other, and do not deadlock.
 fn sorted(cells: &[Cell], width: usize) -> Vec<&[Cell]> {
-    let bytes = |cell: Option<&Cell>| match cell {
-        Some(Cell::Bytes(bytes)) => *bytes,
-        _ => [0; 16],
-    };
     let mut rows: Vec<&[Cell]> = cells.chunks_exact(width).collect();
     rows.sort_unstable_by_key(|row| {
         let created_at = match row.get(CREATED_AT) {
@@ -216,6 +222,13 @@ fn sorted(cells: &[Cell], width: usize) -> Vec<&[Cell]> {
         )
     });
     rows
+}
+
+fn bytes(cell: Option<&Cell>) -> [u8; 16] {
+    match cell {
+        Some(Cell::Bytes(bytes)) => *bytes,
+        _ => [0; 16],
+    }
 }
 
 /// Keeps an exchange that cannot be written.

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     id::Id,
     partition::Day,
-    store::{ChainHash, Head, KnownMessage, Recall, Recalled, UnixMillis},
+    store::{ChainHash, Head, KnownMessage, KnownResponse, Recall, Recalled, UnixMillis},
 };
 
 /// What a conversation begins with may stand in all of them, and then so few do as well as any.
@@ -30,6 +30,12 @@ const MESSAGES: &str = "SELECT m.conversation_id, m.id, w.hash AS chain_hash \
      SELECT h.conversation_id, h.id, h.created_at FROM conversation_histories AS h \
      WHERE h.chain_hash = w.hash AND h.created_at >= ? AND h.created_at < ? LIMIT 64) AS m \
      ORDER BY m.created_at DESC, m.id DESC";
+
+/// Of a response whose answer is gone, nothing.
+const RESPONSES: &str = "SELECT r.hash, r.conversation_id, r.message_id AS id, h.chain_hash \
+     FROM response_ids AS r JOIN conversation_histories AS h \
+     ON h.conversation_id = r.conversation_id AND h.created_at = r.seen_at AND h.id = r.message_id \
+     WHERE r.hash = ANY(?) AND h.chain_hash IS NOT NULL";
 
 const CONVERSATIONS: &str = "SELECT id, session_id, sends_history, first_day, last_day \
      FROM conversations WHERE id = ANY(?)";
@@ -65,7 +71,24 @@ pub(super) async fn recall(
     Ok(Recalled {
         heads: heads(connection, &wanted.conversations, since).await?,
         messages: messages(connection, &wanted.hashes, since).await?,
+        responses: responses(connection, &wanted.responses).await?,
     })
+}
+
+async fn responses(
+    connection: &mut AsyncPgConnection,
+    hashes: &[ChainHash],
+) -> QueryResult<Vec<KnownResponse>> {
+    if hashes.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows: Vec<ResponseRow> = Prepared {
+        sql: RESPONSES,
+        binds: vec![Bind::Hashes(hashes.to_vec())],
+    }
+    .load(connection)
+    .await?;
+    Ok(rows.into_iter().map(|row| row.0).collect())
 }
 
 /// Nearly everything that is continued is of today or yesterday, so the other days are only asked
@@ -189,6 +212,19 @@ impl QueryableByName<Pg> for KnownRow {
             conversation_id,
             id,
             chain_hash: hash.try_into().map_err(|_| "not 16 bytes")?,
+        }))
+    }
+}
+
+struct ResponseRow(KnownResponse);
+
+impl QueryableByName<Pg> for ResponseRow {
+    fn build<'a>(row: &impl NamedRow<'a, Pg>) -> deserialize::Result<Self> {
+        let hash = NamedRow::get::<Bytea, Vec<u8>>(row, "hash")?;
+        let KnownRow(message) = KnownRow::build(row)?;
+        Ok(Self(KnownResponse {
+            hash: hash.try_into().map_err(|_| "not 16 bytes")?,
+            message,
         }))
     }
 }

@@ -106,6 +106,14 @@ const ERROR_ROWS_AGAIN: Target = Target {
     ..ERROR_ROWS
 };
 
+const RESPONSE_ROWS: Target = Target {
+    table: "response_ids",
+    columns: columns::RESPONSE,
+    select: columns::RESPONSE,
+    kinds: &[Hash, Uid, Uid, Time],
+    on_conflict: DO_NOTHING,
+};
+
 /// Where a batch goes. Rows are nearly always new, and to look for each before it is inserted costs
 /// a third of the whole; so that is left to the key, and only a batch it refuses is sent once more
 /// with that look.
@@ -126,6 +134,7 @@ const AGAIN: Targets = Targets {
 
 const _: () = assert!(CONVERSATIONS.kinds.len() == columns::NEW_CONVERSATION_WIDTH);
 const _: () = assert!(MESSAGE_ROWS.kinds.len() == columns::MESSAGE_WIDTH);
+const _: () = assert!(RESPONSE_ROWS.kinds.len() == columns::RESPONSE_WIDTH);
 const _: () = assert!(ERROR_ROWS.kinds.len() == columns::ERROR_WIDTH);
 /// Where a row's own id stands.
 const ROW_ID: usize = 19;
@@ -220,7 +229,11 @@ async fn write_rows(
     let messages = sorted(cells.map(|day| &*day.messages), columns::MESSAGE_WIDTH);
     let cells = batch.days.values();
     let errors = sorted(cells.map(|day| &*day.errors), columns::ERROR_WIDTH);
-    let rows = [&conversations, &messages, &errors];
+    let mut responses: Vec<&[Cell]> = (batch.responses)
+        .chunks_exact(columns::RESPONSE_WIDTH)
+        .collect();
+    responses.sort_unstable_by_key(|row| bytes(&row[0]));
+    let rows = [&conversations, &messages, &errors, &responses];
     let one_each = rows.iter().all(|rows| is_one_statement(rows));
     let text = &batch.text;
     let mut beginning = connection;
@@ -228,38 +241,44 @@ async fn write_rows(
     let conversations = insert(connection, &CONVERSATIONS, text, &conversations);
     let messages = insert(connection, targets.messages, text, &messages);
     let errors = insert(connection, targets.errors, text, &errors);
+    let responses = insert(connection, &RESPONSE_ROWS, text, &responses);
     let marks = mark_days(connection, days);
     if one_each {
-        // One way to the server and back instead of five. They are sent in this order: the first
+        // One way to the server and back instead of six. They are sent in this order: the first
         // statement is not prepared, and the others wait in line for the cache of those that are.
-        let (begin, conversations, messages, errors, marks) =
-            join!(begin, conversations, messages, errors, marks);
+        let (begin, conversations, messages, errors, responses, marks) =
+            join!(begin, conversations, messages, errors, responses, marks);
         return begin
             .and(conversations)
             .and(messages)
             .and(errors)
+            .and(responses)
             .and(marks);
     }
     begin.await?;
     conversations.await?;
     messages.await?;
     errors.await?;
+    responses.await?;
     marks.await
 }
 
 /// The rows by their key.
 fn sorted<'a>(days: impl Iterator<Item = &'a [Cell]>, width: usize) -> Vec<&'a [Cell]> {
     let mut rows: Vec<&[Cell]> = days.flat_map(|cells| cells.chunks_exact(width)).collect();
-    let bytes = |cell: &Cell| match *cell {
-        Cell::Bytes(bytes) => bytes,
-        _ => [0; 16],
-    };
     let time = |cell: &Cell| match *cell {
         Cell::Integer(time) => time,
         _ => 0,
     };
     rows.sort_by_cached_key(|row| (bytes(&row[0]), time(&row[1]), bytes(&row[ROW_ID])));
     rows
+}
+
+fn bytes(cell: &Cell) -> [u8; 16] {
+    match *cell {
+        Cell::Bytes(bytes) => bytes,
+        _ => [0; 16],
+    }
 }
 
 async fn mark_days(mut connection: &AsyncPgConnection, days: &[Day]) -> QueryResult<DroppedRow> {

@@ -16,6 +16,7 @@ mod days;
 mod tables;
 mod views;
 mod recall;
+mod responses;
 mod write;
 mod insert;
 mod read;

@@ -14,6 +14,7 @@ use diesel::{
 use super::{
     days::{self, Mode},
     read::unless_dropped,
+    responses::responses,
 };
 use crate::{
     id::Id,
@@ -22,7 +23,7 @@ use crate::{
 };
 
 /// Values of one `IN`: more make a statement longer to prepare than to run.
-const ASKED_AT_ONCE: usize = 200;
+pub(super) const ASKED_AT_ONCE: usize = 200;
 
 /// Looks the hashes and the heads up, newest day first.
 pub(super) fn recall(
@@ -38,6 +39,7 @@ pub(super) fn recall(
     Ok(Recalled {
         heads: heads(connection, mode, &wanted.conversations, since, &days)?,
         messages: messages(connection, mode, &wanted.hashes, since, &days)?,
+        responses: responses(connection, mode, &wanted.responses)?,
     })
 }
 
@@ -54,11 +56,14 @@ impl QueryableByName<Sqlite> for KnownRow {
     }
 }
 
-fn id<'a>(row: &impl NamedRow<'a, Sqlite>, column: &str) -> deserialize::Result<Id> {
+pub(super) fn id<'a>(row: &impl NamedRow<'a, Sqlite>, column: &str) -> deserialize::Result<Id> {
     bytes(row, column).map(Id::from_bytes)
 }
 
-fn bytes<'a>(row: &impl NamedRow<'a, Sqlite>, column: &str) -> deserialize::Result<[u8; 16]> {
+pub(super) fn bytes<'a>(
+    row: &impl NamedRow<'a, Sqlite>,
+    column: &str,
+) -> deserialize::Result<[u8; 16]> {
     let bytes: Vec<u8> = NamedRow::get::<Binary, _>(row, column)?;
     bytes.try_into().map_err(|_| "not 16 bytes".into())
 }
@@ -205,6 +210,6 @@ fn newest(
 }
 
 /// So many places for values.
-fn marks(count: usize) -> String {
+pub(super) fn marks(count: usize) -> String {
     vec!["?"; count].join(",")
 }

@@ -69,6 +69,13 @@ pub(super) fn write(writer: &mut Writer, batch: &Batch) -> QueryResult<()> {
             }
             days::mark_late(connection, *day)?;
         }
+        let responses = Target {
+            table: "response_ids",
+            columns: columns::RESPONSE,
+            width: columns::RESPONSE_WIDTH,
+            on_conflict: DO_NOTHING,
+        };
+        insert(connection, responses, &batch.text, &batch.responses)?;
         Ok(fresh)
     })?;
     for conversation in fresh {

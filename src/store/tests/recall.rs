@@ -2,7 +2,7 @@
 
 use super::{Database, rows::*};
 use crate::store::{
-    ChainHash, ExchangeRows, Head, KnownMessage, Recall, Recalled, Store, UnixMillis,
+    ChainHash, ExchangeRows, Head, KnownMessage, KnownResponse, Recall, Recalled, Store, UnixMillis,
 };
 
 fn hash(number: u8) -> ChainHash {
@@ -33,6 +33,7 @@ async fn recall(
     since: UnixMillis,
 ) -> Recalled {
     let wanted = Recall {
+        responses: Vec::new(),
         conversations: sessions.iter().map(|session| id_of(session)).collect(),
         hashes: hashes.iter().map(|number| hash(*number)).collect(),
         since,
@@ -99,6 +100,7 @@ pub(super) async fn many_hashes_may_be_asked_for_at_once<D: Database>() {
     store.write(&batch).await.unwrap();
     let sessions: Vec<String> = (0..1000).map(|number| format!("s{number}")).collect();
     let mut wanted = Recall {
+        responses: Vec::new(),
         conversations: sessions.iter().map(|session| id_of(session)).collect(),
         hashes: (0..250).map(hash).collect(),
         since: NOON,
@@ -155,6 +157,44 @@ pub(super) async fn a_head_is_the_newest_message_with_a_hash<D: Database>() {
         assert_eq!(recalled.heads, expected);
         let recalled = recall(&store, &["s"], &[], NOON).await;
         assert_eq!(recalled.heads[0].message, None);
+    }
+}
+
+pub(super) async fn responses_are_found_while_their_answers_stand_there<D: Database>() {
+    for daily in [true, false] {
+        let database = D::open().await;
+        let answered = |session, at, number| {
+            let mut rows = hashed(session, at, [None, Some(100 + number)]);
+            rows.response = Some(KnownResponse {
+                hash: hash(number),
+                message: known(&rows, 1),
+            });
+            rows
+        };
+        let mut batch: Vec<ExchangeRows> = (0..60)
+            .map(|number| answered("s", NOON - i64::from(number) * HOUR, number))
+            .collect();
+        // The provider says the same id again: the first is kept.
+        batch.push(answered("t", NOON, 7));
+        batch.push(exchange("u", NOON));
+        let mut gone = answered("gone", NOON - 9 * DAY, 99);
+        gone.messages.clear();
+        batch.push(gone);
+        for store in [database.store_in(daily), database.store_in(daily)] {
+            store.write(&batch).await.unwrap();
+            let wanted = Recall {
+                responses: [3, 7, 59, 99, 200].map(hash).to_vec(),
+                since: NOON,
+                ..Recall::default()
+            };
+            let mut recalled = store.recall(&wanted).await.unwrap();
+            recalled.responses.sort_by_key(|response| response.hash);
+            let expected = [3, 7, 59].map(|number| batch[number].response.unwrap());
+            assert_eq!(recalled.responses, expected);
+            assert!(recalled.heads.is_empty() && recalled.messages.is_empty());
+        }
+        let seen = database.number("SELECT count(*) FROM response_ids").await;
+        assert_eq!(seen, 61);
     }
 }
 

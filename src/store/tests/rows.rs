@@ -61,6 +61,7 @@ pub(in crate::store) fn exchange_of(user: &str, session: &str, at: UnixMillis) -
             message(exchange_id, 2, Role::Assistant, "answer"),
         ],
         error: None,
+        response: None,
     }
 }
 

@@ -1,11 +1,10 @@
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::*;
 use crate::{
     decode::Spoken,
     exchange::Exchange,
     identity::Consent,
-    thread::Session,
     writer::{hear, threading},
 };
 

@@ -89,7 +89,11 @@ impl Store for Shelf {
         let messages = messages
             .filter(|known| wanted.hashes.contains(&known.chain_hash))
             .collect();
-        Box::pin(std::future::ready(Ok(Recalled { heads, messages })))
+        Box::pin(std::future::ready(Ok(Recalled {
+            heads,
+            messages,
+            responses: Vec::new(),
+        })))
     }
 
     fn messages(
@@ -130,8 +134,8 @@ impl Gateway {
             max_response_bytes: 1,
         };
         let identity = IdentityRules {
-            session_headers: vec!["x-session-id".into()],
-            user_headers: vec!["x-user-id".into()],
+            session_names: vec!["x-session-id".into()],
+            user_names: vec!["x-user-id".into()],
             opt_out: true,
             tag_prefix: String::new(),
             trusted_proxies: 0,

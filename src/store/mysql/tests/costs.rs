@@ -117,6 +117,7 @@ async fn sums_and_recalls_read_what_they_answer_with() {
         }
     };
     let mut wanted = Recall {
+        responses: Vec::new(),
         since: week,
         ..Recall::default()
     };

@@ -70,6 +70,7 @@ async fn a_read_touches_the_partitions_of_its_days_alone() {
         all
     );
     let mut recall = Recall {
+        responses: Vec::new(),
         conversations: vec![late.conversation.id],
         ..Recall::default()
     };

@@ -6,7 +6,8 @@ use super::*;
 async fn a_history_that_grows_is_stored_once() {
     let (shelf, mut gateway) = (Shelf::default(), Gateway::new());
     let mut talk = Talk::named("s");
-    let mut history = vec![system("be brief")];
+    let kind = Message::new(Role::Developer, "be kind");
+    let mut history = vec![system("be brief"), kind];
     for turn in 0..100 {
         let answer = format!("answer {turn}");
         history.push(user(&format!("question {turn}")));
@@ -14,7 +15,7 @@ async fn a_history_that_grows_is_stored_once() {
         gateway.record(&shelf, vec![exchange]).await;
         history.push(assistant(&answer));
     }
-    assert_eq!(shelf.stored().len(), 201);
+    assert_eq!(shelf.stored().len(), 202);
     for limit in [1, 2, 3, 7, 300] {
         let read = branch_of(&shelf, talk.conversation(), limit).await;
         assert_eq!(read, told(&history), "{limit}");

@@ -1,0 +1,170 @@
+//! What a request's body says of who asks, and in which conversation, beside what is asked.
+
+use std::sync::LazyLock;
+
+use regex::Regex;
+use serde::{
+    Deserializer,
+    de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor},
+};
+use serde_json::value::RawValue;
+
+use super::json::Text;
+use crate::conversation::Claims;
+
+/// The members that are kept, and the objects whose members are.
+const MEMBERS: [&str; 15] = [
+    "chat_id",
+    "conversation",
+    "conversation_id",
+    "litellm_metadata",
+    "litellm_session_id",
+    "metadata",
+    "no-log",
+    "prompt_cache_key",
+    "safety_identifier",
+    "session_id",
+    "tensorzero::episode_id",
+    "thread_id",
+    "user",
+    "user_id",
+    "extra_body",
+];
+/// A longer value is no name.
+const MAX_VALUE_BYTES: usize = 4 << 10;
+/// Of one body.
+const MAX_CLAIMS: usize = 64;
+
+/// Most bodies have none of the members, and are not read twice. In a string the quotes would be escaped.
+static ANY_MEMBER: LazyLock<Regex> = LazyLock::new(|| {
+    let members = MEMBERS.join("|");
+    let pattern = format!(r#""(?:{members})"[ \t\r\n]*:"#);
+    Regex::new(&pattern).unwrap_or_else(|error| panic!("a pattern of this crate: {error}"))
+});
+
+/// Reads them from a document, as far as it goes.
+pub(super) fn claims(document: &str) -> Claims {
+    let mut claims = Claims::default();
+    if ANY_MEMBER.is_match(document) {
+        let mut json = serde_json::Deserializer::from_str(document);
+        // What was read until something was wrong counts.
+        let _ = json.deserialize_any(Members {
+            claims: &mut claims,
+            within: "",
+        });
+    }
+    claims
+}
+
+/// Reads an object's members.
+struct Members<'c> {
+    claims: &'c mut Claims,
+    /// The member that the object is.
+    within: &'c str,
+}
+
+impl<'de> Visitor<'de> for Members<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+        while let Some(Text(member)) = map.next_key::<Text<'_>>()? {
+            let is_wanted = !self.within.is_empty() || MEMBERS.contains(&&*member);
+            if !is_wanted || self.claims.0.len() >= MAX_CLAIMS {
+                map.next_value::<IgnoredAny>()?;
+                continue;
+            }
+            map.next_value_seed(Value {
+                is_within: !self.within.is_empty(),
+                name: match self.within {
+                    "" => member.into_owned(),
+                    within => format!("{within}.{member}"),
+                },
+                claims: &mut *self.claims,
+            })?;
+        }
+        Ok(())
+    }
+}
+
+/// Reads a member's value.
+struct Value<'c> {
+    claims: &'c mut Claims,
+    name: String,
+    is_within: bool,
+}
+
+impl<'de> DeserializeSeed<'de> for Value<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        let source = <&RawValue as serde::Deserialize>::deserialize(deserializer)?.get();
+        match source.as_bytes().first() {
+            Some(b'"') if source.len() <= MAX_VALUE_BYTES => {
+                if let Ok(text) = serde_json::from_str(source) {
+                    self.claims.0.push((self.name, text));
+                }
+            }
+            Some(b't' | b'f') => self.claims.0.push((self.name, source.to_owned())),
+            Some(b'{') if !self.is_within => {
+                let members = Members {
+                    claims: self.claims,
+                    within: &self.name,
+                };
+                // The source is whole: what stands in it is what it is.
+                let _ = serde_json::Deserializer::from_str(source).deserialize_any(members);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn strings_and_truths_are_found_by_their_names_wherever_they_stand() {
+        let found = claims(
+            r#"{"messages":[{"role":"user","user":"no"}],"user" : "ada","conversation":{"id":"c1","x":1},
+               "metadata":{"session_id":"s\u0031","deep":{"user":"no"},"n":1},"no-log":true,"seed":"no"}"#,
+        );
+        for (name, value) in [
+            ("user", "ada"),
+            ("conversation.id", "c1"),
+            ("metadata.session_id", "s1"),
+            ("no-log", "true"),
+        ] {
+            assert_eq!(found.get(name), Some(value), "{name}");
+        }
+        assert_eq!(found.0.len(), 4, "{found:?}");
+    }
+
+    #[test]
+    fn a_body_without_any_or_that_is_no_object_says_nothing() {
+        for body in [
+            "",
+            "[1]",
+            r#"{"messages":[{"role":"user","content":"say \"user\": me"}]}"#,
+            r#"{"user":7,"conversation":[],"metadata":null}"#,
+            r#""user": 1"#,
+        ] {
+            assert_eq!(claims(body), Claims::default(), "{body}");
+        }
+        let long = format!(r#"{{"user":"{}"}}"#, "a".repeat(MAX_VALUE_BYTES));
+        assert_eq!(claims(&long), Claims::default());
+    }
+
+    #[test]
+    fn what_stands_before_a_cut_is_read() {
+        let found = claims(r#"{"user":"ada","messages":[{"role":"us"#);
+        assert_eq!(found.get("user"), Some("ada"));
+        let many: String = (0..1000).map(|n| format!(r#""k{n}":"v","#)).collect();
+        let found = claims(&format!(r#"{{"metadata":{{{many}"z":"z"}}}}"#));
+        assert_eq!(found.0.len(), MAX_CLAIMS);
+    }
+}

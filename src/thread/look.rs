@@ -1,0 +1,299 @@
+//! One look for the place of an exchange, in what is remembered and in what the database answered.
+
+use super::{
+    Facts, canon,
+    memory::Stand,
+    threader::{Asked, Placing, Session, Thread, Threader},
+};
+use crate::{
+    id::Id,
+    partition::Day,
+    store::{ChainHash, KnownMessage, Recall},
+};
+
+/// One look for the place of one exchange.
+#[derive(Clone, Copy)]
+pub(super) struct Look<'a> {
+    pub(super) threader: &'a Threader,
+    pub(super) asked: &'a Asked,
+    pub(super) facts: &'a Facts,
+}
+
+impl Look<'_> {
+    pub(super) fn place(self, recall: &mut Recall) -> Placing {
+        let session = self.asked.session;
+        if let Some(response) = &self.asked.goes_on_from
+            && !matches!(session, Session::New(_))
+        {
+            match self.find_response(response) {
+                Some(Some(answer)) => match session {
+                    Session::Named(id) if id != answer.conversation_id => {}
+                    _ => return self.behind(&answer, recall),
+                },
+                None => {
+                    recall.responses.push(*response);
+                    return Placing::Unknown;
+                }
+                // It may still be on its way.
+                Some(None) if !self.asked.is_second_look => return Placing::Later,
+                Some(None) => {}
+            }
+        }
+        match session {
+            Session::New(conversation) => self.at_root(conversation),
+            Session::Named(conversation) => self.in_named(conversation, recall),
+            Session::Inferred(new) => self.by_history(new, recall),
+        }
+    }
+
+    /// A conversation of its own, which holds nothing.
+    fn at_root(self, conversation: Id) -> Placing {
+        Placing::Placed(Thread {
+            new_prompt: self
+                .asked
+                .prompt
+                .map(|prompt| self.mark(conversation, &prompt)),
+            ..self.thread(conversation, 0, None, self.asked.scope)
+        })
+    }
+
+    fn in_named(self, conversation: Id, recall: &mut Recall) -> Placing {
+        self.want_prompt(conversation, recall);
+        if !self.asked.answers.is_empty() || self.asked.sends_history {
+            let chain = self.chain(self.asked.scope);
+            return self.under_known(conversation, &chain, recall);
+        }
+        let Some(head) = self.facts.head(conversation) else {
+            recall.conversations.push(conversation);
+            return Placing::Unknown;
+        };
+        let stand = self.threader.memory.stand(conversation);
+        let sends_history = stand.is_some_and(|stand| stand.sends_history)
+            || head.is_some_and(|head| head.sends_history);
+        if sends_history {
+            let chain = self.chain(self.asked.scope);
+            return self.under_known(conversation, &chain, recall);
+        }
+        if let Some(again) = stand.and_then(|stand| self.tried_again(conversation, stand)) {
+            return self.with_prompt(again, recall);
+        }
+        let stored = head.and_then(|head| head.message);
+        let stored = stored.map(|message| (message.id, message.chain_hash));
+        let newest = stored.max(stand.and_then(|stand| stand.head));
+        let (parent, hash) = newest.map_or((None, self.asked.scope), |(id, hash)| (Some(id), hash));
+        self.with_prompt(self.thread(conversation, 0, parent, hash), recall)
+    }
+
+    /// The same words as in the newest exchange, which was not answered.
+    fn tried_again(self, conversation: Id, stand: &Stand) -> Option<Thread> {
+        let (_, hash) = stand.unanswered?;
+        let last = *self.chain(hash).last()?;
+        let id = self.find(conversation, &last)?;
+        Some(self.thread(conversation, self.asked.digests.len(), Some(id), last))
+    }
+
+    /// Under the last message of the longest beginning that the conversation holds.
+    fn under_known(self, conversation: Id, chain: &[ChainHash], recall: &mut Recall) -> Placing {
+        // The last answer is stored, as a rule; what follows it may be, where it is tried again.
+        let usual = self.asked.answers.last().map_or(1, |answered| *answered);
+        let longest = |from: usize, to: usize| {
+            (from..=to).rev().find_map(|known| {
+                let hash = chain.get(known.checked_sub(1)?)?;
+                Some((known, self.find(conversation, hash)?, *hash))
+            })
+        };
+        let mut found = longest(usual, chain.len());
+        if found.is_none() {
+            let tail = chain.get(usual.saturating_sub(1)..).unwrap_or_default();
+            if self.want(tail, recall) {
+                return Placing::Unknown;
+            }
+            if usual > 1 {
+                if !self.asked.is_second_look {
+                    return Placing::Later;
+                }
+                if self.want(chain, recall) {
+                    return Placing::Unknown;
+                }
+                found = longest(1, usual - 1);
+            }
+        }
+        let thread = match found {
+            Some((known, id, hash)) => self.thread(conversation, known, Some(id), hash),
+            None => self.thread(conversation, 0, None, self.asked.scope),
+        };
+        self.with_prompt(thread, recall)
+    }
+
+    /// In the conversation that holds the longest beginning up to an answer.
+    fn by_history(self, new: Id, recall: &mut Recall) -> Placing {
+        let Some(last) = self.asked.answers.last() else {
+            return self.at_root(new);
+        };
+        let chain = self.chain(self.asked.scope);
+        let up_to = |answered: &usize| chain.get(answered.checked_sub(1)?);
+        let mut found = up_to(last).and_then(|hash| self.find_answer(hash));
+        if found.is_none() {
+            if self.want(up_to(last).as_slice().iter().copied(), recall) {
+                return Placing::Unknown;
+            }
+            if !self.asked.is_second_look {
+                return Placing::Later;
+            }
+            let answers = self.asked.answers.iter();
+            if self.want(answers.clone().filter_map(up_to), recall) {
+                return Placing::Unknown;
+            }
+            found = answers
+                .rev()
+                .filter_map(up_to)
+                .find_map(|hash| self.find_answer(hash));
+        }
+        let Some(conversation) = found else {
+            return self.at_root(new);
+        };
+        let session_id = match self.session_id(conversation, recall) {
+            Some(Some(session_id)) => session_id,
+            Some(None) => return self.at_root(new),
+            None => return Placing::Unknown,
+        };
+        match self.under_known(conversation, &chain, recall) {
+            Placing::Placed(thread) => Placing::Placed(Thread {
+                inferred: Some(session_id),
+                ..thread
+            }),
+            other => other,
+        }
+    }
+
+    /// Behind this answer; what was asked there before is not stored again.
+    fn behind(self, answer: &KnownMessage, recall: &mut Recall) -> Placing {
+        let conversation = answer.conversation_id;
+        self.want_prompt(conversation, recall);
+        let inferred = match (self.asked.session, self.session_id(conversation, recall)) {
+            (Session::Named(_), _) => None,
+            (_, Some(Some(session_id))) => Some(session_id),
+            (session, Some(None)) => return self.at_root(session.id()),
+            (_, None) => return Placing::Unknown,
+        };
+        let chain = self.chain(answer.chain_hash);
+        let known = chain.iter().enumerate().rev().find_map(|(number, hash)| {
+            let id = self.find(conversation, hash)?;
+            Some((number + 1, id, *hash))
+        });
+        let (known, id, hash) = known.unwrap_or((0, answer.id, answer.chain_hash));
+        let thread = Thread {
+            inferred,
+            ..self.thread(conversation, known, Some(id), hash)
+        };
+        self.with_prompt(thread, recall)
+    }
+
+    /// What the conversation is called: `None` before the database was asked, `Some(None)` where it was
+    /// erased, or is too old by now.
+    fn session_id(self, conversation: Id, recall: &mut Recall) -> Option<Option<String>> {
+        if let Some(stand) = self.threader.memory.stand(conversation) {
+            return Some(Some(stand.session_id.clone()));
+        }
+        let head = self.facts.head(conversation);
+        if head.is_none() {
+            recall.conversations.push(conversation);
+        }
+        head.map(|head| head.map(|head| head.session_id.clone()))
+    }
+
+    /// The answer that this response was: `None` before the database was asked.
+    fn find_response(self, response: &ChainHash) -> Option<Option<KnownMessage>> {
+        let remembered = self.threader.memory.response(*response);
+        remembered.map_or_else(
+            || self.facts.response(response),
+            |answer| Some(Some(*answer)),
+        )
+    }
+
+    fn thread(
+        self,
+        conversation: Id,
+        known: usize,
+        parent: Option<Id>,
+        parent_hash: ChainHash,
+    ) -> Thread {
+        Thread {
+            conversation,
+            inferred: None,
+            known,
+            parent,
+            parent_hash,
+            sends_history: self.asked.sends_history || !self.asked.answers.is_empty(),
+            new_prompt: None,
+        }
+    }
+
+    /// The hash of each message with all before it, from this one on.
+    fn chain(self, mut last: ChainHash) -> Vec<ChainHash> {
+        let digests = self.asked.digests.iter();
+        digests
+            .map(|digest| {
+                last = self.threader.chained(&last, digest);
+                last
+            })
+            .collect()
+    }
+
+    fn find(self, conversation: Id, hash: &ChainHash) -> Option<Id> {
+        let remembered = self.threader.memory.message(conversation, *hash);
+        remembered.or_else(|| self.facts.message(conversation, hash))
+    }
+
+    /// The conversation of the newest answer with this hash, where that is new enough.
+    fn find_answer(self, hash: &ChainHash) -> Option<Id> {
+        let remembered = self.threader.memory.answer(*hash);
+        let known = remembered.or_else(|| self.facts.anywhere(hash))?;
+        let age = self.asked.at.saturating_sub(known.id.unix_ms());
+        (age <= self.threader.infer_within_ms).then_some(known.conversation_id)
+    }
+
+    /// Adds what was not asked yet, and says whether there was any.
+    fn want<'h>(
+        self,
+        hashes: impl IntoIterator<Item = &'h ChainHash>,
+        recall: &mut Recall,
+    ) -> bool {
+        let before = recall.hashes.len();
+        let unasked = hashes
+            .into_iter()
+            .filter(|hash| !self.facts.has_asked(hash));
+        recall.hashes.extend(unasked);
+        recall.hashes.len() > before
+    }
+
+    /// The hash under which a prompt stands among the conversation's rows of the day.
+    fn mark(self, conversation: Id, prompt: &ChainHash) -> ChainHash {
+        let day = Day::from_unix_ms(self.asked.at).to_string();
+        canon::mark(&self.threader.key, conversation.as_bytes(), &day, prompt)
+    }
+
+    /// Asks early whether the prompt stands there, so that one question does.
+    fn want_prompt(self, conversation: Id, recall: &mut Recall) {
+        if let Some(prompt) = &self.asked.prompt {
+            let mark = self.mark(conversation, prompt);
+            if self.find(conversation, &mark).is_none() {
+                self.want([&mark], recall);
+            }
+        }
+    }
+
+    fn with_prompt(self, mut thread: Thread, recall: &mut Recall) -> Placing {
+        if let Some(prompt) = &self.asked.prompt {
+            let mark = self.mark(thread.conversation, prompt);
+            let stored = self.find(thread.conversation, &mark).is_some();
+            // A branch of its own has the prompt at its root, where reading finds it.
+            let is_rooted = thread.parent.is_none();
+            if !stored && !is_rooted && self.want([&mark], recall) {
+                return Placing::Unknown;
+            }
+            thread.new_prompt = (!stored || is_rooted).then_some(mark);
+        }
+        Placing::Placed(thread)
+    }
+}

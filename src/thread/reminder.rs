@@ -1,0 +1,98 @@
+//! What a coding agent puts between what its user says: it differs from call to call, comes and goes.
+
+use std::borrow::Cow;
+
+use super::{Key, canon::Digest, digest};
+use crate::conversation::{Message, Role};
+
+const BEGIN: &str = "<system-reminder>";
+const END: &str = "</system-reminder>";
+
+/// The digest of a message that moves no chain on.
+pub(super) const ASIDE: Digest = [0; 32];
+
+/// The text without its reminders, each of which stands on lines of its own.
+pub(crate) fn spoken(text: &str) -> Cow<'_, str> {
+    let mut said: Vec<&str> = Vec::new();
+    let (mut kept, mut at, mut end) = (0, 0, 0);
+    while let Some(begin) = find(text, at, BEGIN) {
+        // The end is looked for once, however many beginnings stand before it.
+        if end < begin + BEGIN.len() {
+            let Some(next) = find(text, begin + BEGIN.len(), END) else {
+                break;
+            };
+            end = next;
+        }
+        let (before, after) = (text.get(kept..begin), text.get(end + END.len()..));
+        let (before, after) = (before.unwrap_or_default(), after.unwrap_or_default());
+        let begins_line = before.is_empty() || before.ends_with('\n');
+        let ends_line = after.is_empty() || after.starts_with('\n');
+        at = begin + BEGIN.len();
+        if begins_line && ends_line {
+            said.push(before.trim());
+            at = end + END.len();
+            kept = at;
+        }
+    }
+    if kept == 0 {
+        return Cow::Borrowed(text);
+    }
+    said.push(text.get(kept..).unwrap_or_default().trim());
+    said.retain(|piece| !piece.is_empty());
+    Cow::Owned(said.join("\n"))
+}
+
+fn find(text: &str, from: usize, wanted: &str) -> Option<usize> {
+    Some(from + text.get(from..)?.find(wanted)?)
+}
+
+/// The digests of messages, one after the other. A reminder alone, in a message after others, is none
+/// that the next depends on.
+pub(crate) fn digests(key: &Key, messages: &[Message]) -> Vec<Digest> {
+    let numbered = messages.iter().enumerate();
+    let digests = numbered.map(|(number, message)| match number > 0 && is_aside(message) {
+        true => ASIDE,
+        false => digest(key, message),
+    });
+    digests.collect()
+}
+
+fn is_aside(message: &Message) -> bool {
+    message.role == Role::User
+        && !message.content.is_empty()
+        && !message.other.contains_key("content")
+        && spoken(&message.content).is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reminders_on_lines_of_their_own_are_not_spoken() {
+        let reminder = "<system-reminder>\nnow <b>\n</system-reminder>";
+        for (text, said) in [
+            ("hello".to_owned(), "hello"),
+            (format!("{reminder}\n\nhello"), "hello"),
+            (format!("one\n{reminder}\ntwo\n\n{reminder}"), "one\ntwo"),
+            (reminder.to_owned(), ""),
+        ] {
+            assert_eq!(spoken(&text), said);
+        }
+        for text in [
+            "what is <system-reminder>x</system-reminder>?",
+            "a\n<system-reminder>x",
+            "<system-reminder>x</system-reminder> is what?",
+        ] {
+            assert_eq!(spoken(text), text);
+        }
+    }
+
+    #[test]
+    fn many_beginnings_take_no_longer_than_their_text() {
+        let text = "\n<system-reminder>".repeat(200_000);
+        assert_eq!(spoken(&text), text);
+        let ended = format!("{text}</system-reminder>!");
+        assert_eq!(spoken(&ended), ended);
+    }
+}
