@@ -5,8 +5,6 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::identity::{BY_CONVENTION, is_session_by_convention};
-
 /// A header with a longer name or value is as if it had not been sent: cut, two long names that
 /// begin alike would be one. No id or tag that is kept needs more.
 const MAX_VALUE_BYTES: usize = 8 << 10;
@@ -14,6 +12,8 @@ const MAX_VALUE_BYTES: usize = 8 << 10;
 pub(crate) const FORWARDED: &str = "x-forwarded-for";
 /// hyper takes paths of 64 KiB. What is called stands at their end.
 const MAX_PATH_BYTES: usize = 2 << 10;
+/// Any header `x-…-session-id` whose value looks like an id.
+pub(crate) const BY_CONVENTION: &str = "x-*-session-id";
 
 /// Which headers are copied.
 #[derive(Clone, Debug)]
@@ -106,6 +106,15 @@ impl AllowList {
             }
         }
     }
+}
+
+/// Whether a header names a conversation by convention.
+pub(crate) fn is_session_by_convention(header: &str) -> bool {
+    // Asked of every header: few end like this, many begin like that.
+    let middle = header
+        .strip_suffix("-session-id")
+        .and_then(|rest| rest.strip_prefix("x-"));
+    middle.is_some_and(|middle| !middle.is_empty())
 }
 
 fn end(bytes: &[u8], max_bytes: usize) -> &[u8] {

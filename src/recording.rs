@@ -1,6 +1,6 @@
 //! An exchange while it is under way: the request's half and the response's, each settled once.
 
-use std::{fmt, net::IpAddr, sync::Arc, time::Instant};
+use std::{fmt, sync::Arc, time::Instant};
 
 use bytes::Buf;
 use http::{HeaderMap, HeaderName, StatusCode, header};
@@ -9,25 +9,14 @@ use http_body::SizeHint;
 use crate::{
     channel::Channel,
     context::RecordingContext,
-    exchange::{Asked, Exchange, RequestEnd, RequestHalf},
-    id::Id,
+    exchange::{Exchange, RequestEnd, RequestHalf},
     outcome::Outcome,
-    prefix, rules,
+    prefix,
+    rules::{self, Beginning},
 };
 
 /// In which Amazon names an error.
 static ERROR_TYPE: HeaderName = HeaderName::from_static("x-amzn-errortype");
-
-/// What is known of an exchange when it begins.
-#[derive(Debug)]
-pub(crate) struct Beginning {
-    pub(crate) id: Option<Id>,
-    pub(crate) peer: Option<IpAddr>,
-    pub(crate) context: Option<RecordingContext>,
-    pub(crate) shard: u64,
-    pub(crate) asked: Asked,
-    pub(crate) max_response_bytes: usize,
-}
 
 /// The response's half of an exchange that is under way. Dropped before it is settled, it settles
 /// itself as cancelled.

@@ -16,7 +16,6 @@ use crate::{
     exchange::Asked,
     id::Id,
     prefix::AllowList,
-    recording::Beginning,
 };
 
 /// Says of a request's method and path whether it is recorded too.
@@ -42,6 +41,17 @@ pub(crate) struct Rules {
     /// Whether there are several writers to choose from.
     pub(crate) sharded: bool,
     pub(crate) hasher: RandomState,
+}
+
+/// What is known of an exchange when it begins.
+#[derive(Debug)]
+pub(crate) struct Beginning {
+    pub(crate) id: Option<Id>,
+    pub(crate) peer: Option<IpAddr>,
+    pub(crate) context: Option<RecordingContext>,
+    pub(crate) shard: u64,
+    pub(crate) asked: Asked,
+    pub(crate) max_response_bytes: usize,
 }
 
 impl Rules {

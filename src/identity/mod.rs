@@ -20,7 +20,7 @@ use crate::{
 pub use self::names::{DEFAULT_SESSION_NAMES, DEFAULT_USER_NAMES};
 pub(crate) use self::{
     consent::{CONSENT_HEADERS, Consent},
-    names::{AGENT, BODY, BY_CONVENTION, PARENT_AGENT, is_session_by_convention},
+    names::{AGENT, BODY, PARENT_AGENT},
 };
 
 /// The longest name or external id that a text column holds, in bytes.

@@ -1,7 +1,11 @@
 //! The headers by which clients name a conversation and a user, in order of precedence.
 
 use super::{Prefix, header, name};
-use crate::{conversation::Claims, escape};
+use crate::{
+    conversation::Claims,
+    escape,
+    prefix::{BY_CONVENTION, is_session_by_convention},
+};
 
 /// The headers, and members of a request's body, that name a conversation, after the configured header.
 /// The first usable value wins.
@@ -67,8 +71,6 @@ pub(crate) const BODY: &str = "body:";
 /// In which Claude Code names its session, and others a user.
 const CLAUDE_CODE_BODY: &str = "body:metadata.user_id";
 
-/// Any header `x-…-session-id` whose value looks like an id.
-pub(crate) const BY_CONVENTION: &str = "x-*-session-id";
 /// W3C baggage, for what OpenTelemetry applications put into it.
 pub(crate) const BAGGAGE: &str = "baggage";
 /// The agent that speaks within a session of Claude Code, and the one that it was begun by.
@@ -106,15 +108,6 @@ const SEND_HISTORY: [&str; 12] = [
 /// Whether clients that name their conversation by this header send everything that was said.
 pub(crate) fn sends_history(header: &str) -> bool {
     SEND_HISTORY.contains(&header)
-}
-
-/// Whether a header names a conversation by convention.
-pub(crate) fn is_session_by_convention(header: &str) -> bool {
-    // Asked of every header: few end like this, many begin like that.
-    let middle = header
-        .strip_suffix("-session-id")
-        .and_then(|rest| rest.strip_prefix("x-"));
-    middle.is_some_and(|middle| !middle.is_empty())
 }
 
 /// The conversation that a request names, with the header it does so by.
