@@ -11,20 +11,20 @@ const LONGEST_FLUSH_INTERVAL: Duration = Duration::from_secs(3600);
 
 impl RecordingLayerBuilder {
     /// The largest part of a request's body that is captured, in bytes
-    /// ([`DEFAULT_MAX_REQUEST_BYTES`]). The traffic is never cut.
+    /// ([`DEFAULT_MAX_REQUEST_BYTES`](crate::DEFAULT_MAX_REQUEST_BYTES)). The traffic is never cut.
     pub fn max_request_bytes(mut self, bytes: usize) -> Self {
         self.max_request_bytes = bytes;
         self
     }
 
     /// The largest part of a response's body that is captured, in bytes
-    /// ([`DEFAULT_MAX_RESPONSE_BYTES`]). The traffic is never cut.
+    /// ([`DEFAULT_MAX_RESPONSE_BYTES`](crate::DEFAULT_MAX_RESPONSE_BYTES)). The traffic is never cut.
     pub fn max_response_bytes(mut self, bytes: usize) -> Self {
         self.max_response_bytes = bytes;
         self
     }
 
-    /// The budget for everything captured, in bytes ([`DEFAULT_BUDGET_BYTES`]): bodies in flight
+    /// The budget for everything captured, in bytes ([`DEFAULT_BUDGET_BYTES`](crate::DEFAULT_BUDGET_BYTES)): bodies in flight
     /// may take half of it, their paths and headers a sixteenth more, decoding the rest.
     ///
     /// Each writer has its part of what is left for decoding: an eighth of the budget to expand a
@@ -37,19 +37,19 @@ impl RecordingLayerBuilder {
         self
     }
 
-    /// How many exchanges may wait for a writer ([`DEFAULT_QUEUE_EXCHANGES`]). More are dropped, counted.
+    /// How many exchanges may wait for a writer ([`DEFAULT_QUEUE_EXCHANGES`](crate::DEFAULT_QUEUE_EXCHANGES)). More are dropped, counted.
     pub fn queue_exchanges(mut self, exchanges: usize) -> Self {
         self.queue_exchanges = exchanges;
         self
     }
 
-    /// Rows that make a batch ([`DEFAULT_BATCH_ROWS`]).
+    /// Rows that make a batch ([`DEFAULT_BATCH_ROWS`](crate::DEFAULT_BATCH_ROWS)).
     pub fn batch_rows(mut self, rows: usize) -> Self {
         self.batch_rows = rows;
         self
     }
 
-    /// How long an exchange may wait for its batch to fill ([`DEFAULT_FLUSH_INTERVAL`]), at most an
+    /// How long an exchange may wait for its batch to fill ([`DEFAULT_FLUSH_INTERVAL`](crate::DEFAULT_FLUSH_INTERVAL)), at most an
     /// hour.
     pub fn flush_interval(mut self, interval: Duration) -> Self {
         self.flush_interval = interval.min(LONGEST_FLUSH_INTERVAL);
@@ -63,7 +63,7 @@ impl RecordingLayerBuilder {
         self
     }
 
-    /// Threads that decode and write ([`DEFAULT_WRITER_THREADS`]). They share out the part of the
+    /// Threads that decode and write ([`DEFAULT_WRITER_THREADS`](crate::DEFAULT_WRITER_THREADS)). They share out the part of the
     /// budget that decoding has, so more of them read smaller bodies.
     pub fn writer_threads(mut self, threads: usize) -> Self {
         self.writer_threads = threads;
@@ -77,7 +77,7 @@ impl RecordingLayerBuilder {
     }
 
     /// Takes out of what is recorded what must not be stored, in place of
-    /// [`Patterns::default`], which takes out credentials; [`Patterns::none`] takes out nothing.
+    /// [`Patterns::default`](crate::Patterns::default), which takes out credentials; [`Patterns::none`](crate::Patterns::none) takes out nothing.
     pub fn redact(mut self, redact: impl Redact) -> Self {
         self.redact = Arc::new(redact);
         self

@@ -15,6 +15,8 @@ mod keys;
 mod naming;
 mod passing;
 mod proxy;
+#[cfg(all(feature = "postgres", feature = "mysql"))]
+mod replicas;
 mod scripts;
 mod servers;
 mod shutdown;

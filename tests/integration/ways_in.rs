@@ -66,9 +66,11 @@ fn a_setting_out_of_bounds_is_named() {
         (local().tag_prefix("X-"), "tag_prefix"),
         (local().tag_prefix("no header"), "tag_prefix"),
         (local().exchange_id_header("ü"), "exchange_id_header"),
+        (local().read_dsn("oracle://me:s3cret@h"), "read_dsn"),
+        (local().read_dsn("sqlite:copy.db"), "read_dsn"),
     ] {
         let error = builder.build().expect_err("no layer").to_string();
-        assert!(error.contains(name), "{error}");
+        assert!(error.contains(name) && !error.contains("s3cret"), "{error}");
     }
 }
 
@@ -98,13 +100,14 @@ fn the_environment_is_read_and_a_bad_variable_is_named() {
             .current_dir(folder.path())
             .env_remove("MES_SQL_DSN")
             .env_remove("SQL_DSN")
+            .env_remove("READ_SQL_DSN")
             .env("PRINT_WHAT_THE_ENVIRONMENT_SAYS", "1")
             .envs(variables.iter().copied())
             .output()
             .expect("output");
         String::from_utf8_lossy(&output.stdout).into_owned()
     };
-    let cases: [(&[(&str, &str)], &str); 11] = [
+    let cases: [(&[(&str, &str)], &str); 14] = [
         (
             &[("SQL_DSN", "oracle://h"), ("MES_SQL_DSN", "")],
             "error the DSN in the environment variable SQL_DSN is not usable",
@@ -139,6 +142,15 @@ fn the_environment_is_read_and_a_bad_variable_is_named() {
             "error the environment variable SQL_MAX_IDLE_CONNS",
         ),
         (
+            &[("READ_SQL_DSN", "postgres://me:s3cret@[bad/db")],
+            "error the replica's DSN in READ_SQL_DSN is not usable",
+        ),
+        (
+            &[("READ_SQL_DSN", "postgres://me:s3cret@h/db")],
+            "error the replica's DSN in READ_SQL_DSN is not usable",
+        ),
+        (&[("READ_SQL_DSN", "sqlite:copy.db")], "copy.db"),
+        (
             &[("SQL_MAX_LIFETIME", "5m")],
             "error the environment variable SQL_MAX_LIFETIME",
         ),
@@ -153,6 +165,7 @@ fn the_environment_is_read_and_a_bad_variable_is_named() {
     for (variables, expected) in cases {
         let said = run(variables);
         assert!(said.contains(expected), "{variables:?}: {said}");
+        assert!(!said.contains("s3cret"), "{said}");
     }
 }
 

@@ -22,7 +22,9 @@ use crate::{
     store::{
         Conversation, DsnError, ExchangeRows, Page, Partition, Place, Recall, Recalled, Server,
         Stats, Store, StoreError, StoreFuture, StoreOptions, StoredError, StoredMessage,
-        UnixMillis, pack::Batch, replica::Stamp,
+        UnixMillis,
+        pack::Batch,
+        replica::{Stamp, in_time},
     },
 };
 
@@ -62,7 +64,7 @@ impl MysqlStore {
         let stamp = self.stamp.clone();
         Box::pin(
             self.driver
-                .run(async move { connections.read(stamp, work).await }),
+                .run(async move { in_time(stamp.is_some(), connections.read(stamp, work)).await }),
         )
     }
 

@@ -58,7 +58,8 @@ use self::{
 use super::{
     Conversation, DsnError, ExchangeRows, Page, Partition, Place, Recall, Recalled, Server, Stats,
     Store, StoreError, StoreFuture, StoreOptions, StoredError, StoredMessage, UnixMillis,
-    pack::Batch, replica::Stamp,
+    pack::Batch,
+    replica::{Stamp, in_time},
 };
 use crate::{
     id::Id,
@@ -123,7 +124,9 @@ impl PostgresStore {
         work: impl for<'a> FnOnce(&'a mut AsyncPgConnection) -> Reading<'a, T> + Send + 'static,
     ) -> StoreFuture<'_, T> {
         let stamp = self.stamp.clone();
-        self.run(move |connections| async move { connections.read(stamp, work).await })
+        self.run(move |connections| async move {
+            in_time(stamp.is_some(), connections.read(stamp, work)).await
+        })
     }
 }
 

@@ -48,3 +48,24 @@ async fn a_panic_is_an_answer_and_the_next_call_works() {
     store.write(&[exchange("s", NOON)]).await.unwrap();
     assert_eq!(count_of(&store, "s").await, 2);
 }
+
+#[tokio::test]
+async fn a_replica_whose_file_is_not_there_is_not_made() {
+    let database = Database::open().await;
+    let options = StoreOptions {
+        read_only: true,
+        max_open_conns: 1,
+        ..StoreOptions::default()
+    };
+    let replica = database.store_with(&options);
+    let read = replica.messages(id_of("s"), None, 1).await;
+    assert!(read.unwrap_err().is_transient());
+    assert!(!database.path().exists());
+    database
+        .store()
+        .write(&[exchange("s", NOON)])
+        .await
+        .unwrap();
+    let page = replica.messages(id_of("s"), None, 1).await.unwrap();
+    assert_eq!(page.data.len(), 1);
+}

@@ -46,6 +46,31 @@ impl Server {
         }
     }
 
+    /// A hot standby of this server, which follows it.
+    pub(crate) fn standby(&self) -> Self {
+        let mut standby = Self {
+            process: None,
+            port: free_port(),
+            folder: home().join(format!("{:x}", rand::random::<u64>())),
+        };
+        let copied = as_server("pg_basebackup")
+            .args(["-h", "127.0.0.1", "-U", "postgres", "-p"])
+            .arg(self.port.to_string())
+            .args([
+                "--checkpoint=fast",
+                "--no-sync",
+                "--write-recovery-conf",
+                "-D",
+            ])
+            .arg(&standby.folder)
+            .output()
+            .expect("pg_basebackup: scripts/test installs it");
+        let said = String::from_utf8_lossy(&copied.stderr);
+        assert!(copied.status.success(), "pg_basebackup: {said}");
+        standby.run(&[]);
+        standby
+    }
+
     /// Writes one of the server's files, such as `pg_hba.conf`.
     pub(crate) fn write(&self, file: &str, text: &str) {
         let path = self.folder.join(file);
@@ -140,7 +165,7 @@ impl Server {
         let ready = status
             .lines()
             .nth(7)
-            .is_some_and(|line| line.trim() == "ready");
+            .is_some_and(|line| ["ready", "standby"].contains(&line.trim()));
         ready && TcpStream::connect(("127.0.0.1", self.port)).is_ok()
     }
 }
