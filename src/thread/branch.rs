@@ -51,22 +51,36 @@ pub(crate) async fn page(
         let rows = store.messages(conversation, before, chunk).await?;
         before = rows.data.first().map(|row| row.message.id).or(before);
         for row in rows.data.into_iter().rev() {
-            while let Some(skipped) = walk.skipped_before(row.message.id) {
-                let found = store
-                    .messages(conversation, Some(skipped.next()), 1)
-                    .await?;
-                walk.jump_to(skipped, found.data.into_iter().next());
-            }
+            jump(store, conversation, &mut walk, Some(row.message.id)).await?;
             if !walk.goes_on(limit) {
                 break 'pages;
             }
             walk.pass(row);
         }
         if !rows.has_more {
+            jump(store, conversation, &mut walk, None).await?;
+            walk.end();
             break;
         }
     }
     Ok(walk.finish(limit))
+}
+
+/// Reads the next messages of the branch where they should have come before this row, the next that
+/// is passed, if there is one.
+async fn jump(
+    store: &dyn Store,
+    conversation: Id,
+    walk: &mut Walk,
+    row: Option<Id>,
+) -> Result<(), StoreError> {
+    while let Some(skipped) = walk.skipped_before(row) {
+        let found = store
+            .messages(conversation, Some(skipped.next()), 1)
+            .await?;
+        walk.jump_to(skipped, found.data.into_iter().next());
+    }
+    Ok(())
 }
 
 /// A walk along a branch, from row to older row.
@@ -74,6 +88,8 @@ pub(crate) async fn page(
 struct Walk {
     begun: bool,
     wanted: Option<Id>,
+    /// The wanted message is gone, or was never stored: what was said before it stands for it.
+    is_adrift: bool,
     /// The branch, newest first, without what is put in between.
     taken: Vec<StoredMessage>,
     /// Prompts and messages that the API added, newest first.
@@ -125,16 +141,25 @@ impl Walk {
 
     /// The next message, where it should have come before this row: its clock was ahead of what
     /// follows it, or it is gone.
-    fn skipped_before(&self, row: Id) -> Option<Id> {
-        self.wanted.filter(|wanted| *wanted > row)
+    fn skipped_before(&self, row: Option<Id>) -> Option<Id> {
+        let is_skipped = |wanted: &Id| row.is_none_or(|row| *wanted > row);
+        self.wanted.filter(is_skipped).filter(|_| !self.is_adrift)
     }
 
     fn jump_to(&mut self, wanted: Id, row: Option<StoredMessage>) {
-        self.wanted = None;
-        // Where retention or an erasure has it, the rest reads without.
-        if let Some(row) = row.filter(|row| row.message.id == wanted) {
-            self.bytes += text_bytes(&row);
-            self.take(row);
+        match row.filter(|row| row.message.id == wanted) {
+            Some(row) => {
+                self.bytes += text_bytes(&row);
+                self.take(row);
+            }
+            None => self.is_adrift = true,
+        }
+    }
+
+    /// There are no more rows.
+    fn end(&mut self) {
+        if self.is_adrift {
+            self.wanted = None;
         }
     }
 
@@ -154,7 +179,7 @@ impl Walk {
             // The other answers of the newest exchange are read beside the first.
             self.bytes += bytes;
             self.taken.push(row);
-        } else if self.wanted == Some(id) || !self.begun {
+        } else if self.wanted == Some(id) || !self.begun || (self.is_adrift && is_said(&row)) {
             self.begun = true;
             self.bytes += bytes;
             self.take(row);
@@ -171,6 +196,7 @@ impl Walk {
 
     fn take(&mut self, row: StoredMessage) {
         self.wanted = row.message.parent_id;
+        self.is_adrift = false;
         self.exchange = Some(row.exchange.exchange_id);
         self.prompts.extend(row.message.prompt_hash);
         let mut parents = vec![row.message.id];
@@ -259,6 +285,11 @@ fn unread_prompt(data: &[StoredMessage], before: Option<ChainHash>) -> Option<Ch
 /// What the application told the model, which is on no branch.
 fn is_prompt(row: &StoredMessage) -> bool {
     row.message.prompt_hash.is_some() && row.message.role != Role::Assistant
+}
+
+/// Whether a branch may end with it.
+fn is_said(row: &StoredMessage) -> bool {
+    row.message.choice_index == 0 && row.message.chain_hash.is_some()
 }
 
 /// Whether its exchange has nothing before it. A prompt stands first.

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     id::Id,
-    store::{ChainHash, KnownMessage, KnownResponse, Recall, UnixMillis},
+    store::{ChainHash, ExchangeRows, KnownMessage, KnownResponse, Recall, UnixMillis},
 };
 
 /// What an exchange says of its place.
@@ -157,5 +157,9 @@ impl Threader {
             head: head.max(before.and_then(|stand| stand.head)),
         };
         self.memory.learn_stand(thread.conversation, stand);
+    }
+    /// Forgets an exchange whose rows are not stored after all: nothing is to follow them.
+    pub(crate) fn forget(&mut self, rows: &ExchangeRows) {
+        self.memory.forget(rows);
     }
 }

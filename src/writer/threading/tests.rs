@@ -2,6 +2,7 @@ mod clients;
 mod gateways;
 mod midnight;
 mod pages;
+mod refused;
 
 use std::sync::{Arc, Mutex};
 
