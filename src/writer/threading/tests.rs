@@ -3,6 +3,7 @@ mod gateways;
 mod midnight;
 mod pages;
 mod refused;
+mod reminders;
 
 use std::sync::{Arc, Mutex};
 
