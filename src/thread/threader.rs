@@ -29,6 +29,8 @@ pub(crate) struct Asked {
     pub(crate) goes_on_from: Option<ChainHash>,
     /// When the exchange began.
     pub(crate) at: UnixMillis,
+    /// Whether it does not show what was said: it tells nothing of where it belongs.
+    pub(crate) is_wordless: bool,
     /// Whether it was looked for in vain before.
     pub(crate) is_second_look: bool,
 }
