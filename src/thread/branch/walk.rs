@@ -18,8 +18,12 @@ pub(super) struct Walk {
     is_adrift: bool,
     /// The branch, newest first, without what is put in between.
     taken: Vec<StoredMessage>,
-    /// Prompts and messages that the API added, newest first.
+    /// Prompts, messages that the API added and exchanges that ended late, newest first.
     between: Vec<StoredMessage>,
+    /// What was passed over of the exchange that is being read, newest first.
+    passed: Vec<StoredMessage>,
+    /// Everything from this row on is on pages read before.
+    below: Option<Id>,
     /// What the API added, under messages that were not reached yet.
     added: HashMap<Id, Vec<StoredMessage>>,
     /// Prompts of answers on the branch that were not read yet.
@@ -36,7 +40,7 @@ impl Walk {
     pub(super) fn new(from: Option<Bookmark>) -> Self {
         let Some(Bookmark {
             wanted,
-            below: _,
+            below,
             prompt,
         }) = from
         else {
@@ -45,6 +49,7 @@ impl Walk {
         Self {
             begun: true,
             wanted,
+            below: Some(below),
             prompts: prompt.into_iter().collect(),
             unread: prompt,
             ..Self::default()
@@ -114,10 +119,49 @@ impl Walk {
         {
             self.bytes += bytes;
             self.added.entry(parent).or_default().push(row);
+        } else if self.is_late(&row) {
+            self.take_late(row);
         } else if self.wanted.is_none() && self.exchange != Some(row.exchange.exchange_id) {
             // The root's own exchange would have had the prompt.
             self.prompts.clear();
+        } else {
+            self.pass_over(row);
         }
+    }
+
+    /// Whether it was put behind a message of the branch that is newer than itself: its client sends
+    /// no history, and the exchange began before another that ended first.
+    fn is_late(&self, row: &StoredMessage) -> bool {
+        let parent = row.message.parent_id;
+        parent
+            .filter(|parent| *parent > row.message.id)
+            .is_some_and(|parent| {
+                let is_on_branch = |row: &StoredMessage| row.message.id == parent;
+                self.below.is_some_and(|below| parent >= below)
+                    || self.taken.iter().any(is_on_branch)
+            })
+    }
+
+    /// Reads an exchange that ended late at its own time, from its first message on.
+    fn take_late(&mut self, row: StoredMessage) {
+        self.bytes += text_bytes(&row);
+        let exchange = row.exchange.exchange_id;
+        for later in self.passed.drain(..) {
+            if later.exchange.exchange_id == exchange && later.message.choice_index == 0 {
+                self.bytes += text_bytes(&later);
+                self.between.push(later);
+            }
+        }
+        self.between.push(row);
+    }
+
+    fn pass_over(&mut self, row: StoredMessage) {
+        let exchange = row.exchange.exchange_id;
+        let is_same = |last: &StoredMessage| last.exchange.exchange_id == exchange;
+        if !self.passed.last().is_some_and(is_same) {
+            self.passed.clear();
+        }
+        self.passed.push(row);
     }
 
     fn take(&mut self, row: StoredMessage) {

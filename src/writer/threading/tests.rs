@@ -1,5 +1,6 @@
 mod clients;
 mod gateways;
+mod late;
 mod midnight;
 mod pages;
 mod refused;
