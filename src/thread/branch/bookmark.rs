@@ -7,9 +7,14 @@ use crate::{
     store::{ChainHash, ParsePlaceError},
 };
 
+/// What is wanted before the branch has begun.
+const HEAD: &str = "head";
+
 /// A place on a branch, which the page before it ends at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Bookmark {
+    /// Whether the newest exchange's first answer was read, which the branch leads back from.
+    pub(super) has_head: bool,
     /// The next message on the branch.
     pub(super) wanted: Option<Id>,
     /// Everything from this row on was read.
@@ -21,13 +26,18 @@ pub(crate) struct Bookmark {
 impl fmt::Display for Bookmark {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
+            has_head,
             wanted,
             below,
             prompt,
         } = self;
         let prompt = prompt.map(Id::from_bytes);
         let text = |id: &Option<Id>| id.map(|id| id.to_string()).unwrap_or_default();
-        write!(f, "{below}_{}_{}", text(wanted), text(&prompt))
+        let wanted = match has_head {
+            true => text(wanted),
+            false => HEAD.to_owned(),
+        };
+        write!(f, "{below}_{wanted}_{}", text(&prompt))
     }
 }
 
@@ -41,8 +51,10 @@ impl FromStr for Bookmark {
         };
         let id = |text: &str| text.parse::<Id>().map_err(|_| ParsePlaceError);
         let optional = |text: &str| (!text.is_empty()).then(|| id(text)).transpose();
+        let has_head = wanted != HEAD;
         Ok(Self {
-            wanted: optional(wanted)?,
+            has_head,
+            wanted: optional(if has_head { wanted } else { "" })?,
             below: id(below)?,
             prompt: optional(prompt)?.map(|hash| *hash.as_bytes()),
         })

@@ -13,6 +13,8 @@ use crate::{
 #[derive(Debug, Default)]
 pub(super) struct Walk {
     begun: bool,
+    /// The newest exchange's first answer, where it is on this page or cut from it.
+    head: Option<Id>,
     wanted: Option<Id>,
     /// The wanted message is gone, or was never stored: what was said before it stands for it.
     is_adrift: bool,
@@ -39,6 +41,7 @@ pub(super) struct Walk {
 impl Walk {
     pub(super) fn new(from: Option<Bookmark>) -> Self {
         let Some(Bookmark {
+            has_head,
             wanted,
             below,
             prompt,
@@ -47,7 +50,7 @@ impl Walk {
             return Self::default();
         };
         Self {
-            begun: true,
+            begun: has_head,
             wanted,
             below: Some(below),
             prompts: prompt.into_iter().collect(),
@@ -111,6 +114,9 @@ impl Walk {
             self.bytes += bytes;
             self.taken.push(row);
         } else if self.wanted == Some(id) || !self.begun || (self.is_adrift && is_said(&row)) {
+            if !self.begun {
+                self.head = Some(id);
+            }
             self.begun = true;
             self.bytes += bytes;
             self.take(row);
@@ -182,6 +188,8 @@ impl Walk {
     pub(super) fn finish(self, limit: usize) -> BranchPage {
         let is_heavy = self.is_heavy();
         let Self {
+            begun,
+            head,
             wanted,
             mut taken,
             mut between,
@@ -210,10 +218,13 @@ impl Walk {
         let is_cut = is_heavy && prompt.is_some();
         let has_more = surplus > 0 || next_wanted.is_some() || is_cut;
         let below = data.iter().map(|row| row.message.id).min();
+        let is_cut_off = |head: Id| data.iter().all(|row| row.message.id != head);
+        let has_head = begun && !head.is_some_and(is_cut_off);
         drop_repeated_prompts(&mut data);
         BranchPage {
             next: below.filter(|_| has_more).map(|below| Bookmark {
-                wanted: next_wanted,
+                has_head,
+                wanted: next_wanted.filter(|_| has_head),
                 below,
                 prompt,
             }),
