@@ -81,7 +81,9 @@ impl Walk {
     }
 
     pub(super) fn jump_to(&mut self, wanted: Id, row: Option<StoredMessage>) {
-        match row.filter(|row| row.message.id == wanted) {
+        // What followed a lost message late leads forward, to what was read.
+        let is_read = self.taken.iter().any(|row| row.message.id == wanted);
+        match row.filter(|row| row.message.id == wanted && !is_read) {
             Some(row) => {
                 self.bytes += text_bytes(&row);
                 self.take(row);
