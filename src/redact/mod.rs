@@ -1,6 +1,7 @@
 //! What must not be stored is taken out of texts before anything is made of them.
 
 mod card;
+mod credentials;
 mod patterns;
 #[cfg(test)]
 mod tests;
@@ -11,7 +12,7 @@ use serde_json::Value;
 
 pub use self::patterns::Patterns;
 use crate::{
-    conversation::{Message, Prompt, Reply},
+    conversation::{Message, Prompt, ProviderError, Reply},
     decode::Spoken,
 };
 
@@ -73,8 +74,16 @@ pub(crate) fn spoken(redact: &dyn Redact, spoken: &mut Spoken) {
     for choice in choices {
         self::message(redact, &mut choice.message);
     }
-    if let Some(error) = error {
-        text(redact, &mut error.message);
+    if let Some(ProviderError {
+        message,
+        code,
+        kind,
+    }) = error
+    {
+        text(redact, message);
+        for word in [code, kind].into_iter().flatten() {
+            text(redact, word);
+        }
     }
 }
 
@@ -105,7 +114,13 @@ fn value(redact: &dyn Redact, value: &mut Value) {
                 self::value(redact, member);
             }
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) => {}
+        Value::Number(number) => {
+            let number = number.to_string();
+            if let Cow::Owned(redacted) = redact.redact(&number) {
+                *value = Value::String(redacted);
+            }
+        }
+        Value::Null | Value::Bool(_) => {}
     }
 }
 

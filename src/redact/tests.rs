@@ -25,7 +25,15 @@ fn keys_of_well_known_shapes_are_taken_out() {
         format!("eyJ{tail}.eyJ{tail}.{tail}"),
         format!("Bearer {tail}"),
         format!("AccountKey={tail}=="),
+        format!("csk-{tail}"),
+        format!("Authorization: Basic {tail}"),
         format!("-----BEGIN RSA PRIVATE KEY-----\n{tail}\n-----END RSA PRIVATE KEY-----"),
+        format!(
+            "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n\n{tail}\n-----END RSA PRIVATE KEY-----"
+        ),
+        format!(
+            "-----BEGIN PGP PRIVATE KEY BLOCK-----\n\n{tail}\n=ab1c\n-----END PGP PRIVATE KEY BLOCK-----"
+        ),
     ] {
         assert_eq!(
             all(&format!("it is {key}, see?")),
@@ -45,6 +53,11 @@ fn what_only_looks_like_one_stays() {
         "sk-learn-extra-trees-classifier-and-others",
         "Bearer of good news and of an umbrella",
         "a basic understanding0 of things",
+        "basic src/components/Button2.tsx",
+        "bearer token-based-authentication-v2",
+        "git checkout sk-1234-add-user-endpoint",
+        "class=\"sk-estimator-id-123 sk-toggleable\"",
+        "https://example.org:8080/a@b",
         "4111 1111 1111 1112 checks badly",
         "order 1234567890123456789012345",
         "me@localhost, @home, a@b",
@@ -54,6 +67,46 @@ fn what_only_looks_like_one_stays() {
             matches!(Patterns::all().redact(text), Cow::Borrowed(same) if same == text),
             "{text}"
         );
+    }
+}
+
+#[test]
+fn a_key_behind_an_escape_is_taken_out() {
+    let key = format!("sk-proj-{}", "a1".repeat(30));
+    for before in ["\\n", "\\t", "\\u000a", "%3D", "risk-", "é"] {
+        let text = format!("{{\"keys\":\"x{before}{key}\"}}");
+        let redacted = format!("{{\"keys\":\"x{before}[credential]\"}}");
+        assert_eq!(all(&text), redacted);
+    }
+}
+
+#[test]
+fn a_password_in_a_url_is_taken_out() {
+    assert_eq!(
+        Patterns::default().redact("postgres://ada:hunter2@db:5432/x and mysql://b:c@d"),
+        "postgres://ada:[credential]@db:5432/x and mysql://b:[credential]@d"
+    );
+}
+
+#[test]
+fn a_private_key_that_was_cut_is_taken_out_as_far_as_it_goes() {
+    let text = format!("here: -----BEGIN PRIVATE KEY-----\n{}", "a1".repeat(30));
+    assert_eq!(all(&text), "here: [credential]");
+}
+
+#[test]
+fn a_card_is_found_beside_its_expiry_and_json_stays_json() {
+    for (text, redacted) in [
+        ("4111111111111111 12/26", "[card] 12/26"),
+        ("4111 1111 1111 1111 12/26 123", "[card] 12/26 123"),
+        ("pay 5 4111111111111111", "pay 5 [card]"),
+        (
+            r#"{"card":4111111111111111,"n":[5]}"#,
+            r#"{"card":"[card]","n":[5]}"#,
+        ),
+        (r#"{"card":"4111111111111111"}"#, r#"{"card":"[card]"}"#),
+    ] {
+        assert_eq!(all(text), redacted);
     }
 }
 
@@ -115,12 +168,15 @@ fn a_long_text_takes_no_longer_by_the_byte() {
     // A pattern that goes back over what it has read would not come to an end here.
     for part in [
         "sk-",
+        "sk-a1",
         "eyJa.",
         "a@a.",
         "4 1-",
+        "4",
+        "://a:",
         "-----BEGIN PRIVATE KEY-----",
     ] {
-        let text = part.repeat((1 << 20) / part.len());
+        let text = part.repeat((1 << 19) / part.len());
         assert!(!all(&text).is_empty());
     }
 }
