@@ -21,7 +21,8 @@ pub(crate) type Digest = [u8; 32];
 /// Names that clients add to parts of a message and move from call to call.
 const MARKERS: [&str; 2] = ["cache_control", "cachePoint"];
 
-/// The digest of a message: its role, text, tool calls, tool results and media. Reasoning, which most
+/// The digest of a message: its role, the name of who speaks, text, tool calls, tool results and media.
+/// Reasoning, which most
 /// clients do not send back, is no part of it, nor is white space around the text, nor are the
 /// reminders that agents put into it.
 pub(crate) fn digest(key: &Key, message: &Message) -> Digest {
@@ -40,6 +41,13 @@ pub(crate) fn digest(key: &Key, message: &Message) -> Digest {
     put(&mut hasher, message.tool_call_id.as_deref().unwrap_or(""));
     for call in &message.tool_calls {
         put_call(&mut hasher, call);
+    }
+    // A client gives the model's answer a name that the model did not.
+    if let Some(name) = message.other.get("name").and_then(Value::as_str)
+        && message.role != Role::Assistant
+    {
+        put(&mut hasher, "name");
+        put(&mut hasher, name);
     }
     // The whole list of parts stands there where some of them are no text.
     if let Some(parts) = message.other.get("content").and_then(Value::as_array) {
@@ -225,9 +233,17 @@ mod tests {
         );
         let reminder = "<system-reminder>\nToday is Monday.\n</system-reminder>\n";
         same(&said(&format!("{reminder}\nhello")), &said("hello"));
+        let named = named(Role::Assistant, "coder");
+        same(&named, &Message::new(Role::Assistant, "hello"));
         let mut refused = Message::new(Role::Assistant, "");
         refused.refusal = Some("no".into());
         same(&refused, &Message::new(Role::Assistant, "no"));
+    }
+
+    fn named(role: Role, name: &str) -> Message {
+        let mut message = Message::new(role, "hello");
+        message.other.insert("name".into(), name.into());
+        message
     }
 
     #[test]
@@ -239,6 +255,8 @@ mod tests {
             said("hello"),
             said("Hello"),
             said("hel lo"),
+            named(Role::User, "ada"),
+            named(Role::User, "bob"),
             said("<system-reminder>hello</system-reminder>"),
             Message::new(Role::Assistant, "hello"),
             Message::new(Role::Tool, "5"),

@@ -59,7 +59,8 @@ impl Look<'_> {
 
     fn in_named(self, conversation: Id, recall: &mut Recall) -> Placing {
         self.want_prompt(conversation, recall);
-        if !self.asked.answers.is_empty() || self.asked.sends_history {
+        let shows_history = !self.asked.answers.is_empty() || self.asked.sends_history;
+        if shows_history && !self.asked.is_wordless {
             let chain = self.chain(self.asked.scope);
             return self.under_known(conversation, &chain, recall);
         }
@@ -70,7 +71,7 @@ impl Look<'_> {
         let stand = self.threader.memory.stand(conversation);
         let sends_history = stand.is_some_and(|stand| stand.sends_history)
             || head.is_some_and(|head| head.sends_history);
-        if sends_history {
+        if sends_history && !self.asked.is_wordless {
             let chain = self.chain(self.asked.scope);
             return self.under_known(conversation, &chain, recall);
         }

@@ -4,7 +4,7 @@ use std::{collections::HashMap, hash::Hash};
 
 use crate::{
     id::Id,
-    store::{ChainHash, KnownMessage, KnownResponse},
+    store::{ChainHash, ExchangeRows, KnownMessage, KnownResponse},
 };
 
 /// Messages remembered, twice: with what is around them some 25 MB, and as much again where all of
@@ -78,6 +78,25 @@ impl Memory {
     pub(super) fn learn_stand(&mut self, conversation: Id, stand: Stand) {
         self.heads.insert(conversation, stand);
     }
+
+    /// Forgets what was made of an exchange that is not stored.
+    pub(super) fn forget(&mut self, rows: &ExchangeRows) {
+        let conversation = rows.conversation.id;
+        self.heads.remove(&conversation, |_| true);
+        for row in &rows.messages {
+            let Some(hash) = row.chain_hash else {
+                continue;
+            };
+            let is_row = |id: Id| id == row.id;
+            self.messages
+                .remove(&(conversation, hash), |id| is_row(*id));
+            self.answers.remove(&hash, |answer| is_row(answer.id));
+        }
+        if let Some(KnownResponse { hash, message }) = &rows.response {
+            self.responses
+                .remove(hash, |answer| answer.id == message.id);
+        }
+    }
 }
 
 /// A map that forgets what was not written for long: when the young half is full, it becomes the
@@ -107,6 +126,14 @@ impl<K: Eq + Hash, V> Generations<K, V> {
             self.old = std::mem::take(&mut self.young);
         }
         self.young.insert(key, value);
+    }
+
+    fn remove(&mut self, key: &K, is_it: impl Fn(&V) -> bool) {
+        for half in [&mut self.young, &mut self.old] {
+            if half.get(key).is_some_and(&is_it) {
+                half.remove(key);
+            }
+        }
     }
 }
 

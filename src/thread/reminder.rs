@@ -47,12 +47,19 @@ fn find(text: &str, from: usize, wanted: &str) -> Option<usize> {
 }
 
 /// The digests of messages, one after the other. A reminder alone, in a message after others, is none
-/// that the next depends on.
+/// that the next depends on, nor is what the application adds behind what the user said: many send it
+/// with their newest request only.
 pub(crate) fn digests(key: &Key, messages: &[Message]) -> Vec<Digest> {
+    let mut is_behind_user = false;
     let numbered = messages.iter().enumerate();
-    let digests = numbered.map(|(number, message)| match number > 0 && is_aside(message) {
-        true => ASIDE,
-        false => digest(key, message),
+    let digests = numbered.map(|(number, message)| {
+        let is_instruction = matches!(message.role, Role::System | Role::Developer);
+        let is_added = is_behind_user && is_instruction;
+        if is_added || (number > 0 && is_aside(message)) {
+            return ASIDE;
+        }
+        is_behind_user = matches!(message.role, Role::User | Role::Tool);
+        digest(key, message)
     });
     digests.collect()
 }

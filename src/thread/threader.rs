@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     id::Id,
-    store::{ChainHash, KnownMessage, KnownResponse, Recall, UnixMillis},
+    store::{ChainHash, ExchangeRows, KnownMessage, KnownResponse, Recall, UnixMillis},
 };
 
 /// What an exchange says of its place.
@@ -29,6 +29,8 @@ pub(crate) struct Asked {
     pub(crate) goes_on_from: Option<ChainHash>,
     /// When the exchange began.
     pub(crate) at: UnixMillis,
+    /// Whether it does not show what was said: it tells nothing of where it belongs.
+    pub(crate) is_wordless: bool,
     /// Whether it was looked for in vain before.
     pub(crate) is_second_look: bool,
 }
@@ -157,5 +159,9 @@ impl Threader {
             head: head.max(before.and_then(|stand| stand.head)),
         };
         self.memory.learn_stand(thread.conversation, stand);
+    }
+    /// Forgets an exchange whose rows are not stored after all: nothing is to follow them.
+    pub(crate) fn forget(&mut self, rows: &ExchangeRows) {
+        self.memory.forget(rows);
     }
 }

@@ -5,6 +5,8 @@ use std::{
     time::Duration,
 };
 
+use serde_json::Value;
+
 use super::Workshop;
 use crate::{
     capture::Capture,
@@ -35,6 +37,8 @@ pub(crate) struct Heard {
     /// The inner service did not read the request to its end, or went on after the response had
     /// ended: what came until then is there.
     pub(crate) is_unread: bool,
+    /// What was asked is not known: the client opted out of having it kept, or it could not be read.
+    pub(crate) is_wordless: bool,
     /// Its place was looked for in vain before.
     pub(crate) is_second_look: bool,
 }
@@ -95,7 +99,9 @@ fn forget_content(spoken: &mut Spoken) {
         ..Prompt::default()
     };
     for choice in &mut spoken.reply.choices {
-        choice.message = Message::new(choice.message.role.clone(), "");
+        let mut omitted = Message::new(choice.message.role.clone(), "");
+        omitted.other.insert("content".into(), "omitted".into());
+        choice.message = omitted;
     }
     if let Some(error) = &mut spoken.reply.error {
         error.message.clear();
@@ -130,6 +136,7 @@ pub(super) fn tell(
     let failed = reply.error.is_some()
         || status.is_some_and(|status| status >= 400)
         || matches!(outcome, Outcome::UpstreamError | Outcome::Panicked);
+    let is_wordless = identity.consent == Consent::Metadata || is_raw(&prompt);
     let request_model = prompt.model.as_deref().map(fit);
     let columns = ExchangeColumns {
         conversation_id: Id::default(),
@@ -169,8 +176,18 @@ pub(super) fn tell(
         reply,
         failed,
         is_unread,
+        is_wordless,
         is_second_look: false,
     }
+}
+
+/// Whether the body is kept as it came.
+fn is_raw(prompt: &Prompt) -> bool {
+    let only = match &prompt.messages[..] {
+        [only] => only.other.get("raw"),
+        _ => None,
+    };
+    only.is_some_and(Value::is_object)
 }
 
 fn millis(duration: Duration) -> i64 {

@@ -42,6 +42,7 @@ pub(super) fn make(
         reply,
         failed,
         is_unread,
+        is_wordless: _,
         is_second_look: _,
     } = heard;
     let mut prompt = prompt;

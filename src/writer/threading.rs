@@ -177,6 +177,7 @@ pub(super) fn ask(threader: &Threader, heard: &Heard) -> Asked {
         id,
         identity,
         prompt,
+        is_wordless,
         is_second_look,
         ..
     } = heard;
@@ -199,6 +200,7 @@ pub(super) fn ask(threader: &Threader, heard: &Heard) -> Asked {
             .then(|| prompt_hash(key, &prompt.instructions, prompt.tools.as_deref())),
         goes_on_from: previous.map(|id| response_hash(key, &scope, id)),
         at: id.unix_ms(),
+        is_wordless: *is_wordless,
         is_second_look: *is_second_look,
     }
 }

@@ -1,7 +1,11 @@
 mod clients;
 mod gateways;
+mod late;
 mod midnight;
 mod pages;
+mod refused;
+mod reminders;
+mod wordless;
 
 use std::sync::{Arc, Mutex};
 
@@ -211,6 +215,16 @@ impl Talk {
 
     /// An exchange in which this was said and this answered, a second after the last.
     fn exchange(&mut self, said: Vec<Message>, outcome: Answer<'_>) -> Heard {
+        self.exchange_as(said, outcome, |_| {})
+    }
+
+    /// The same, of somebody a little different.
+    fn exchange_as(
+        &mut self,
+        said: Vec<Message>,
+        outcome: Answer<'_>,
+        change: impl FnOnce(&mut Identity),
+    ) -> Heard {
         self.now_ms += 1000;
         let id = Id::exchange(self.now_ms * 1_000_000);
         let session_id = self.session.map_or_else(|| id.to_string(), str::to_owned);
@@ -220,7 +234,7 @@ impl Talk {
             (None, Some(_)) => Session::Inferred(conversation),
             (None, None) => Session::New(conversation),
         };
-        let identity = Identity {
+        let mut identity = Identity {
             session,
             parent: None,
             sends_history: false,
@@ -237,6 +251,7 @@ impl Talk {
             trace_id: None,
             tags: None,
         };
+        change(&mut identity);
         let mut exchange = Exchange::new();
         exchange.status = Some(200);
         exchange.outcome = Outcome::Complete;

@@ -47,7 +47,13 @@ impl Worker {
             let mut batch = self.frozen.pop_front()?;
             if let Some(days) = settings.retention_days {
                 let oldest = Day::oldest_kept(unix_millis(), days).start_ms();
-                let expired = batch.expire(oldest).load();
+                let expired = batch.expire(oldest);
+                for rows in expired.values() {
+                    if let Some(threader) = &mut self.threader {
+                        threader.forget(rows);
+                    }
+                }
+                let expired = expired.load();
                 channel
                     .counters
                     .dropped_expired

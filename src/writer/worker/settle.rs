@@ -122,6 +122,9 @@ impl Worker {
         channel.counters.rejected.add(batch.load().exchanges as u64);
         for rows in batch.values() {
             self.refusals.tell(rows, reason, result.as_ref().copied());
+            if let Some(threader) = &mut self.threader {
+                threader.forget(rows);
+            }
         }
         channel.vault.release(batch.load().bytes);
     }

@@ -65,6 +65,21 @@ async fn an_exchange_that_the_store_refuses_does_not_take_others_with_it() {
 }
 
 #[tokio::test]
+async fn nothing_follows_an_exchange_that_the_store_refused() {
+    let pair = answering().await;
+    pair.shelf.turn(Mood::Refusing("poison"));
+    ask(&pair, "poison").await;
+    in_time(pair.recorder.flush()).await;
+    assert_eq!(pair.shelf.rejects().len(), 1);
+    pair.shelf.turn(Mood::Willing);
+    ask(&pair, "poison").await;
+    let messages = pair.shelf.only(&pair.recorder).await.messages;
+    let is_written = |parent| messages.iter().any(|row| row.id == parent);
+    let mut parents = messages.iter().filter_map(|row| row.parent_id);
+    assert!(!messages.is_empty() && parents.all(is_written));
+}
+
+#[tokio::test]
 async fn requests_flow_while_the_store_is_away_or_stuck_and_are_written_later() {
     for mood in [Mood::Away, Mood::Blocked] {
         let pair = answering().await;

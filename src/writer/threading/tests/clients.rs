@@ -104,6 +104,19 @@ async fn a_choice_that_is_not_the_first_is_gone_on_with() {
 }
 
 #[tokio::test]
+async fn several_answers_are_read_in_pages_of_one() {
+    let (shelf, mut gateway) = (Shelf::default(), Gateway::new());
+    let mut talk = Talk::named("s");
+    let exchange = talk.exchange(vec![user("a")], Answer::Given(&["1", "2", "3"]));
+    gateway.record(&shelf, vec![exchange]).await;
+    let said = [user("a"), assistant("1"), assistant("2"), assistant("3")];
+    for limit in 1..6 {
+        let read = branch_of(&shelf, talk.conversation(), limit).await;
+        assert_eq!(read, told(&said), "{limit}");
+    }
+}
+
+#[tokio::test]
 async fn a_prompt_is_stored_once_a_change_and_once_a_day() {
     let (shelf, mut gateway) = (Shelf::default(), Gateway::new());
     let mut talk = Talk::named("s");
