@@ -1,11 +1,14 @@
 //! Who may see which conversation. Every route asks here and nowhere else.
 
+use std::time::Duration;
+
 use axum::{
     extract::{FromRequestParts, Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use http::request::Parts;
+use tokio::time::timeout;
 
 use super::{auth::Principal, error::ApiError, request, sent, state::ApiState};
 use crate::{
@@ -19,6 +22,9 @@ const TENANT: &str = "";
 
 /// At most so many conversations are read at a time where some of them may have to be left out.
 const WALK: usize = 500;
+
+/// How long an answer may take: a store that takes longer does not answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 
 /// The principal of this request, and what it may do.
 #[derive(Clone, Debug)]
@@ -38,8 +44,11 @@ pub(super) async fn authenticate(
     state.settle().await;
     match state.turn().await {
         Ok(turn) => {
-            let response = next.run(Request::from_parts(head, body)).await;
-            sent::until_sent(response, turn)
+            let answer = next.run(Request::from_parts(head, body));
+            match timeout(ANSWER_WITHIN, answer).await {
+                Ok(response) => sent::until_sent(response, turn),
+                Err(_) => ApiError::store_unavailable().into_response(),
+            }
         }
         Err(busy) => busy.into_response(),
     }

@@ -96,6 +96,30 @@ async fn who_waits_too_long_for_his_turn_is_told_to_come_again() {
 }
 
 #[tokio::test]
+async fn a_store_that_never_answers_keeps_no_turn() {
+    let store = Arc::new(Shut {
+        open: watch::Sender::new(false),
+        asked: watch::Sender::new(0),
+        most: AtomicUsize::new(0),
+    });
+    let shared: Arc<dyn Store> = Arc::<Shut>::clone(&store);
+    let api = api(&RecordingLayer::with_store(shared).build().unwrap());
+    let begun = Instant::now();
+    let hung = (0..AT_A_TIME).map(|_| api.clone().oneshot(get("/conversations/s")));
+    for hung in join_all(hung).await {
+        let hung = hung.unwrap();
+        assert_eq!(hung.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(hung.headers()[header::RETRY_AFTER], "1");
+    }
+    assert!(begun.elapsed() < Duration::from_secs(20));
+    store.open.send_replace(true);
+    let begun = Instant::now();
+    let again = api.oneshot(get("/conversations/s")).await.unwrap();
+    assert_eq!(again.status(), StatusCode::NOT_FOUND);
+    assert!(begun.elapsed() < Duration::from_secs(4));
+}
+
+#[tokio::test]
 async fn a_page_ends_at_16_mib_of_text() {
     let fixture = Fixture::new();
     let text = "x".repeat(5 << 20);
