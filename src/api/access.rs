@@ -5,12 +5,12 @@ use std::time::Duration;
 use axum::{
     extract::{FromRequestParts, Request, State},
     middleware::Next,
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use http::request::Parts;
 use tokio::time::timeout;
 
-use super::{auth::Principal, error::ApiError, request, sent, state::ApiState};
+use super::{auth::Principal, error::ApiError, received, request, sent, state::ApiState};
 use crate::{
     id::Id,
     identity,
@@ -30,28 +30,28 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub(super) struct Access(Principal);
 
-/// Lets a request with a valid key in, once everything accepted before it can be read and it has its turn.
+/// Lets a request with a valid key in, once it and everything accepted before it is there, and it has
+/// its turn.
 pub(super) async fn authenticate(
     State(state): State<ApiState>,
     request: Request,
     next: Next,
-) -> Response {
+) -> Result<Response, ApiError> {
     let (mut head, body) = request.into_parts();
     let Some(principal) = state.principal(&head) else {
-        return ApiError::unauthenticated().into_response();
+        return Err(ApiError::unauthenticated());
     };
+    let share = state.turns().share(&principal).await?;
     head.extensions.insert(Access(principal));
+    let request = received::whole(Request::from_parts(head, body)).await?;
     state.settle().await;
-    match state.turn().await {
-        Ok(turn) => {
-            let answer = next.run(Request::from_parts(head, body));
-            match timeout(ANSWER_WITHIN, answer).await {
-                Ok(response) => sent::until_sent(response, turn),
-                Err(_) => ApiError::store_unavailable().into_response(),
-            }
-        }
-        Err(busy) => busy.into_response(),
-    }
+    let turn = state.turns().turn().await?;
+    let Ok(response) = timeout(ANSWER_WITHIN, next.run(request)).await else {
+        return Err(ApiError::store_unavailable());
+    };
+    let sent = sent::until_sent(response, || Ok((share, state.turns().sending()?)));
+    drop(turn);
+    sent
 }
 
 impl<S: Sync> FromRequestParts<S> for Access {
