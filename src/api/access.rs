@@ -1,13 +1,16 @@
 //! Who may see which conversation. Every route asks here and nowhere else.
 
+use std::time::Duration;
+
 use axum::{
     extract::{FromRequestParts, Request, State},
     middleware::Next,
-    response::{IntoResponse, Response},
+    response::Response,
 };
 use http::request::Parts;
+use tokio::time::timeout;
 
-use super::{auth::Principal, error::ApiError, request, sent, state::ApiState};
+use super::{auth::Principal, error::ApiError, received, request, sent, state::ApiState};
 use crate::{
     id::Id,
     identity,
@@ -20,29 +23,35 @@ const TENANT: &str = "";
 /// At most so many conversations are read at a time where some of them may have to be left out.
 const WALK: usize = 500;
 
+/// How long an answer may take: a store that takes longer does not answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
 /// The principal of this request, and what it may do.
 #[derive(Clone, Debug)]
 pub(super) struct Access(Principal);
 
-/// Lets a request with a valid key in, once everything accepted before it can be read and it has its turn.
+/// Lets a request with a valid key in, once it and everything accepted before it is there, and it has
+/// its turn.
 pub(super) async fn authenticate(
     State(state): State<ApiState>,
     request: Request,
     next: Next,
-) -> Response {
+) -> Result<Response, ApiError> {
     let (mut head, body) = request.into_parts();
     let Some(principal) = state.principal(&head) else {
-        return ApiError::unauthenticated().into_response();
+        return Err(ApiError::unauthenticated());
     };
+    let share = state.turns().share(&principal).await?;
     head.extensions.insert(Access(principal));
+    let request = received::whole(Request::from_parts(head, body)).await?;
     state.settle().await;
-    match state.turn().await {
-        Ok(turn) => {
-            let response = next.run(Request::from_parts(head, body)).await;
-            sent::until_sent(response, turn)
-        }
-        Err(busy) => busy.into_response(),
-    }
+    let turn = state.turns().turn().await?;
+    let Ok(response) = timeout(ANSWER_WITHIN, next.run(request)).await else {
+        return Err(ApiError::store_unavailable());
+    };
+    let sent = sent::until_sent(response, || Ok((share, state.turns().sending()?)));
+    drop(turn);
+    sent
 }
 
 impl<S: Sync> FromRequestParts<S> for Access {

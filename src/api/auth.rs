@@ -8,7 +8,7 @@ use http::{header, request::Parts};
 use crate::identity;
 
 /// Whom a request speaks for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Principal {
     /// One user, by the name that his conversations are recorded under.

@@ -87,6 +87,15 @@ impl ApiError {
         )
     }
 
+    /// 408.
+    pub(super) fn too_slow() -> Self {
+        Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "body_too_slow",
+            "the body did not come in time",
+        )
+    }
+
     /// 409: several users call a conversation by this session id.
     pub(super) fn several(ids: Vec<Id>) -> Self {
         let mut error = Self::new(
@@ -115,6 +124,15 @@ impl ApiError {
         message: impl Into<String>,
     ) -> Self {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, code, message).at(param)
+    }
+
+    /// 429: too many of them by one principal.
+    pub(super) fn too_many_of_yours() -> Self {
+        Self::new(
+            StatusCode::TOO_MANY_REQUESTS,
+            "too_many_requests",
+            "too many of your requests at once: try again",
+        )
     }
 
     /// 503: too many requests are answered at this moment.
@@ -148,6 +166,7 @@ impl ApiError {
         match self.status {
             StatusCode::UNAUTHORIZED => "authentication_error",
             StatusCode::FORBIDDEN => "permission_error",
+            StatusCode::TOO_MANY_REQUESTS => "rate_limit_error",
             status if status.is_server_error() => "server_error",
             _ => "invalid_request_error",
         }
@@ -186,7 +205,10 @@ impl IntoResponse for ApiError {
         }
         let mut response = (status, Json(json!({ "error": error }))).into_response();
         let headers = response.headers_mut();
-        if status == StatusCode::SERVICE_UNAVAILABLE {
+        if matches!(
+            status,
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS
+        ) {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_SECONDS));
         }
         if status == StatusCode::UNAUTHORIZED {

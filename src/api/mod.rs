@@ -11,7 +11,9 @@
 //! - A request first waits, at most a second, for what this process had accepted before it, so that
 //!   a history asked for right after a chat is there.
 //! - Eight requests are answered at a time, each with at most 16 MiB of text; a further one waits
-//!   5 s at most, and then gets 503 with `Retry-After`.
+//!   5 s at most, and then gets 503 with `Retry-After`. One principal has at most four requests here
+//!   at a time, and for more gets 429. A body that does not come within 10 s gets 408, what is not
+//!   answered within 10 s gets 503, and who takes nothing of a large answer for 5 s loses its rest.
 //!
 //! Errors have the shape that OpenAI's clients parse, `{"error": {"message", "type", "param", "code"}}`.
 
@@ -21,6 +23,8 @@ mod settling;
 mod health;
 mod auth;
 mod access;
+mod turns;
+mod received;
 mod sent;
 mod request;
 mod conversations;

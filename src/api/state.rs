@@ -1,31 +1,22 @@
 //! What the routes share.
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, sync::Arc};
 
 use http::request::Parts;
-use tokio::{
-    sync::{OwnedSemaphorePermit, Semaphore},
-    time::timeout,
-};
 
 use super::{
     auth::{Authenticate, Principal},
-    error::ApiError,
     health::Readiness,
     settling::Settling,
+    turns::Turns,
 };
 use crate::{recorder::Recorder, store::Store};
-
-/// Requests that are answered at a time. Each may hold a page of 16 MiB, as rows and as JSON.
-const AT_A_TIME: usize = 8;
-/// How long a request waits for its turn.
-const WAIT_AT_MOST: Duration = Duration::from_secs(5);
 
 #[derive(Clone)]
 pub(super) struct ApiState {
     recorder: Recorder,
     auth: Arc<dyn Authenticate>,
-    turns: Arc<Semaphore>,
+    turns: Arc<Turns>,
     settling: Arc<Settling>,
     readiness: Arc<Readiness>,
 }
@@ -35,7 +26,7 @@ impl ApiState {
         Self {
             recorder,
             auth,
-            turns: Arc::new(Semaphore::new(AT_A_TIME)),
+            turns: Arc::default(),
             settling: Arc::default(),
             readiness: Arc::default(),
         }
@@ -62,16 +53,8 @@ impl ApiState {
         self.settling.settle(&self.recorder).await;
     }
 
-    /// Waits for a turn among the requests that are answered.
-    ///
-    /// # Errors
-    /// 503 where none comes in time.
-    pub(super) async fn turn(&self) -> Result<OwnedSemaphorePermit, ApiError> {
-        let turn = Arc::clone(&self.turns).acquire_owned();
-        match timeout(WAIT_AT_MOST, turn).await {
-            Ok(Ok(turn)) => Ok(turn),
-            _ => Err(ApiError::busy()),
-        }
+    pub(super) fn turns(&self) -> &Turns {
+        &self.turns
     }
 }
 

@@ -14,6 +14,8 @@ mod memory;
 mod pack;
 #[cfg(feature = "mysql")]
 mod mysql;
+#[cfg(any(feature = "postgres", feature = "mysql"))]
+mod patience;
 mod recall;
 mod replica;
 mod rows;

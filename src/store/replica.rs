@@ -21,9 +21,6 @@ use crate::id::Id;
 
 /// How long a replica that could not answer is not asked again: each time may cost a timeout.
 pub(super) const REST: Duration = Duration::from_secs(10);
-/// How long a replica may take for an answer that the primary has too.
-#[cfg(any(feature = "postgres", feature = "mysql"))]
-const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two warnings.
 const WARN_AGAIN: Duration = Duration::from_secs(600);
 
@@ -54,26 +51,6 @@ impl Stamp {
 pub(super) fn behind() -> StoreError {
     let behind = "it lags behind a removal, or is no copy of the database that is written to";
     StoreError::Unavailable(behind.to_owned())
-}
-
-/// Does not wait long for what is read from a replica. Its own timeouts are longer, and a server
-/// that is cut off says nothing.
-#[cfg(any(feature = "postgres", feature = "mysql"))]
-pub(super) async fn in_time<T>(
-    is_replica: bool,
-    read: impl Future<Output = Result<T, StoreError>>,
-) -> Result<T, StoreError> {
-    if !is_replica {
-        return read.await;
-    }
-    let late = |_| {
-        Err(StoreError::Unavailable(
-            "it did not answer in time".to_owned(),
-        ))
-    };
-    tokio::time::timeout(PATIENCE, read)
-        .await
-        .unwrap_or_else(late)
 }
 
 /// A database that is written to, and its copy.

@@ -9,6 +9,8 @@ mod delivery;
 mod ends;
 #[cfg(all(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod faults;
+#[cfg(all(feature = "postgres", feature = "mysql"))]
+mod frozen;
 mod gateway;
 mod identity;
 mod keys;

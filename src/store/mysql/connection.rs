@@ -20,7 +20,7 @@ use super::{
     replica,
     session::Session,
 };
-use crate::store::{StoreError, StoreOptions, replica::Stamp};
+use crate::store::{StoreError, StoreOptions, patience, replica::Stamp};
 
 /// Batches written at once; more only wait for each other inside the server.
 const MAX_WRITERS: u32 = 4;
@@ -47,6 +47,8 @@ pub(super) struct Connections {
     max_lifetime: Option<Duration>,
     max_idle: usize,
     warned: AtomicBool,
+    /// The schema was up to date, so that it takes no time to see whether it is.
+    ready: AtomicBool,
     layout: Arc<tokio::sync::Mutex<Option<Layout>>>,
     idle: Mutex<usize>,
     writers: Arc<Lane>,
@@ -107,6 +109,7 @@ impl Connections {
             max_lifetime: *max_lifetime,
             max_idle: *max_idle_conns as usize,
             warned: AtomicBool::new(false),
+            ready: AtomicBool::new(*read_only),
             layout: Arc::default(),
             idle: Mutex::new(0),
             writers,
@@ -134,6 +137,15 @@ impl Connections {
     ) -> Result<T, StoreError> {
         self.run(&self.keeper, move |session, _| work(session))
             .await
+    }
+
+    /// How long a read may take.
+    pub(super) fn patience(&self) -> Duration {
+        if self.ready.load(Ordering::Relaxed) {
+            patience::READ
+        } else {
+            patience::FIRST_READ
+        }
     }
 
     /// Runs this on a connection that reads, so that all it sees is of one moment, with this stamp.
@@ -247,6 +259,7 @@ impl Connections {
         };
         let settled = asked(&mut session.connection, settled).await?;
         *layout = Some(settled);
+        self.ready.store(true, Ordering::Relaxed);
         let differs = settled.mode != self.wanted && !self.read_only;
         if differs && !self.warned.swap(true, Ordering::Relaxed) {
             tracing::warn!(
@@ -256,6 +269,11 @@ impl Connections {
             );
         }
         Ok((session, settled))
+    }
+
+    pub(super) fn close_idle_readers(&self) {
+        let closed = std::mem::take(&mut *lock(&self.readers.idle));
+        *lock(&self.idle) -= closed.len();
     }
 
     fn take_idle(&self, lane: &Lane) -> Option<Session> {

@@ -22,9 +22,7 @@ use crate::{
     store::{
         Conversation, DsnError, ExchangeRows, Page, Partition, Place, Recall, Recalled, Server,
         Stats, Store, StoreError, StoreFuture, StoreOptions, StoredError, StoredMessage,
-        UnixMillis,
-        pack::Batch,
-        replica::{Stamp, in_time},
+        UnixMillis, pack::Batch, patience, replica::Stamp,
     },
 };
 
@@ -62,10 +60,11 @@ impl MysqlStore {
     ) -> StoreFuture<'_, T> {
         let connections = Arc::clone(&self.connections);
         let stamp = self.stamp.clone();
-        Box::pin(
-            self.driver
-                .run(async move { in_time(stamp.is_some(), connections.read(stamp, work)).await }),
-        )
+        Box::pin(self.driver.run(async move {
+            let patience = connections.patience();
+            let read = connections.read(stamp, work);
+            patience::within(patience, read, || connections.close_idle_readers()).await
+        }))
     }
 
     pub(super) fn change<T: Send + 'static>(
@@ -277,7 +276,14 @@ impl Store for MysqlStore {
     }
 
     fn partitions(&self) -> StoreFuture<'_, Vec<Partition>> {
-        self.read(|session, mode| Box::pin(partitions::partitions(&mut session.connection, mode)))
+        let connections = Arc::clone(&self.connections);
+        Box::pin(self.driver.run(async move {
+            connections
+                .read(None, |session, mode| {
+                    Box::pin(partitions::partitions(&mut session.connection, mode))
+                })
+                .await
+        }))
     }
 
     fn drop_partitions(&self, before: UnixMillis) -> StoreFuture<'_, Vec<Partition>> {

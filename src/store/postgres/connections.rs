@@ -27,6 +27,7 @@ use crate::{
     store::{
         StoreError, StoreOptions, UnixMillis,
         pack::Batch,
+        patience,
         replica::{Stamp, behind},
     },
 };
@@ -36,7 +37,7 @@ const MAX_WRITERS: u32 = 16;
 /// Reads are short; more would only take cores from the database.
 const MAX_READERS: u32 = 8;
 /// Longer than the server's own timeout for a statement: a server that is cut off says nothing.
-const WRITE_TIMEOUT: Duration = Duration::from_secs(60);
+pub(super) const WORK_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A statement sees rows as of the first one's begin, but tables as of its own. Rows move to other
 /// tables under the other side of this lock, which is taken before that begin.
@@ -137,7 +138,7 @@ impl Connections {
             self.make_ready().await?;
             let mut lease = self.writers.lease().await?;
             let write = write::write(&mut lease.session, batch);
-            let Ok(written) = timeout(WRITE_TIMEOUT, write).await else {
+            let Ok(written) = timeout(WORK_TIMEOUT, write).await else {
                 return Err(StoreError::Unavailable("no answer in time".to_owned()));
             };
             let state = lease.session.state();
@@ -180,6 +181,15 @@ impl Connections {
         self.settle(lease, moved, Doing::Repartitioning)
     }
 
+    /// How long a read may take.
+    pub(super) fn patience(&self) -> Duration {
+        if *lock(&self.ready) {
+            patience::READ
+        } else {
+            patience::FIRST_READ
+        }
+    }
+
     /// Does this on a connection that reads, in one transaction, so that all it sees is of one
     /// moment, with this stamp.
     pub(super) async fn read<T>(
@@ -188,8 +198,7 @@ impl Connections {
         work: impl for<'a> FnOnce(&'a mut AsyncPgConnection) -> Reading<'a, T>,
     ) -> Result<T, StoreError> {
         self.make_ready().await?;
-        let pool = self.readers.as_ref().unwrap_or(&self.writers);
-        let mut lease = pool.lease().await?;
+        let mut lease = self.readers().lease().await?;
         let begun = lease.session.begin(BEGIN_READING).await;
         let read = match begun {
             Ok(()) => read_at(&mut lease.session.connection, stamp, work).await,
@@ -198,6 +207,14 @@ impl Connections {
         let read = lease.session.end(read).await;
         let read = self.settle(lease, read, Doing::Reading)?;
         read.ok_or_else(behind)
+    }
+
+    pub(super) fn close_idle_readers(&self) {
+        self.readers().close_idle();
+    }
+
+    fn readers(&self) -> &Pool {
+        self.readers.as_ref().unwrap_or(&self.writers)
     }
 
     /// Ends a loan, and begins the database again where it turned out to be another one.

@@ -49,7 +49,7 @@ use diesel_async::AsyncPgConnection;
 
 use self::{
     address::Address,
-    connections::{Connections, Reading},
+    connections::{Connections, Reading, WORK_TIMEOUT},
     engine::Engine,
     mode::Mode,
     pool::lock,
@@ -58,8 +58,7 @@ use self::{
 use super::{
     Conversation, DsnError, ExchangeRows, Page, Partition, Place, Recall, Recalled, Server, Stats,
     Store, StoreError, StoreFuture, StoreOptions, StoredError, StoredMessage, UnixMillis,
-    pack::Batch,
-    replica::{Stamp, in_time},
+    pack::Batch, patience, replica::Stamp,
 };
 use crate::{
     id::Id,
@@ -125,7 +124,21 @@ impl PostgresStore {
     ) -> StoreFuture<'_, T> {
         let stamp = self.stamp.clone();
         self.run(move |connections| async move {
-            in_time(stamp.is_some(), connections.read(stamp, work)).await
+            let patience = connections.patience();
+            let read = connections.read(stamp, work);
+            patience::within(patience, read, || connections.close_idle_readers()).await
+        })
+    }
+
+    /// The same for what nobody waits for, and may take as long as a batch.
+    fn look_up<T: Send + 'static>(
+        &self,
+        work: impl for<'a> FnOnce(&'a mut AsyncPgConnection) -> Reading<'a, T> + Send + 'static,
+    ) -> StoreFuture<'_, T> {
+        let stamp = self.stamp.clone();
+        self.run(move |connections| async move {
+            let read = connections.read(stamp, work);
+            patience::within(WORK_TIMEOUT, read, || connections.close_idle_readers()).await
         })
     }
 }
@@ -169,7 +182,7 @@ impl Store for PostgresStore {
 
     fn recall<'a>(&'a self, wanted: &'a Recall) -> StoreFuture<'a, Recalled> {
         let wanted = wanted.clone();
-        self.read(move |connection| {
+        self.look_up(move |connection| {
             Box::pin(async move { recall::recall(connection, &wanted).await })
         })
     }
@@ -269,7 +282,7 @@ impl Store for PostgresStore {
     }
 
     fn partitions(&self) -> StoreFuture<'_, Vec<Partition>> {
-        self.read(|connection| Box::pin(days::partitions(connection)))
+        self.look_up(|connection| Box::pin(days::partitions(connection)))
     }
 
     fn drop_partitions(&self, before: UnixMillis) -> StoreFuture<'_, Vec<Partition>> {

@@ -21,10 +21,11 @@ use tower_recording::{
     store::{Conversation, ExchangeRows, Store, StoreFuture},
 };
 
-use super::fixture::{ALICE, Fixture, KEYS};
+use super::fixture::{ALICE, BOB, Fixture, IP, KEYS};
 use crate::support::{Mood, Shelf, chat_completion};
 
 const AT_A_TIME: usize = 8;
+const OF_ONE: usize = AT_A_TIME / 2;
 /// A read waits no longer for what was accepted before it.
 const SETTLES_AT_MOST: Duration = Duration::from_secs(1);
 
@@ -54,8 +55,12 @@ impl Store for Shut {
 }
 
 fn get(path: &str) -> Request<Body> {
+    get_as(ALICE, path)
+}
+
+fn get_as(key: &str, path: &str) -> Request<Body> {
     Request::get(path)
-        .header(header::AUTHORIZATION, format!("Bearer {ALICE}"))
+        .header(header::AUTHORIZATION, format!("Bearer {key}"))
         .body(Body::empty())
         .unwrap()
 }
@@ -74,15 +79,24 @@ async fn who_waits_too_long_for_his_turn_is_told_to_come_again() {
     });
     let shared: Arc<dyn Store> = Arc::<Shut>::clone(&store);
     let api = api(&RecordingLayer::with_store(shared).build().unwrap());
-    let turns: Vec<_> = (0..AT_A_TIME)
-        .map(|_| tokio::spawn(api.clone().oneshot(get("/conversations/s"))))
+    let turns: Vec<_> = [ALICE, BOB]
+        .into_iter()
+        .flat_map(|key| [key; OF_ONE])
+        .map(|key| tokio::spawn(api.clone().oneshot(get_as(key, "/conversations/s"))))
         .collect();
     let mut asked = store.asked.subscribe();
     asked.wait_for(|asked| *asked == AT_A_TIME).await.unwrap();
-    let late = (0..20).map(|_| api.clone().oneshot(get("/conversations/s")));
-    for late in join_all(late).await {
-        let late = late.unwrap();
-        assert_eq!(late.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let late = [[IP; OF_ONE], [ALICE; OF_ONE]].concat();
+    let late = late.into_iter().map(async |key| {
+        let late = api.clone().oneshot(get_as(key, "/conversations/s")).await;
+        (key, late.unwrap())
+    });
+    for (key, late) in join_all(late).await {
+        let status = match key {
+            ALICE => StatusCode::TOO_MANY_REQUESTS,
+            _ => StatusCode::SERVICE_UNAVAILABLE,
+        };
+        assert_eq!(late.status(), status);
         assert_eq!(late.headers()[header::RETRY_AFTER], "1");
     }
     store.open.send_replace(true);
@@ -93,6 +107,31 @@ async fn who_waits_too_long_for_his_turn_is_told_to_come_again() {
     let again = api.oneshot(get("/conversations/s")).await.unwrap();
     assert_eq!(again.status(), StatusCode::NOT_FOUND);
     assert_eq!(store.most.load(SeqCst), AT_A_TIME);
+}
+
+#[tokio::test]
+async fn a_store_that_never_answers_keeps_no_turn() {
+    let store = Arc::new(Shut {
+        open: watch::Sender::new(false),
+        asked: watch::Sender::new(0),
+        most: AtomicUsize::new(0),
+    });
+    let shared: Arc<dyn Store> = Arc::<Shut>::clone(&store);
+    let api = api(&RecordingLayer::with_store(shared).build().unwrap());
+    let begun = Instant::now();
+    let hung = [[ALICE; OF_ONE], [BOB; OF_ONE]].concat().into_iter();
+    let hung = hung.map(|key| api.clone().oneshot(get_as(key, "/conversations/s")));
+    for hung in join_all(hung).await {
+        let hung = hung.unwrap();
+        assert_eq!(hung.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(hung.headers()[header::RETRY_AFTER], "1");
+    }
+    assert!(begun.elapsed() < Duration::from_secs(20));
+    store.open.send_replace(true);
+    let begun = Instant::now();
+    let again = api.oneshot(get("/conversations/s")).await.unwrap();
+    assert_eq!(again.status(), StatusCode::NOT_FOUND);
+    assert!(begun.elapsed() < Duration::from_secs(4));
 }
 
 #[tokio::test]

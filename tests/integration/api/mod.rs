@@ -6,3 +6,4 @@ mod history;
 mod load;
 mod ownership;
 mod refusals;
+mod starving;
