@@ -6,6 +6,7 @@ use std::{
     str::FromStr,
 };
 
+use super::shown;
 use crate::{
     conversation::Role,
     id::Id,
@@ -133,14 +134,14 @@ impl Walk {
         self.wanted = None;
         // Where retention or an erasure has it, the rest reads without.
         if let Some(row) = row.filter(|row| row.message.id == wanted) {
-            self.bytes += text_bytes(&row);
+            self.bytes += shown::bytes(&row);
             self.take(row);
         }
     }
 
     fn pass(&mut self, row: StoredMessage) {
         let id = row.message.id;
-        let bytes = text_bytes(&row);
+        let bytes = shown::bytes(&row);
         if is_prompt(&row) {
             let hash = row.message.prompt_hash.unwrap_or_default();
             let same = self.between.last().is_some_and(|last| {
@@ -204,7 +205,7 @@ impl Walk {
         let mut on_branch: HashSet<Id> = taken.iter().map(|row| row.message.id).collect();
         let mut data = merge(taken, between);
         let mut next_wanted = wanted;
-        let surplus = data.len() - fitting(&data, limit);
+        let surplus = data.len() - shown::fitting(&data, limit);
         for row in data.drain(..surplus) {
             if on_branch.remove(&row.message.id) {
                 next_wanted = Some(row.message.id);
@@ -224,26 +225,6 @@ impl Walk {
             data,
         }
     }
-}
-
-/// How many of the newest rows make a page.
-fn fitting(data: &[StoredMessage], limit: usize) -> usize {
-    let newest = data.iter().rev().take(limit);
-    let sizes = newest.scan(0, |bytes: &mut usize, row| {
-        *bytes += text_bytes(row);
-        Some(*bytes)
-    });
-    let fitting = sizes.take_while(|bytes| *bytes <= MAX_PAGE_BYTES).count();
-    // One row is always shown.
-    fitting.max(1).min(data.len())
-}
-
-/// What the row's long texts come to.
-fn text_bytes(row: &StoredMessage) -> usize {
-    let message = &row.message;
-    let texts = [&message.other, &message.usage.raw];
-    let texts = texts.into_iter().flatten().map(String::len);
-    message.content.len() + texts.sum::<usize>()
 }
 
 /// The prompt of the oldest answer, or of those of the pages read before, where it is not among what was read.
