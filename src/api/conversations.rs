@@ -1,21 +1,28 @@
 //! Reading conversations.
 
 use axum::{
-    Json,
     extract::{
         Path, Query, State,
         rejection::{PathRejection, QueryRejection},
     },
+    response::Response,
 };
 
 use super::{
     access::Access,
+    answer,
     error::ApiError,
     json::{ConversationList, Transcript},
     request::ListQuery,
     state::ApiState,
 };
-use crate::thread::branch;
+use crate::{
+    store::Conversation,
+    thread::{branch, shown},
+};
+
+/// A conversation's id, times and numbers, with all names of fields.
+const CONVERSATION_BYTES: usize = 512;
 
 /// `GET /conversations/{session_id}`: its current branch, or with `tree=true` every branch.
 pub(super) async fn read(
@@ -23,19 +30,23 @@ pub(super) async fn read(
     access: Access,
     path: Result<Path<String>, PathRejection>,
     query: Result<Query<ListQuery>, QueryRejection>,
-) -> Result<Json<Transcript>, ApiError> {
+) -> Result<Response, ApiError> {
     let (Path(name), Query(query)) = (path?, query?);
     let (limit, tree) = (query.limit()?, query.tree()?);
     let store = state.store();
     let conversation = access.conversation(store, &name).await?;
     let (messages, has_more) = if tree {
         let page = store.messages(conversation.id, None, limit).await?;
-        (page.data, page.has_more)
+        let mut rows = page.data;
+        let surplus = rows.len() - shown::fitting(&rows, limit);
+        rows.drain(..surplus);
+        (rows, page.has_more || surplus > 0)
     } else {
         let page = branch::page(store, conversation.id, None, limit).await?;
         (page.data, page.next.is_some())
     };
-    Ok(Json(Transcript::new(conversation, messages, has_more)))
+    let bytes = length(&conversation) + messages.iter().map(shown::bytes).sum::<usize>();
+    answer::json(Transcript::new(conversation, messages, has_more), bytes).await
 }
 
 /// `GET /conversations/user/{user_identifier}`
@@ -44,9 +55,23 @@ pub(super) async fn list(
     access: Access,
     path: Result<Path<String>, PathRejection>,
     query: Result<Query<ListQuery>, QueryRejection>,
-) -> Result<Json<ConversationList>, ApiError> {
+) -> Result<Response, ApiError> {
     let (Path(user), Query(query)) = (path?, query?);
     let (limit, offset) = (query.limit()?, query.offset()?);
     let page = access.conversations_of(state.store(), &user, limit, offset);
-    Ok(Json(page.await?.into()))
+    let page = page.await?;
+    let bytes = page.data.iter().map(length).sum();
+    answer::json(ConversationList::from(page), bytes).await
+}
+
+/// What the conversation comes to as JSON, at most.
+fn length(conversation: &Conversation) -> usize {
+    let title = conversation.title.as_deref().unwrap_or_default();
+    let names = [
+        title,
+        &conversation.session_id,
+        &conversation.user_identifier,
+        &conversation.session_source,
+    ];
+    CONVERSATION_BYTES + names.into_iter().map(shown::text).sum::<usize>()
 }

@@ -135,6 +135,15 @@ impl ApiError {
         )
     }
 
+    /// 500.
+    pub(super) fn internal() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal_error",
+            "internal error",
+        )
+    }
+
     /// 503: too many requests are answered at this moment.
     pub(super) fn busy() -> Self {
         Self::new(
@@ -180,11 +189,7 @@ impl From<StoreError> for ApiError {
             Self::store_unavailable()
         } else {
             tracing::error!(%error, "history API: the store failed");
-            Self::new(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "internal_error",
-                "internal error",
-            )
+            Self::internal()
         }
     }
 }

@@ -1,8 +1,8 @@
 //! The shapes in which conversations and messages are answered.
 
-use std::collections::BTreeMap;
+use std::{cell::RefCell, collections::BTreeMap};
 
-use serde::Serialize;
+use serde::{Serialize, Serializer, ser::SerializeSeq};
 use serde_json::{Value, value::RawValue};
 use time::OffsetDateTime;
 
@@ -33,12 +33,13 @@ impl From<Page<Conversation>> for ConversationList {
     }
 }
 
-/// A conversation with its latest messages.
+/// A conversation with its latest messages, which go as they are written.
 #[derive(Debug, Serialize)]
 pub(super) struct Transcript {
     #[serde(flatten)]
     conversation: ConversationJson,
-    messages: Vec<MessageJson>,
+    #[serde(serialize_with = "one_by_one")]
+    messages: RefCell<Vec<StoredMessage>>,
     has_more: bool,
 }
 
@@ -50,10 +51,23 @@ impl Transcript {
     ) -> Self {
         Self {
             conversation: conversation.into(),
-            messages: messages.into_iter().map(Into::into).collect(),
+            messages: RefCell::new(messages),
             has_more,
         }
     }
+}
+
+/// Holds no message both as a row and as JSON.
+fn one_by_one<S: Serializer>(
+    rows: &RefCell<Vec<StoredMessage>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let rows = rows.take();
+    let mut shown = serializer.serialize_seq(Some(rows.len()))?;
+    for row in rows {
+        shown.serialize_element(&MessageJson::from(row))?;
+    }
+    shown.end()
 }
 
 #[derive(Debug, Serialize)]

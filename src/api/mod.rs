@@ -10,7 +10,8 @@
 //!   session id it gets 409 with their ids, and may name one by its `id`.
 //! - A request first waits, at most a second, for what this process had accepted before it, so that
 //!   a history asked for right after a chat is there.
-//! - Eight requests are answered at a time, each with at most 16 MiB of text; a further one waits
+//! - Eight requests are answered at a time, each with a page of at most 16 MiB, unless one
+//!   message alone is larger; a further one waits
 //!   5 s at most, and then gets 503 with `Retry-After`. One principal has at most four requests here
 //!   at a time, and for more gets 429. A body that does not come within 10 s gets 408, what is not
 //!   answered within 10 s gets 503, and who takes nothing of a large answer for 5 s loses its rest.
@@ -30,6 +31,7 @@ mod request;
 mod conversations;
 mod messages;
 mod json;
+mod answer;
 mod error;
 
 pub use auth::{Authenticate, ParseKeysError, Principal, StaticKeys};

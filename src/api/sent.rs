@@ -141,7 +141,7 @@ impl<P: Send + 'static> http_body::Body for Sent<P> {
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.size.clone()
+        self.size
     }
 }
 

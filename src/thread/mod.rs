@@ -14,6 +14,8 @@ mod facts;
 mod look;
 mod memory;
 mod reminder;
+#[cfg(feature = "api")]
+pub(crate) mod shown;
 mod threader;
 
 #[cfg(feature = "api")]

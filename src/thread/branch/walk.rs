@@ -7,6 +7,7 @@ use crate::{
     conversation::Role,
     id::Id,
     store::{ChainHash, MAX_PAGE_BYTES, StoredMessage},
+    thread::shown,
 };
 
 /// A walk along a branch, from row to older row.
@@ -85,7 +86,7 @@ impl Walk {
         let is_read = self.taken.iter().any(|row| row.message.id == wanted);
         match row.filter(|row| row.message.id == wanted && !is_read) {
             Some(row) => {
-                self.bytes += text_bytes(&row);
+                self.bytes += shown::bytes(&row);
                 self.take(row);
             }
             None => self.is_adrift = true,
@@ -101,7 +102,7 @@ impl Walk {
 
     pub(super) fn pass(&mut self, row: StoredMessage) {
         let id = row.message.id;
-        let bytes = text_bytes(&row);
+        let bytes = shown::bytes(&row);
         if is_prompt(&row) {
             let hash = row.message.prompt_hash.unwrap_or_default();
             let same = self.between.last().is_some_and(|last| {
@@ -152,11 +153,11 @@ impl Walk {
 
     /// Reads an exchange that ended late at its own time, from its first message on.
     fn take_late(&mut self, row: StoredMessage) {
-        self.bytes += text_bytes(&row);
+        self.bytes += shown::bytes(&row);
         let exchange = row.exchange.exchange_id;
         for later in self.passed.drain(..) {
             if later.exchange.exchange_id == exchange && later.message.choice_index == 0 {
-                self.bytes += text_bytes(&later);
+                self.bytes += shown::bytes(&later);
                 self.between.push(later);
             }
         }
@@ -210,7 +211,7 @@ impl Walk {
         let mut on_branch: HashSet<Id> = taken.iter().map(|row| row.message.id).collect();
         let mut data = merge(taken, between);
         let mut next_wanted = wanted;
-        let surplus = data.len() - fitting(&data, limit);
+        let surplus = data.len() - shown::fitting(&data, limit);
         for row in data.drain(..surplus) {
             if on_branch.remove(&row.message.id) {
                 next_wanted = Some(row.message.id);
@@ -233,26 +234,6 @@ impl Walk {
             data,
         }
     }
-}
-
-/// How many of the newest rows make a page.
-fn fitting(data: &[StoredMessage], limit: usize) -> usize {
-    let newest = data.iter().rev().take(limit);
-    let sizes = newest.scan(0, |bytes: &mut usize, row| {
-        *bytes += text_bytes(row);
-        Some(*bytes)
-    });
-    let fitting = sizes.take_while(|bytes| *bytes <= MAX_PAGE_BYTES).count();
-    // One row is always shown.
-    fitting.max(1).min(data.len())
-}
-
-/// What the row's long texts come to.
-fn text_bytes(row: &StoredMessage) -> usize {
-    let message = &row.message;
-    let texts = [&message.other, &message.usage.raw];
-    let texts = texts.into_iter().flatten().map(String::len);
-    message.content.len() + texts.sum::<usize>()
 }
 
 /// The prompt of the oldest answer, or of those of the pages read before, where it is not among what was read.

@@ -155,6 +155,26 @@ async fn a_page_ends_at_16_mib_of_text() {
     }
 }
 
+#[tokio::test]
+async fn a_page_ends_at_16_mib_of_json_whatever_it_writes_with_six_bytes() {
+    let fixture = Fixture::new();
+    let text = "\u{1}".repeat(1 << 20);
+    for _ in 0..2 {
+        fixture.chat("s", Some("alice"), &text).await;
+    }
+    fixture.flush().await;
+    for path in ["/conversations/s", "/conversations/s?tree=true"] {
+        let answer = fixture.api.clone().oneshot(get(path)).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        let answer = answer.into_body().collect().await.unwrap().to_bytes();
+        assert!((12 << 20..16 << 20).contains(&answer.len()), "{path}");
+        let shown: serde_json::Value = serde_json::from_slice(&answer).unwrap();
+        assert_eq!(shown["messages"].as_array().unwrap().len(), 2);
+        assert_eq!(shown["has_more"], true);
+        assert_eq!(shown["messages"][0]["content"], text);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn clients_that_poll_do_not_leave_a_transaction_an_exchange() {
     const CLIENTS: usize = 8;
