@@ -31,9 +31,10 @@ const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// | `GET /healthz` | 200 while the process lives |
 /// | `GET /readyz` | 200 while the store answers and the recorder's queue is not full, else 503 |
 ///
-/// Bodies end at 1 MiB (413), `limit` at 500, `offset` at 10,000 (422). A page ends early, with
-/// `has_more`, at 16 MiB of text. While the store is away every route but `/healthz` answers 503
-/// with `Retry-After`.
+/// Bodies end at 1 MiB (413) and 10 s (408), `limit` at 500, `offset` at 10,000 (422). A page ends
+/// early, with `has_more`, at 16 MiB of JSON. More than four requests of one principal at a time wait,
+/// up to 5 s, and get 429. While the store is away every route but `/healthz` answers 503. Both have
+/// `Retry-After`.
 ///
 /// # Examples
 /// ```no_run
