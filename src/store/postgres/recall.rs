@@ -1,6 +1,9 @@
 //! What a writer asks about the past. It asks before nearly every batch, so all statements are prepared.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::OnceLock,
+};
 
 use diesel::{
     deserialize::{self, QueryableByName},
@@ -14,6 +17,7 @@ use diesel::{
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::{
+    citus,
     decode::{PgId, day_of, time},
     prepared::{Bind, Prepared},
     time::now,
@@ -31,17 +35,24 @@ const MESSAGES: &str = "SELECT m.conversation_id, m.id, w.hash AS chain_hash \
      WHERE h.chain_hash = w.hash AND h.created_at >= ? AND h.created_at < ? LIMIT 64) AS m \
      ORDER BY m.created_at DESC, m.id DESC";
 
-/// Of a response whose answer is gone, nothing.
+/// The same where the rows of a hash lie on several nodes, which Citus cannot ask for each of them.
+const MESSAGES_OF_NODES: &str = "SELECT h.conversation_id, h.id, h.chain_hash \
+     FROM conversation_histories AS h \
+     WHERE h.chain_hash = ANY(?) AND h.created_at >= ? AND h.created_at < ? \
+     ORDER BY h.created_at DESC, h.id DESC LIMIT 4096";
+
+/// Of a response whose answer is gone, nothing. Those are looked up first, and alone.
 const RESPONSES: &str = "SELECT r.hash, r.conversation_id, r.message_id AS id, h.chain_hash \
-     FROM response_ids AS r JOIN conversation_histories AS h \
+     FROM (SELECT hash, conversation_id, message_id, seen_at FROM response_ids \
+     WHERE hash = ANY(?) OFFSET 0) AS r JOIN conversation_histories AS h \
      ON h.conversation_id = r.conversation_id AND h.created_at = r.seen_at AND h.id = r.message_id \
-     WHERE r.hash = ANY(?) AND h.chain_hash IS NOT NULL";
+     WHERE h.chain_hash IS NOT NULL";
 
 const CONVERSATIONS: &str = "SELECT id, session_id, sends_history, first_day, last_day \
      FROM conversations WHERE id = ANY(?)";
 
 const HEADS: &str = "SELECT m.conversation_id, m.id, m.chain_hash \
-     FROM unnest(?) AS w (id) CROSS JOIN LATERAL (\
+     FROM (SELECT id FROM conversations WHERE id = ANY(?)) AS w CROSS JOIN LATERAL (\
      SELECT h.conversation_id, h.id, h.chain_hash FROM conversation_histories AS h \
      WHERE h.conversation_id = w.id AND h.created_at >= ? AND h.created_at < ? \
      AND h.chain_hash IS NOT NULL AND h.choice_index = 0 \
@@ -66,11 +77,24 @@ struct SecretRow {
 pub(super) async fn recall(
     connection: &mut AsyncPgConnection,
     wanted: &Recall,
+    is_spread: &OnceLock<bool>,
 ) -> QueryResult<Recalled> {
+    let is_spread = match is_spread.get() {
+        Some(is_spread) => *is_spread,
+        None => {
+            let now = citus::is_spread(connection).await?;
+            *is_spread.get_or_init(|| now)
+        }
+    };
+    let sql = if is_spread {
+        MESSAGES_OF_NODES
+    } else {
+        MESSAGES
+    };
     let since = Day::from_unix_ms(wanted.since);
     Ok(Recalled {
         heads: heads(connection, &wanted.conversations, since).await?,
-        messages: messages(connection, &wanted.hashes, since).await?,
+        messages: messages(connection, sql, &wanted.hashes, since).await?,
         responses: responses(connection, &wanted.responses).await?,
     })
 }
@@ -95,6 +119,7 @@ async fn responses(
 /// for the rest.
 async fn messages(
     connection: &mut AsyncPgConnection,
+    sql: &'static str,
     hashes: &[ChainHash],
     since: Day,
 ) -> QueryResult<Vec<KnownMessage>> {
@@ -109,7 +134,7 @@ async fn messages(
             continue;
         }
         let hashes = missing.iter().copied().collect();
-        let rows = known(connection, MESSAGES, Bind::Hashes(hashes), (from, to)).await?;
+        let rows = known(connection, sql, Bind::Hashes(hashes), (from, to)).await?;
         for message in &rows {
             missing.remove(&message.chain_hash);
         }
