@@ -8,7 +8,7 @@ use super::{
 use crate::{
     id::Id,
     partition::Day,
-    store::{ChainHash, KnownMessage, Recall},
+    store::{ChainHash, KnownMessage, Recall, Unanswered},
 };
 
 /// One look for the place of one exchange.
@@ -53,7 +53,7 @@ impl Look<'_> {
                 .asked
                 .prompt
                 .map(|prompt| self.mark(conversation, &prompt)),
-            ..self.thread(conversation, 0, None, self.asked.scope)
+            ..self.thread(conversation, self.asked.scope, 0, None, self.asked.scope)
         })
     }
 
@@ -75,22 +75,47 @@ impl Look<'_> {
             let chain = self.chain(self.asked.scope);
             return self.under_known(conversation, &chain, recall);
         }
-        if let Some(again) = stand.and_then(|stand| self.tried_again(conversation, stand)) {
-            return self.with_prompt(again, recall);
-        }
         let stored = head.and_then(|head| head.message);
         let stored = stored.map(|message| (message.id, message.chain_hash));
-        let newest = stored.max(stand.and_then(|stand| stand.head));
+        let remembered = stand.and_then(|stand| stand.head);
+        // Another gateway may have gone on with it.
+        let stored_again = head
+            .filter(|_| stored >= remembered)
+            .and_then(|head| self.tried_elsewhere(head.unanswered?));
+        let again = stored_again.or_else(|| {
+            let stand = stand.filter(|_| stored <= remembered)?;
+            self.tried_again(conversation, stand)
+        });
+        if let Some(again) = again {
+            return self.with_prompt(again, recall);
+        }
+        let newest = stored.max(remembered);
         let (parent, hash) = newest.map_or((None, self.asked.scope), |(id, hash)| (Some(id), hash));
-        self.with_prompt(self.thread(conversation, 0, parent, hash), recall)
+        self.with_prompt(self.thread(conversation, hash, 0, parent, hash), recall)
     }
 
     /// The same words as in the newest exchange, which was not answered.
     fn tried_again(self, conversation: Id, stand: &Stand) -> Option<Thread> {
-        let (_, hash) = stand.unanswered?;
-        let last = *self.chain(hash).last()?;
-        let id = self.find(conversation, &last)?;
-        Some(self.thread(conversation, self.asked.digests.len(), Some(id), last))
+        let began = stand.unanswered?;
+        let last = *self.chain(began).last()?;
+        let (id, known) = (self.find(conversation, &last)?, self.asked.digests.len());
+        Some(self.thread(conversation, began, known, Some(id), last))
+    }
+
+    /// The same words as in what was asked last, as the database has it.
+    fn tried_elsewhere(self, unanswered: Unanswered) -> Option<Thread> {
+        let Unanswered { question, follows } = unanswered;
+        let KnownMessage {
+            conversation_id,
+            id,
+            chain_hash,
+        } = question;
+        let (began, known) = (
+            follows.unwrap_or(self.asked.scope),
+            self.asked.digests.len(),
+        );
+        let is_same = self.chain(began).last() == Some(&chain_hash);
+        is_same.then(|| self.thread(conversation_id, began, known, Some(id), chain_hash))
     }
 
     /// Under the last message of the longest beginning that the conversation holds.
@@ -120,8 +145,10 @@ impl Look<'_> {
             }
         }
         let thread = match found {
-            Some((known, id, hash)) => self.thread(conversation, known, Some(id), hash),
-            None => self.thread(conversation, 0, None, self.asked.scope),
+            Some((known, id, hash)) => {
+                self.thread(conversation, self.asked.scope, known, Some(id), hash)
+            }
+            None => self.thread(conversation, self.asked.scope, 0, None, self.asked.scope),
         };
         self.with_prompt(thread, recall)
     }
@@ -185,7 +212,7 @@ impl Look<'_> {
         let (known, id, hash) = known.unwrap_or((0, answer.id, answer.chain_hash));
         let thread = Thread {
             inferred,
-            ..self.thread(conversation, known, Some(id), hash)
+            ..self.thread(conversation, answer.chain_hash, known, Some(id), hash)
         };
         self.with_prompt(thread, recall)
     }
@@ -215,12 +242,14 @@ impl Look<'_> {
     fn thread(
         self,
         conversation: Id,
+        began: ChainHash,
         known: usize,
         parent: Option<Id>,
         parent_hash: ChainHash,
     ) -> Thread {
         Thread {
             conversation,
+            began,
             inferred: None,
             known,
             parent,

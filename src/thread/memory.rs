@@ -31,8 +31,8 @@ pub(super) struct Stand {
     pub(super) session_id: String,
     pub(super) sends_history: bool,
     pub(super) head: Option<(Id, ChainHash)>,
-    /// Where the newest exchange began, if its answer is not whole: the same may be tried again.
-    pub(super) unanswered: Option<(Option<Id>, ChainHash)>,
+    /// What the newest exchange began after, if its answer is not whole: the same may be tried again.
+    pub(super) unanswered: Option<ChainHash>,
 }
 
 impl Memory {

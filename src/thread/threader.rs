@@ -71,6 +71,8 @@ pub(crate) struct Thread {
     pub(crate) conversation: Id,
     /// The conversation's session id, where it was found by its history.
     pub(crate) inferred: Option<String>,
+    /// The hash of what the first message of the request follows.
+    pub(crate) began: ChainHash,
     /// So many messages are stored already.
     pub(crate) known: usize,
     /// The message that the first new one follows, or the answer where none is new.
@@ -147,19 +149,15 @@ impl Threader {
         is_answered: bool,
     ) {
         let before = self.memory.stand(thread.conversation);
-        let unanswered = match thread.known {
-            _ if is_answered => None,
-            0 => Some((thread.parent, thread.parent_hash)),
-            _ => before.and_then(|stand| stand.unanswered),
-        };
         let stand = Stand {
-            unanswered,
+            unanswered: (!is_answered).then_some(thread.began),
             session_id: session_id.to_owned(),
             sends_history: thread.sends_history || before.is_some_and(|stand| stand.sends_history),
             head: head.max(before.and_then(|stand| stand.head)),
         };
         self.memory.learn_stand(thread.conversation, stand);
     }
+
     /// Forgets an exchange whose rows are not stored after all: nothing is to follow them.
     pub(crate) fn forget(&mut self, rows: &ExchangeRows) {
         self.memory.forget(rows);

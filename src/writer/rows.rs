@@ -93,8 +93,8 @@ pub(super) fn make(
     if let Some(response) = &response {
         threader.learn_response(response);
     }
-    let complete = columns.outcome == Outcome::Complete;
-    threader.learn_head(thread, &conversation.session_id, head, complete);
+    let is_answered = !failed && columns.outcome == Outcome::Complete;
+    threader.learn_head(thread, &conversation.session_id, head, is_answered);
     ExchangeRows {
         conversation,
         exchange: columns,

@@ -19,7 +19,7 @@ use crate::{
     outcome::Outcome,
     redact::Patterns,
     settings::WriterSettings,
-    store::{Head, KnownMessage, Page, Recalled, StoreFuture, StoredMessage},
+    store::{Head, KnownMessage, Near, Page, Recalled, StoreFuture, StoredMessage, Unanswered},
     thread::branch,
     writer::hear,
 };
@@ -77,16 +77,36 @@ impl Store for Shelf {
                 conversation_id: *id,
                 session_id,
                 sends_history: of_it.any(|rows| rows.conversation.sends_history),
-                message: None,
+                ..Head::default()
             })
         });
         let mut heads: Vec<Head> = heads.collect();
         drop(rows);
         for head in &mut heads {
-            let first_choices = self
+            let hashed = |row: &StoredMessage| known(row).map(|message| (row.clone(), message));
+            let mut near: Vec<(StoredMessage, KnownMessage)> = self
                 .of(head.conversation_id)
-                .filter(|row| row.message.choice_index == 0);
-            head.message = first_choices.filter_map(|row| known(&row)).last();
+                .filter(|row| row.message.choice_index == 0)
+                .filter_map(|row| hashed(&row))
+                .collect();
+            near.reverse();
+            let Some((newest, message)) = near.first() else {
+                continue;
+            };
+            head.message = Some(*message);
+            if newest.exchange.outcome == Outcome::Complete {
+                continue;
+            }
+            let near: Vec<Near> = near
+                .iter()
+                .map(|(row, message)| Near {
+                    message: *message,
+                    exchange_id: row.exchange.exchange_id,
+                    parent_id: row.message.parent_id,
+                    is_answer: row.message.role == Role::Assistant,
+                })
+                .collect();
+            head.unanswered = Unanswered::among(&near);
         }
         let stored = self.stored();
         let messages = stored.iter().filter_map(known);
@@ -271,6 +291,7 @@ impl Talk {
                 exchange.status = Some(500);
                 reply.error = Some(ProviderError::default());
             }
+            Answer::Unheard => exchange.outcome = Outcome::ClientAbort,
             Answer::BrokenOff(text) => {
                 exchange.outcome = Outcome::ClientAbort;
                 reply.choices.push(Choice {
@@ -295,6 +316,8 @@ enum Answer<'a> {
     /// These choices.
     Given(&'a [&'a str]),
     Failed,
+    /// The client hung up before there was any.
+    Unheard,
     BrokenOff(&'a str),
 }
 

@@ -87,24 +87,66 @@ async fn everything_is_sent(steps: Vec<Step>, gateways: usize) {
     }
 }
 
-async fn only_the_newest_is_sent(steps: Vec<(u8, bool)>, gateways: usize) {
+/// How a turn fails before it is tried again.
+#[derive(Clone, Copy, Debug)]
+enum Failure {
+    Error,
+    /// The client hangs up before there is an answer.
+    Unheard,
+    BrokenOff,
+}
+
+/// What a client that sends only its newest does, each time through one of the gateways.
+#[derive(Clone, Debug)]
+struct Turn {
+    text: u8,
+    failures: Vec<(Failure, usize)>,
+    gateway: usize,
+}
+
+fn turns() -> impl Strategy<Value = Vec<Turn>> {
+    let failure = prop_oneof![
+        Just(Failure::Error),
+        Just(Failure::Unheard),
+        Just(Failure::BrokenOff),
+    ];
+    let failures = prop::collection::vec((failure, any::<usize>()), 0..4);
+    let turn = (0u8..2, failures, any::<usize>());
+    let turn = turn.prop_map(|(text, failures, gateway)| Turn {
+        text,
+        failures,
+        gateway,
+    });
+    prop::collection::vec(turn, 1..20)
+}
+
+async fn only_the_newest_is_sent(turns: Vec<Turn>, gateways: usize) {
     let shelf = Shelf::default();
     let mut talk = Talk::named("s");
     let mut gateways: Vec<Gateway> = (0..gateways).map(|_| Gateway::new()).collect();
+    let count = gateways.len();
     let mut said = Vec::new();
-    for (number, (text, fails)) in steps.into_iter().enumerate() {
-        let text = format!("say {text}");
-        let which = number % gateways.len();
-        if fails {
-            let failing = talk.exchange(vec![user(&text)], Answer::Failed);
-            gateways[which].record(&shelf, vec![failing]).await;
+    for turn in turns {
+        let text = format!("say {}", turn.text);
+        for (failure, which) in turn.failures {
+            let answer = match failure {
+                Failure::Error => Answer::Failed,
+                Failure::Unheard => Answer::Unheard,
+                Failure::BrokenOff => Answer::BrokenOff("o"),
+            };
+            let failing = talk.exchange(vec![user(&text)], answer);
+            gateways[which % count].record(&shelf, vec![failing]).await;
         }
         let exchange = talk.exchange(vec![user(&text)], Answer::Given(&["ok"]));
-        gateways[which].record(&shelf, vec![exchange]).await;
+        let gateway = &mut gateways[turn.gateway % count];
+        gateway.record(&shelf, vec![exchange]).await;
         said.extend([user(&text), assistant("ok")]);
         assert_eq!(branch_of(&shelf, talk.conversation(), 4).await, told(&said));
     }
-    assert_eq!(shelf.stored().len(), said.len());
+    assert_no_doubles(&shelf);
+    let stored = shelf.stored().into_iter();
+    let asked = stored.filter(|row| row.message.role == Role::User);
+    assert_eq!(asked.count() * 2, said.len());
 }
 
 proptest! {
@@ -122,10 +164,10 @@ proptest! {
 
     #[test]
     fn the_branch_is_all_that_a_client_that_sends_its_newest_said(
-        steps in prop::collection::vec((0u8..2, any::<bool>()), 1..25),
-        gateways in 1usize..3,
+        turns in turns(),
+        gateways in 1usize..4,
     ) {
-        run(only_the_newest_is_sent(steps, gateways));
+        run(only_the_newest_is_sent(turns, gateways));
     }
 }
 
