@@ -1,3 +1,4 @@
+mod asides;
 mod clients;
 mod gateways;
 mod late;
