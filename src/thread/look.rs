@@ -3,6 +3,7 @@
 use super::{
     Facts, canon,
     memory::Stand,
+    said::Chain,
     threader::{Asked, Placing, Session, Thread, Threader},
 };
 use crate::{
@@ -98,7 +99,7 @@ impl Look<'_> {
     fn tried_again(self, conversation: Id, stand: &Stand) -> Option<Thread> {
         let began = stand.unanswered?;
         let last = *self.chain(began).last()?;
-        let (id, known) = (self.find(conversation, &last)?, self.asked.digests.len());
+        let (id, known) = (self.find(conversation, &last)?, self.asked.said.len());
         Some(self.thread(conversation, began, known, Some(id), last))
     }
 
@@ -110,35 +111,34 @@ impl Look<'_> {
             id,
             chain_hash,
         } = question;
-        let (began, known) = (
-            follows.unwrap_or(self.asked.scope),
-            self.asked.digests.len(),
-        );
+        let (began, known) = (follows.unwrap_or(self.asked.scope), self.asked.said.len());
         let is_same = self.chain(began).last() == Some(&chain_hash);
         is_same.then(|| self.thread(conversation_id, began, known, Some(id), chain_hash))
     }
 
     /// Under the last message of the longest beginning that the conversation holds.
-    fn under_known(self, conversation: Id, chain: &[ChainHash], recall: &mut Recall) -> Placing {
+    fn under_known(self, conversation: Id, chain: &Chain, recall: &mut Recall) -> Placing {
         // The last answer is stored, as a rule; what follows it may be, where it is tried again.
         let usual = self.asked.answers.last().map_or(1, |answered| *answered);
         let longest = |from: usize, to: usize| {
             (from..=to).rev().find_map(|known| {
-                let hash = chain.get(known.checked_sub(1)?)?;
+                let hash = chain.up_to(known)?;
                 Some((known, self.find(conversation, hash)?, *hash))
             })
         };
         let mut found = longest(usual, chain.len());
         if found.is_none() {
-            let tail = chain.get(usual.saturating_sub(1)..).unwrap_or_default();
-            if self.want(tail, recall) {
+            if self.want(chain.from(usual), recall) {
                 return Placing::Unknown;
             }
             if usual > 1 {
                 if !self.asked.is_second_look {
                     return Placing::Later;
                 }
-                if self.want(chain, recall) {
+                if !chain.is_whole() {
+                    return Placing::Unhashed;
+                }
+                if self.want(chain.from(1), recall) {
                     return Placing::Unknown;
                 }
                 found = longest(1, usual - 1);
@@ -159,7 +159,7 @@ impl Look<'_> {
             return self.at_root(new);
         };
         let chain = self.chain(self.asked.scope);
-        let up_to = |answered: &usize| chain.get(answered.checked_sub(1)?);
+        let up_to = |answered: &usize| chain.up_to(*answered);
         let mut found = up_to(last).and_then(|hash| self.find_answer(hash));
         if found.is_none() {
             if self.want(up_to(last).as_slice().iter().copied(), recall) {
@@ -167,6 +167,9 @@ impl Look<'_> {
             }
             if !self.asked.is_second_look {
                 return Placing::Later;
+            }
+            if !chain.is_whole() {
+                return Placing::Unhashed;
             }
             let answers = self.asked.answers.iter();
             if self.want(answers.clone().filter_map(up_to), recall) {
@@ -205,9 +208,9 @@ impl Look<'_> {
             (_, None) => return Placing::Unknown,
         };
         let chain = self.chain(answer.chain_hash);
-        let known = chain.iter().enumerate().rev().find_map(|(number, hash)| {
-            let id = self.find(conversation, hash)?;
-            Some((number + 1, id, *hash))
+        let known = (1..=chain.len()).rev().find_map(|known| {
+            let hash = chain.up_to(known)?;
+            Some((known, self.find(conversation, hash)?, *hash))
         });
         let (known, id, hash) = known.unwrap_or((0, answer.id, answer.chain_hash));
         let thread = Thread {
@@ -260,14 +263,8 @@ impl Look<'_> {
     }
 
     /// The hash of each message with all before it, from this one on.
-    fn chain(self, mut last: ChainHash) -> Vec<ChainHash> {
-        let digests = self.asked.digests.iter();
-        digests
-            .map(|digest| {
-                last = self.threader.chained(&last, digest);
-                last
-            })
-            .collect()
+    fn chain(self, began: ChainHash) -> Chain {
+        self.asked.said.chain(&self.threader.key, began)
     }
 
     fn find(self, conversation: Id, hash: &ChainHash) -> Option<Id> {

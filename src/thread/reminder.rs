@@ -2,7 +2,12 @@
 
 use std::borrow::Cow;
 
-use super::{Key, canon::Digest, digest};
+use blake3::keyed_hash;
+
+use super::{
+    Key,
+    canon::{Digest, write},
+};
 use crate::conversation::{Message, Role};
 
 const BEGIN: &str = "<system-reminder>";
@@ -43,25 +48,70 @@ pub(crate) fn spoken(text: &str) -> Cow<'_, str> {
 }
 
 fn find(text: &str, from: usize, wanted: &str) -> Option<usize> {
-    Some(from + text.get(from..)?.find(wanted)?)
+    let mut at = from;
+    // Few texts have what a tag begins with at all.
+    loop {
+        let found = at + text.get(at..)?.find('<')?;
+        if text.get(found..)?.starts_with(wanted) {
+            return Some(found);
+        }
+        at = found + 1;
+    }
 }
 
-/// The digests of messages, one after the other. A reminder alone, in a message after others, is none
-/// that the next depends on, nor is what the application adds behind what the user said: many send it
-/// with their newest request only.
-pub(crate) fn digests(key: &Key, messages: &[Message]) -> Vec<Digest> {
-    let mut is_behind_user = false;
-    let numbered = messages.iter().enumerate();
-    let digests = numbered.map(|(number, message)| {
-        let is_instruction = matches!(message.role, Role::System | Role::Developer);
-        let is_added = is_behind_user && is_instruction;
-        if is_added || (number > 0 && is_aside(message)) {
-            return ASIDE;
+/// Messages as what tells them from others, one after the other.
+#[derive(Debug)]
+pub(super) struct Written {
+    pub(super) text: Vec<u8>,
+    /// Where each begins, and where the last ends.
+    begins: Vec<usize>,
+}
+
+/// Behind each message: no field of one is as long as this says.
+const END_OF_MESSAGE: [u8; 8] = u64::MAX.to_le_bytes();
+
+impl Written {
+    /// Writes these messages. A reminder alone, in a message after others, is nothing that the next
+    /// depends on, nor is what the application adds behind what the user said: many send it with their
+    /// newest request only.
+    pub(super) fn new(messages: &[Message]) -> Self {
+        let bytes: usize = messages
+            .iter()
+            .map(|message| message.content.len() + 64)
+            .sum();
+        let mut text = Vec::with_capacity(bytes);
+        let mut begins = Vec::with_capacity(messages.len() + 1);
+        let mut is_behind_user = false;
+        for (number, message) in messages.iter().enumerate() {
+            begins.push(text.len());
+            let is_instruction = matches!(message.role, Role::System | Role::Developer);
+            if (is_behind_user && is_instruction) || (number > 0 && is_aside(message)) {
+                continue;
+            }
+            is_behind_user = matches!(message.role, Role::User | Role::Tool);
+            write(&mut text, message);
+            text.extend_from_slice(&END_OF_MESSAGE);
         }
-        is_behind_user = matches!(message.role, Role::User | Role::Tool);
-        digest(key, message)
-    });
-    digests.collect()
+        begins.push(text.len());
+        Self { text, begins }
+    }
+
+    /// How many messages these are.
+    pub(super) fn messages(&self) -> usize {
+        self.begins.len() - 1
+    }
+
+    /// Where the message with this number, from 0, begins.
+    pub(super) fn begin(&self, number: usize) -> usize {
+        self.begins.get(number).copied().unwrap_or(self.text.len())
+    }
+
+    /// The digest of the message with this number.
+    pub(super) fn digest(&self, key: &Key, number: usize) -> Digest {
+        let written = self.text.get(self.begin(number)..self.begin(number + 1));
+        let message = written.and_then(|written| written.strip_suffix(&END_OF_MESSAGE));
+        message.map_or(ASIDE, |message| *keyed_hash(key, message).as_bytes())
+    }
 }
 
 fn is_aside(message: &Message) -> bool {

@@ -5,8 +5,10 @@ use super::{
     canon::{self, Digest},
     look::Look,
     memory::{Memory, Stand},
+    said::Said,
 };
 use crate::{
+    conversation::Message,
     id::Id,
     store::{ChainHash, ExchangeRows, KnownMessage, KnownResponse, Recall, UnixMillis},
 };
@@ -20,7 +22,7 @@ pub(crate) struct Asked {
     /// Whether this kind of client sends everything that was said, also where nothing was yet.
     pub(crate) sends_history: bool,
     /// What was said, without what the application told the model before.
-    pub(crate) digests: Vec<Digest>,
+    pub(crate) said: Said,
     /// How many messages stand up to each answer of the model, itself included, in order.
     pub(crate) answers: Vec<usize>,
     /// What the application told the model before.
@@ -63,6 +65,8 @@ pub(crate) enum Placing {
     Unknown,
     /// What its history ends with may still be on its way: it is to be looked for again.
     Later,
+    /// It goes on from a place for which more than the end of its history has to be hashed.
+    Unhashed,
 }
 
 /// The place of an exchange.
@@ -114,7 +118,23 @@ impl Threader {
             asked,
             facts,
         };
-        look.place(recall)
+        match look.place(recall) {
+            Placing::Placed(thread) if thread.known < asked.said.skipped() => Placing::Unhashed,
+            placing => placing,
+        }
+    }
+
+    /// What was said, as hashes from this scope on. What stands before the last answer, up to which
+    /// there are `answered` messages, is not hashed one by one where it was before.
+    pub(crate) fn said(&self, scope: &ChainHash, messages: &[Message], answered: usize) -> Said {
+        Said::remembering(&self.key, scope, messages, answered, &self.memory)
+    }
+
+    /// Remembers which hash all that was said in a request comes to.
+    pub(crate) fn learn_said(&mut self, said: &Said, hash: ChainHash) {
+        if let Some(remembered_by) = said.remembered_by {
+            self.memory.learn_said(remembered_by, hash);
+        }
     }
 
     /// The hash of a message that follows `parent`.

@@ -4,6 +4,7 @@ mod gateways;
 mod late;
 mod midnight;
 mod pages;
+mod places;
 mod refused;
 mod reminders;
 mod wordless;

@@ -43,7 +43,8 @@ fn assert_no_doubles(shelf: &Shelf) {
     }
 }
 
-async fn everything_is_sent(steps: Vec<Step>, gateways: usize) {
+/// `more` is said with everything that the user says.
+async fn everything_is_sent(steps: Vec<Step>, gateways: usize, more: &str) {
     let shelf = Shelf::default();
     let mut talk = Talk::named("s");
     let mut gateways: Vec<Gateway> = (0..gateways).map(|_| Gateway::new()).collect();
@@ -53,11 +54,11 @@ async fn everything_is_sent(steps: Vec<Step>, gateways: usize) {
         let turns = history.len() / 2;
         match step {
             Step::Send(text) | Step::FailAndRetry(text) if number > 0 => {
-                history.push(user(&format!("say {text}")));
+                history.push(user(&format!("say {text}{more}")));
             }
             Step::Edit(turn, text) => {
                 history.truncate(turn % turns * 2);
-                history.push(user(&format!("say {text}")));
+                history.push(user(&format!("say {text}{more}")));
             }
             Step::Regenerate => drop(history.pop()),
             Step::Compact => {
@@ -154,12 +155,17 @@ proptest! {
 
     #[test]
     fn the_branch_is_what_a_client_that_sends_everything_said_last(steps in steps()) {
-        run(everything_is_sent(steps, 1));
+        run(everything_is_sent(steps, 1, ""));
     }
 
     #[test]
     fn the_same_through_two_gateways(steps in steps()) {
-        run(everything_is_sent(steps, 2));
+        run(everything_is_sent(steps, 2, ""));
+    }
+
+    #[test]
+    fn the_same_where_the_history_is_long(steps in steps(), gateways in 1usize..3) {
+        run(everything_is_sent(steps, gateways, &" and so on".repeat(200)));
     }
 
     #[test]
