@@ -2,10 +2,11 @@
 
 mod aside;
 mod bookmark;
+mod once;
 mod row;
 mod walk;
 
-pub(crate) use self::bookmark::Bookmark;
+pub(crate) use self::{bookmark::Bookmark, once::once};
 
 use std::collections::HashSet;
 

@@ -7,6 +7,8 @@ mod pages;
 mod places;
 mod refused;
 mod reminders;
+mod roots;
+mod unnamed;
 mod wordless;
 
 use std::sync::{Arc, Mutex};
@@ -71,6 +73,7 @@ impl Store for Shelf {
                 chain_hash: row.message.chain_hash?,
             })
         };
+        let is_recent = |id: &Id| id.unix_ms() >= wanted.since;
         let rows = self.rows.lock().unwrap();
         let heads = wanted.conversations.iter().filter_map(|id| {
             let mut of_it = rows.iter().filter(|rows| rows.conversation.id == *id);
@@ -88,7 +91,7 @@ impl Store for Shelf {
             let hashed = |row: &StoredMessage| known(row).map(|message| (row.clone(), message));
             let mut near: Vec<(StoredMessage, KnownMessage)> = self
                 .of(head.conversation_id)
-                .filter(|row| row.message.choice_index == 0)
+                .filter(|row| row.message.choice_index == 0 && is_recent(&row.message.id))
                 .filter_map(|row| hashed(&row))
                 .collect();
             near.reverse();
@@ -113,7 +116,7 @@ impl Store for Shelf {
         let stored = self.stored();
         let messages = stored.iter().filter_map(known);
         let messages = messages
-            .filter(|known| wanted.hashes.contains(&known.chain_hash))
+            .filter(|known| wanted.hashes.contains(&known.chain_hash) && is_recent(&known.id))
             .collect();
         Box::pin(std::future::ready(Ok(Recalled {
             heads,

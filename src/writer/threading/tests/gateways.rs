@@ -218,5 +218,56 @@ async fn a_prefix_that_two_gateways_imported_reads_once() {
     shelf.write(&rows).await.unwrap();
     assert_eq!(shelf.stored().len(), 8);
     let read = branch_of(&shelf, talk.conversation(), 10).await;
-    assert_eq!(read, told(&[said, vec![assistant("3")]].concat()));
+    assert_eq!(read, told(&[said.clone(), vec![assistant("3")]].concat()));
+    let tree = branch::once(shelf.stored());
+    let answers = vec![assistant("2"), assistant("3")];
+    let texts: Vec<Message> = tree
+        .iter()
+        .map(|row| Message::new(row.message.role.clone(), row.message.content.as_str()))
+        .collect();
+    assert_eq!(told(&texts), told(&[said, answers].concat()));
+    let parents = tree.iter().map(|row| row.message.parent_id);
+    let ids: Vec<Id> = tree.iter().map(|row| row.message.id).collect();
+    let expected = [None, Some(ids[0]), Some(ids[1]), Some(ids[2]), Some(ids[2])];
+    assert_eq!(parents.collect::<Vec<_>>(), expected);
+}
+
+#[tokio::test]
+async fn a_question_that_two_gateways_stored_is_read_once_and_all_its_answers() {
+    let shelf = Shelf::default();
+    let mut talk = Talk::named("s");
+    let (mut one, mut other) = (Gateway::new(), Gateway::new());
+    let mut said = vec![user("a")];
+    let first = talk.exchange(said.clone(), Answer::Given(&["1"]));
+    one.record(&shelf, vec![first]).await;
+    said.extend([assistant("1"), user("b")]);
+    // The first knows the talk up to here, and does not ask what became of it elsewhere.
+    let second = talk.exchange(said.clone(), Answer::Given(&["2"]));
+    other.record(&shelf, vec![second]).await;
+    for gateway in [&mut one, &mut other] {
+        let again = talk.exchange(said.clone(), Answer::Given(&["2"]));
+        gateway.record(&shelf, vec![again]).await;
+        let now = [said.clone(), vec![assistant("2")]].concat();
+        let read = branch_of(&shelf, talk.conversation(), 10).await;
+        assert_eq!(read, told(&now));
+    }
+    let tree = branch::once(shelf.stored());
+    let questions = tree.iter().filter(|row| row.message.role == Role::User);
+    let ids: Vec<Id> = questions.map(|row| row.message.id).collect();
+    assert_eq!(ids.len(), 2);
+    let answers = tree
+        .iter()
+        .filter(|row| row.message.parent_id == Some(ids[1]));
+    assert_eq!(answers.count(), 3);
+}
+
+#[tokio::test]
+async fn a_reminder_is_not_taken_for_what_it_stands_behind() {
+    let (shelf, mut gateway) = (Shelf::default(), Gateway::new());
+    let mut talk = Talk::named("s");
+    let reminder = Message::new(Role::Developer, "be short");
+    let said = vec![user("a"), reminder.clone(), reminder];
+    let exchange = talk.exchange(said.clone(), Answer::Given(&["1"]));
+    gateway.record(&shelf, vec![exchange]).await;
+    assert_eq!(branch::once(shelf.stored()).len(), 4);
 }
