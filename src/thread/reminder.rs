@@ -2,12 +2,7 @@
 
 use std::borrow::Cow;
 
-use blake3::keyed_hash;
-
-use super::{
-    Key,
-    canon::{Digest, write},
-};
+use super::canon::Digest;
 use crate::conversation::{Message, Role};
 
 const BEGIN: &str = "<system-reminder>";
@@ -59,59 +54,19 @@ fn find(text: &str, from: usize, wanted: &str) -> Option<usize> {
     }
 }
 
-/// Messages as what tells them from others, one after the other.
-#[derive(Debug)]
-pub(super) struct Written {
-    pub(super) text: Vec<u8>,
-    /// Where each begins, and where the last ends.
-    begins: Vec<usize>,
-}
-
-/// Behind each message: no field of one is as long as this says.
-const END_OF_MESSAGE: [u8; 8] = u64::MAX.to_le_bytes();
-
-impl Written {
-    /// Writes these messages. A reminder alone, in a message after others, is nothing that the next
-    /// depends on, nor is what the application adds behind what the user said: many send it with their
-    /// newest request only.
-    pub(super) fn new(messages: &[Message]) -> Self {
-        let bytes: usize = messages
-            .iter()
-            .map(|message| message.content.len() + 64)
-            .sum();
-        let mut text = Vec::with_capacity(bytes);
-        let mut begins = Vec::with_capacity(messages.len() + 1);
-        let mut is_behind_user = false;
-        for (number, message) in messages.iter().enumerate() {
-            begins.push(text.len());
-            let is_instruction = matches!(message.role, Role::System | Role::Developer);
-            if (is_behind_user && is_instruction) || (number > 0 && is_aside(message)) {
-                continue;
-            }
-            is_behind_user = matches!(message.role, Role::User | Role::Tool);
-            write(&mut text, message);
-            text.extend_from_slice(&END_OF_MESSAGE);
+/// Whether each of these messages moves no chain on: a reminder alone, in a message after others, is
+/// nothing that the next depends on, nor is what the application adds behind what the user said. Many
+/// send it with their newest request only.
+pub(super) fn asides(messages: &[Message]) -> impl Iterator<Item = bool> {
+    let mut is_behind_user = false;
+    messages.iter().enumerate().map(move |(number, message)| {
+        let is_instruction = matches!(message.role, Role::System | Role::Developer);
+        if (is_behind_user && is_instruction) || (number > 0 && is_aside(message)) {
+            return true;
         }
-        begins.push(text.len());
-        Self { text, begins }
-    }
-
-    /// How many messages these are.
-    pub(super) fn messages(&self) -> usize {
-        self.begins.len() - 1
-    }
-
-    /// Where the message with this number, from 0, begins.
-    pub(super) fn begin(&self, number: usize) -> usize {
-        self.begins.get(number).copied().unwrap_or(self.text.len())
-    }
-
-    /// The digest of the message with this number.
-    pub(super) fn digest(&self, key: &Key, number: usize) -> Digest {
-        let written = self.text.get(self.begin(number)..self.begin(number + 1));
-        let message = written.and_then(|written| written.strip_suffix(&END_OF_MESSAGE));
-        message.map_or(ASIDE, |message| *keyed_hash(key, message).as_bytes())
-    }
+        is_behind_user = matches!(message.role, Role::User | Role::Tool);
+        false
+    })
 }
 
 fn is_aside(message: &Message) -> bool {

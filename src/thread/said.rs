@@ -2,9 +2,9 @@
 
 use super::{
     Key,
-    canon::{Digest, chained, short},
+    canon::{Digest, chained, digest, short, write},
     memory::Memory,
-    reminder::Written,
+    reminder::{ASIDE, asides},
 };
 use crate::{conversation::Message, store::ChainHash};
 
@@ -27,7 +27,8 @@ pub(crate) struct Said {
 impl Said {
     /// All digests of these messages.
     pub(crate) fn new(key: &Key, messages: &[Message]) -> Self {
-        Self::from(key, &Written::new(messages), 0, ChainHash::default())
+        let asides: Vec<bool> = asides(messages).collect();
+        Self::from(key, messages, &asides, 0, ChainHash::default())
     }
 
     /// The digests of these messages; only those from the last answer on, up to which there are
@@ -39,28 +40,41 @@ impl Said {
         answered: usize,
         memory: &Memory,
     ) -> Self {
-        let written = Written::new(messages);
-        if written.text.len() < WORTH_REMEMBERING {
-            return Self::from(key, &written, 0, ChainHash::default());
+        let bytes: usize = messages.iter().map(|message| message.content.len()).sum();
+        if bytes < WORTH_REMEMBERING {
+            return Self::new(key, messages);
         }
+        let asides: Vec<bool> = asides(messages).collect();
         let before = answered.saturating_sub(1);
-        let (sent_before, since) = written.text.split_at(written.begin(before));
-        let mut hasher = blake3::Hasher::new_keyed(key);
-        hasher.update(scope).update(sent_before);
-        let remembered = memory.said(&short(&hasher.finalize()));
-        let said = match remembered {
-            Some(hash) => Self::from(key, &written, before, hash),
-            None => Self::from(key, &written, 0, ChainHash::default()),
+        let mut whole = Whole::new(key, scope);
+        for (message, is_aside) in messages.iter().zip(&asides).take(before) {
+            whole.add(message, *is_aside);
+        }
+        let said = match memory.said(&whole.hash()) {
+            Some(hash) => Self::from(key, messages, &asides, before, hash),
+            None => Self::from(key, messages, &asides, 0, ChainHash::default()),
         };
-        hasher.update(since);
+        for (message, is_aside) in messages.iter().zip(&asides).skip(before) {
+            whole.add(message, *is_aside);
+        }
         Self {
-            remembered_by: Some(short(&hasher.finalize())),
+            remembered_by: Some(whole.hash()),
             ..said
         }
     }
 
-    fn from(key: &Key, written: &Written, skipped: usize, skipped_hash: ChainHash) -> Self {
-        let digests = (skipped..written.messages()).map(|number| written.digest(key, number));
+    fn from(
+        key: &Key,
+        messages: &[Message],
+        asides: &[bool],
+        skipped: usize,
+        skipped_hash: ChainHash,
+    ) -> Self {
+        let rest = messages.iter().zip(asides).skip(skipped);
+        let digests = rest.map(|(message, is_aside)| match is_aside {
+            true => ASIDE,
+            false => digest(key, message),
+        });
         Self {
             skipped,
             skipped_hash,
@@ -101,6 +115,46 @@ impl Said {
             skipped: self.skipped,
             hashes: hashes.collect(),
         }
+    }
+}
+
+/// Behind each message: no field of one is as long as this says.
+const END_OF_MESSAGE: [u8; 8] = u64::MAX.to_le_bytes();
+/// Hashed at a time: enough for every lane, and little enough to stay in the cache.
+const WINDOW_BYTES: usize = 16 << 10;
+
+/// One hash over many messages.
+struct Whole {
+    hasher: blake3::Hasher,
+    window: Vec<u8>,
+}
+
+impl Whole {
+    fn new(key: &Key, scope: &ChainHash) -> Self {
+        let mut window = Vec::with_capacity(2 * WINDOW_BYTES);
+        window.extend_from_slice(scope);
+        Self {
+            hasher: blake3::Hasher::new_keyed(key),
+            window,
+        }
+    }
+
+    fn add(&mut self, message: &Message, is_aside: bool) {
+        if is_aside {
+            return;
+        }
+        write(&mut self.window, message);
+        self.window.extend_from_slice(&END_OF_MESSAGE);
+        if self.window.len() >= WINDOW_BYTES {
+            self.hasher.update(&self.window);
+            self.window.clear();
+        }
+    }
+
+    fn hash(&mut self) -> ChainHash {
+        self.hasher.update(&self.window);
+        self.window.clear();
+        short(&self.hasher.finalize())
     }
 }
 
