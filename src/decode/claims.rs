@@ -13,12 +13,13 @@ use super::json::Text;
 use crate::conversation::Claims;
 
 /// The members that are kept, and the objects whose members are.
-const MEMBERS: [&str; 15] = [
+const MEMBERS: [&str; 16] = [
     "chat_id",
     "conversation",
     "conversation_id",
     "litellm_metadata",
     "litellm_session_id",
+    "litellm_trace_id",
     "metadata",
     "no-log",
     "prompt_cache_key",

@@ -26,6 +26,7 @@ mod ollama;
 mod openai_chat;
 mod openai_completions;
 mod openai_responses;
+mod own;
 mod path;
 mod raw;
 mod repair;
@@ -34,11 +35,13 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::dialect::Dialect;
+pub use self::own::{CapturedBody, Decode};
+pub(crate) use self::{dialect::Dialect, json::value};
 
-use self::body::Body;
+use self::{body::Body, own::Speech};
 use crate::{
     conversation::{Choice, Message, Prompt, Reply, Role},
+    escape,
     outcome::Truncated,
 };
 
@@ -125,8 +128,36 @@ pub(crate) fn exchange(
     response: Option<(u16, Payload<'_>)>,
     policy: &Policy,
 ) -> Spoken {
+    let speech = Dialect::of(path).map(Speech::Known);
+    heard(speech, path, request, response, policy)
+}
+
+/// The same for an exchange in a dialect of the application's own.
+pub(crate) fn own_exchange(
+    own: &dyn Decode,
+    path: &str,
+    request: Payload<'_>,
+    response: Option<(u16, Payload<'_>)>,
+    policy: &Policy,
+) -> Spoken {
+    heard(
+        Some(Speech::Own(own, path)),
+        path,
+        request,
+        response,
+        policy,
+    )
+}
+
+fn heard(
+    speech: Option<Speech<'_>>,
+    path: &str,
+    request: Payload<'_>,
+    response: Option<(u16, Payload<'_>)>,
+    policy: &Policy,
+) -> Spoken {
     let mut hearing = Hearing {
-        dialect: Dialect::of(path),
+        speech,
         policy: *policy,
         is_read: false,
         is_raw: false,
@@ -134,20 +165,21 @@ pub(crate) fn exchange(
         shed_bytes: 0,
     };
     let mut prompt = hearing.prompt(request);
-    if let Some(dialect) = hearing.dialect {
+    if let Some(Speech::Known(dialect)) = hearing.speech {
         dialect.complete(&mut prompt, path);
     }
     let reply = response.map(|(status, payload)| {
         let mut reply = hearing.reply(status, payload);
-        if let (Some(dialect), Some(error), true) =
-            (hearing.dialect, &mut reply.error, status >= 400)
+        join_surrogates(&mut reply);
+        if let (Some(Speech::Known(dialect)), Some(error), true) =
+            (hearing.speech, &mut reply.error, status >= 400)
         {
             dialect.name_error(error, status, payload.error_type);
         }
         reply
     });
     let Hearing {
-        dialect,
+        speech,
         policy: _,
         is_read,
         is_raw,
@@ -155,9 +187,7 @@ pub(crate) fn exchange(
         shed_bytes,
     } = hearing;
     Spoken {
-        provider: dialect
-            .filter(|_| is_read || !is_raw)
-            .map(Dialect::provider),
+        provider: speech.filter(|_| is_read || !is_raw).map(Speech::provider),
         prompt,
         reply: reply.unwrap_or_default(),
         truncated,
@@ -165,9 +195,24 @@ pub(crate) fn exchange(
     }
 }
 
+/// Joins characters whose halves came in two events.
+fn join_surrogates(reply: &mut Reply) {
+    for Choice { message, .. } in &mut reply.choices {
+        let texts = [&mut message.reasoning, &mut message.refusal];
+        let arguments = message
+            .tool_calls
+            .iter_mut()
+            .map(|call| &mut call.arguments);
+        let texts = texts.into_iter().flatten().chain(arguments);
+        texts
+            .chain([&mut message.content])
+            .for_each(escape::join_surrogates);
+    }
+}
+
 /// An exchange of which the bodies are read one after the other, so that one of them is expanded at a time.
-struct Hearing {
-    dialect: Option<Dialect>,
+struct Hearing<'s> {
+    speech: Option<Speech<'s>>,
     /// What the bodies that were read take is taken off it.
     policy: Policy,
     is_read: bool,
@@ -176,13 +221,13 @@ struct Hearing {
     shed_bytes: u64,
 }
 
-impl Hearing {
+impl Hearing<'_> {
     fn prompt(&mut self, payload: Payload<'_>) -> Prompt {
         let body = self.open(payload);
         if body.bytes.is_empty() {
             return Prompt::default();
         }
-        match self.read(&body, Dialect::prompt) {
+        match self.read(&body, |speech, body, policy| speech.prompt(body, policy)) {
             Ok(prompt) => prompt,
             Err(unread) => Prompt {
                 messages: vec![self.raw(Role::User, &body, unread)],
@@ -194,8 +239,8 @@ impl Hearing {
     fn reply(&mut self, status: u16, payload: Payload<'_>) -> Reply {
         let body = self.open(payload);
         let failed = status >= 400;
-        let read = self.read(&body, |dialect, body, policy| {
-            let read = dialect.reply(body, policy)?;
+        let read = self.read(&body, |speech, body, policy| {
+            let read = speech.reply(status, body, policy)?;
             match &read.value.error {
                 None if failed => Err(Unread::Unknown),
                 _ => Ok(read),
@@ -239,10 +284,10 @@ impl Hearing {
     fn read<T>(
         &mut self,
         body: &Body<'_>,
-        read: impl FnOnce(Dialect, &Body<'_>, &Policy) -> Result<Read<T>, Unread>,
+        read: impl FnOnce(Speech<'_>, &Body<'_>, &Policy) -> Result<Read<T>, Unread>,
     ) -> Result<T, Unread> {
-        let dialect = self
-            .dialect
+        let speech = self
+            .speech
             .filter(|_| !body.opaque && !body.bytes.is_empty())
             .ok_or(Unread::Unknown)?;
         let Read {
@@ -250,7 +295,7 @@ impl Hearing {
             truncated,
             shed_bytes,
             held,
-        } = read(dialect, body, &self.policy)?;
+        } = read(speech, body, &self.policy)?;
         self.is_read = true;
         self.truncated = self.truncated.max(truncated);
         self.shed_bytes += shed_bytes;

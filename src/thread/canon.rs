@@ -6,7 +6,7 @@ use blake3::Hasher;
 use serde_json::Value;
 
 use super::{
-    Key,
+    Hint, Key,
     reminder::{ASIDE, spoken},
 };
 use crate::{
@@ -85,6 +85,20 @@ pub(crate) fn scope(
     match named_user {
         Some(user) => put(&mut hasher, user),
         None => drop(hasher.update(conversation.as_bytes())),
+    }
+    short(&hasher)
+}
+
+/// The same for those who have no name and send the same hint from one address.
+pub(crate) fn hinted(key: &Key, tenant: &str, hint: &Hint) -> ChainHash {
+    let Hint {
+        name,
+        value,
+        address,
+    } = hint;
+    let mut hasher = Hasher::new_keyed(key);
+    for part in ["hinted", tenant, name, value, address] {
+        put(&mut hasher, part);
     }
     short(&hasher)
 }

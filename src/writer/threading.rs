@@ -13,7 +13,8 @@ use crate::{
     id::Id,
     store::{ChainHash, ExchangeRows, Recall, Store, StoreError, UnixMillis},
     thread::{
-        Asked, Facts, Placing, Session, Threader, digests, prompt_hash, response_hash, scope,
+        Asked, Facts, Placing, Session, Threader, digests, hinted, prompt_hash, response_hash,
+        scope,
     },
 };
 
@@ -183,12 +184,15 @@ pub(super) fn ask(threader: &Threader, heard: &Heard) -> Asked {
     } = heard;
     let key = threader.key();
     let is_instructed = !prompt.instructions.is_empty() || prompt.tools.is_some();
-    let scope = scope(
-        key,
-        &identity.tenant,
-        identity.named_user.as_deref(),
-        identity.session.id(),
-    );
+    let scope = match &identity.hint {
+        Some(hint) => hinted(key, &identity.tenant, hint),
+        None => scope(
+            key,
+            &identity.tenant,
+            identity.named_user.as_deref(),
+            identity.session.id(),
+        ),
+    };
     let previous = prompt.goes_on_from.as_deref();
     Asked {
         scope,
