@@ -137,7 +137,6 @@ fn usage(source: Option<&RawValue>) -> Usage {
     Usage {
         prompt_tokens: tokens("input_tokens"),
         completion_tokens: tokens("output_tokens"),
-        cached_tokens: value.get("cached_tokens").and_then(whole),
         raw: value.is_object().then(|| source.get().to_owned()),
         ..Usage::default()
     }

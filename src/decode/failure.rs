@@ -72,10 +72,10 @@ pub(super) fn object(value: &Value) -> Option<ProviderError> {
             let message = [
                 "message",
                 "msg",
+                "faultstring",
                 "detail",
                 "error",
                 "Message",
-                "faultstring",
             ]
             .into_iter()
             .find_map(|key| members.get(key));

@@ -11,11 +11,14 @@ mod cohere;
 #[cfg(test)]
 mod corpus_tests;
 mod dialect;
+#[cfg(test)]
+mod documented;
 mod embeddings;
 mod encoding;
 mod estimate;
 mod failure;
 mod gemini;
+mod hearing;
 mod inputs;
 mod json;
 mod last;
@@ -38,9 +41,9 @@ mod tests;
 pub use self::own::{CapturedBody, Decode};
 pub(crate) use self::{dialect::Dialect, json::value};
 
-use self::{body::Body, own::Speech};
+use self::{hearing::Hearing, own::Speech};
 use crate::{
-    conversation::{Choice, Message, Prompt, Reply, Role},
+    conversation::{Choice, Prompt, Reply},
     escape,
     outcome::Truncated,
 };
@@ -207,121 +210,6 @@ fn join_surrogates(reply: &mut Reply) {
         texts
             .chain([&mut message.content])
             .for_each(escape::join_surrogates);
-    }
-}
-
-/// An exchange of which the bodies are read one after the other, so that one of them is expanded at a time.
-struct Hearing<'s> {
-    speech: Option<Speech<'s>>,
-    /// What the bodies that were read take is taken off it.
-    policy: Policy,
-    is_read: bool,
-    is_raw: bool,
-    truncated: Truncated,
-    shed_bytes: u64,
-}
-
-impl Hearing<'_> {
-    fn prompt(&mut self, payload: Payload<'_>) -> Prompt {
-        let body = self.open(payload);
-        if body.bytes.is_empty() {
-            return Prompt::default();
-        }
-        match self.read(&body, |speech, body, policy| speech.prompt(body, policy)) {
-            Ok(prompt) => prompt,
-            Err(unread) => Prompt {
-                messages: vec![self.raw(Role::User, &body, unread)],
-                ..Prompt::default()
-            },
-        }
-    }
-
-    fn reply(&mut self, status: u16, payload: Payload<'_>) -> Reply {
-        let body = self.open(payload);
-        let failed = status >= 400;
-        let read = self.read(&body, |speech, body, policy| {
-            let read = speech.reply(status, body, policy)?;
-            match &read.value.error {
-                None if failed => Err(Unread::Unknown),
-                _ => Ok(read),
-            }
-        });
-        let mut reply = Reply {
-            streamed: body.is_event_stream() || body.is_amazon_stream(),
-            ..Reply::default()
-        };
-        match read {
-            Ok(reply) => return reply,
-            Err(_) if failed => {
-                let read = match body.opaque {
-                    true => Err(Unread::Unknown),
-                    false => body
-                        .document(&self.policy)
-                        .map(|(source, _)| failure::body(&source.text)),
-                };
-                if read == Err(Unread::TooLarge) {
-                    self.refuse(&body, 0);
-                }
-                let error = read.ok().flatten();
-                reply.error = Some(error.unwrap_or_else(|| failure::plain(body.whole())));
-            }
-            Err(_) if body.bytes.is_empty() => {}
-            Err(unread) => reply.choices.push(Choice {
-                index: 0,
-                message: self.raw(Role::Assistant, &body, unread),
-                finish_reason: None,
-            }),
-        }
-        reply
-    }
-
-    fn open<'a>(&mut self, payload: Payload<'a>) -> Body<'a> {
-        let body = Body::open(payload, &self.policy);
-        self.truncated = self.truncated.max(body.truncated);
-        body
-    }
-
-    fn read<T>(
-        &mut self,
-        body: &Body<'_>,
-        read: impl FnOnce(Speech<'_>, &Body<'_>, &Policy) -> Result<Read<T>, Unread>,
-    ) -> Result<T, Unread> {
-        let speech = self
-            .speech
-            .filter(|_| !body.opaque && !body.bytes.is_empty())
-            .ok_or(Unread::Unknown)?;
-        let Read {
-            value,
-            truncated,
-            shed_bytes,
-            held,
-        } = read(speech, body, &self.policy)?;
-        self.is_read = true;
-        self.truncated = self.truncated.max(truncated);
-        self.shed_bytes += shed_bytes;
-        self.policy.max_parsed_bytes = self.policy.max_parsed_bytes.saturating_sub(held);
-        Ok(value)
-    }
-
-    /// The body as it came.
-    fn raw(&mut self, role: Role, body: &Body<'_>, why: Unread) -> Message {
-        let max_bytes = self.policy.max_raw_bytes;
-        let (message, cut) = raw::message(role, body.content_type, body.whole(), max_bytes);
-        self.is_raw = true;
-        self.truncated = self.truncated.max(cut);
-        match why {
-            Unread::TooLarge => self.refuse(body, max_bytes),
-            Unread::Unknown => {
-                self.shed_bytes += body.bytes.len().saturating_sub(max_bytes) as u64;
-            }
-        }
-        message
-    }
-
-    /// Counts a body that there is no room to read, but for so many bytes that are kept raw.
-    fn refuse(&mut self, body: &Body<'_>, kept: usize) {
-        self.truncated = Truncated::Budget;
-        self.shed_bytes += body.bytes.len().saturating_sub(kept) as u64;
     }
 }
 

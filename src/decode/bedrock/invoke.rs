@@ -145,9 +145,8 @@ impl Inner {
                 }
             }
             Self::Chat(events) => {
-                // A line feed within JSON is white space.
                 events.push_str("data: ");
-                events.extend(document.split(['\r', '\n']));
+                events.push_str(&piece(document));
                 events.push_str("\n\n");
             }
             Self::Cohere(lines) => {
@@ -157,6 +156,24 @@ impl Inner {
             Self::Plain(plain) => drop(plain.add(document)),
         }
     }
+}
+
+/// A piece of a chat on one line. Mistral's models call it a message, which is whole elsewhere.
+fn piece(document: &str) -> String {
+    let mut chunk: Value = json::value(document);
+    let choices = chunk.get_mut("choices").and_then(Value::as_array_mut);
+    for choice in choices
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_object_mut)
+    {
+        if !choice.contains_key("delta")
+            && let Some(message) = choice.remove("message")
+        {
+            choice.insert("delta".to_owned(), message);
+        }
+    }
+    chunk.to_string()
 }
 
 /// An event of Converse within a message: its kind and what it says.
