@@ -36,6 +36,10 @@ mod outcome;
 mod id;
 mod escape;
 
+#[cfg(any(test, feature = "internals"))]
+#[doc(hidden)]
+pub mod internals;
+
 // Where the rows are kept.
 #[cfg_attr(
     not(any(feature = "sqlite", feature = "postgres", feature = "mysql")),

@@ -44,7 +44,7 @@ static ANY_MEMBER: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// Reads them from a document, as far as it goes.
-pub(super) fn claims(document: &str) -> Claims {
+pub(crate) fn claims(document: &str) -> Claims {
     let mut claims = Claims::default();
     if ANY_MEMBER.is_match(document) {
         let mut json = serde_json::Deserializer::from_str(document);

@@ -3,6 +3,8 @@
 mod amazon_events;
 mod answer;
 mod anthropic;
+#[cfg(test)]
+mod arbitrary_tests;
 mod bedrock;
 mod blocks;
 mod body;
@@ -38,6 +40,8 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
+#[cfg(any(test, feature = "internals"))]
+pub(crate) use self::claims::claims;
 pub use self::own::{CapturedBody, Decode};
 pub(crate) use self::{dialect::Dialect, json::value};
 

@@ -115,7 +115,9 @@ fn body(recorded: &Value, name: &str) -> Bytes {
 /// Cuts bytes at random places.
 fn cut(bytes: &Bytes, seed: u64) -> Vec<Bytes> {
     let mut random = StdRng::seed_from_u64(seed);
-    let longest = [3, 40, 700, 20_000][random.random_range(0..4)];
+    // To those who speak HTTP/2 many small frames are a flood, and they hang up.
+    let shortest_of = if seed.is_multiple_of(2) { 0 } else { 2 };
+    let longest = [3, 40, 2_000, 20_000][random.random_range(shortest_of..4)];
     let mut rest = bytes.clone();
     let mut pieces = Vec::new();
     while !rest.is_empty() {
@@ -164,7 +166,8 @@ async fn replayed(
 ) {
     let Interaction { name, recorded, .. } = interaction;
     let path = recorded["url_path"].as_str().expect("a path");
-    let pieces = cut(&body(recorded, "request_body"), !seed);
+    let asked = body(recorded, "request_body");
+    let pieces = cut(&asked, seed + CUTS);
     let pieces = stream::iter(pieces.into_iter().map(Ok::<_, Infallible>));
     let method = recorded["method"].as_str().expect("a method");
     let request = Request::builder()
