@@ -253,9 +253,9 @@ def mistral():
 
 
 def bedrock():
-    os.environ["AWS_BEARER_TOKEN_BEDROCK"] = KEY
-    os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
     import boto3
+    from botocore import UNSIGNED
+    from botocore.config import Config
 
     asked = {
         "modelId": "us.amazon.nova-test-v1:0",
@@ -263,10 +263,16 @@ def bedrock():
     }
 
     def client(headers):
-        client = boto3.client("bedrock-runtime", region_name="eu-north-1", endpoint_url=BASE)
+        # botocore sends a bearer token over HTTPS only.
+        client = boto3.client(
+            "bedrock-runtime",
+            region_name="eu-north-1",
+            endpoint_url=BASE,
+            config=Config(signature_version=UNSIGNED),
+        )
 
         def add_headers(request, **_):
-            for name, value in headers.items():
+            for name, value in (headers | {"Authorization": f"Bearer {KEY}"}).items():
                 request.headers[name] = value
 
         client.meta.events.register("before-send.bedrock-runtime.*", add_headers)
