@@ -71,7 +71,7 @@ impl<'de> Members<'de> for Message<'de> {
     /// A message that is no object is what it says.
     fn stray(text: Field<'de>) -> Option<Self> {
         Some(Self {
-            text: text.as_text(),
+            text: text.into_text(),
             ..Self::default()
         })
     }
@@ -104,7 +104,7 @@ impl<'de> Members<'de> for Block<'de> {
     /// A block that is no object is its text.
     fn stray(text: Field<'de>) -> Option<Self> {
         Some(Self {
-            text: text.as_text(),
+            text: text.into_text(),
             ..Self::default()
         })
     }

@@ -119,7 +119,7 @@ impl<'de> Members<'de> for Content<'de> {
     /// A content that is no object is its text.
     fn stray(text: Field<'de>) -> Option<Self> {
         Some(Self {
-            text: text.as_text(),
+            text: text.into_text(),
             ..Self::default()
         })
     }
@@ -153,7 +153,7 @@ impl<'de> Members<'de> for Part<'de> {
     /// A part that is no object is its text.
     fn stray(text: Field<'de>) -> Option<Self> {
         Some(Self {
-            text: text.as_text(),
+            text: text.into_text(),
             ..Self::default()
         })
     }

@@ -29,7 +29,7 @@ impl<'a> Field<'a> {
     }
 
     /// The same, where a value that is no string is its source.
-    pub(in crate::decode) fn as_text(self) -> Self {
+    pub(in crate::decode) fn into_text(self) -> Self {
         match self {
             Self::Other(value) => Self::Text(Cow::Owned(value.to_string())),
             field => field,

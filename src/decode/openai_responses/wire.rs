@@ -183,7 +183,7 @@ impl<'de> Members<'de> for Item<'de> {
     /// An item that is no object is a message that says it.
     fn stray(content: Field<'de>) -> Option<Self> {
         Some(Self {
-            content: content.as_text(),
+            content: content.into_text(),
             ..Self::default()
         })
     }
