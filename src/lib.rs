@@ -46,6 +46,7 @@ pub mod internals;
     expect(dead_code, reason = "without a database there are days, but no tables")
 )]
 mod partition;
+mod pool;
 pub mod store;
 
 // The history, over HTTP.
