@@ -3,9 +3,13 @@
 //! `U+0000` becomes `␛00`, a byte that is not UTF-8 becomes `␛` and its two hexadecimal digits
 //! (`␛FF`), and `␛` (U+241B) itself is doubled. All other text stays as it is.
 
+mod surrogates;
+
 use std::borrow::Cow;
 
 use memchr::{memchr, memmem};
+
+pub(crate) use self::surrogates::join_surrogates;
 
 /// The mark that starts every escape.
 const MARK: char = '␛';
@@ -74,62 +78,6 @@ pub(crate) fn max_json_bytes(bytes: &[u8]) -> usize {
         .filter(|at| matches!(bytes.get(at + 2), Some(b'd' | b'D')))
         .count();
     bytes.len() + 3 * marks + (MAX_GROWTH - 1) * (nuls + invalid) + 9 * surrogates
-}
-
-/// Joins the halves of characters that came apart, each as the lone surrogate it was.
-pub(crate) fn join_surrogates(stored: &mut String) {
-    // Hardly any text has one.
-    if memmem::find(stored.as_bytes(), HIGH.as_bytes()).is_none() {
-        return;
-    }
-    let mut joined = String::with_capacity(stored.len());
-    let mut rest = stored.as_str();
-    while let Some(at) = rest.find(MARK) {
-        let (before, marked) = rest.split_at(at);
-        joined.push_str(before);
-        let after = marked.get(MARK.len_utf8()..).unwrap_or_default();
-        if let Some(after) = after.strip_prefix(MARK) {
-            joined.extend([MARK, MARK]);
-            rest = after;
-        } else if let Some((character, after)) = surrogate_pair(marked) {
-            joined.push(character);
-            rest = after;
-        } else {
-            joined.push(MARK);
-            rest = after;
-        }
-    }
-    joined.push_str(rest);
-    *stored = joined;
-}
-
-/// How a high surrogate begins.
-const HIGH: &str = "␛ED␛A";
-
-/// The character that two surrogates are with which a stored text begins, and what follows them.
-fn surrogate_pair(stored: &str) -> Option<(char, &str)> {
-    let half = |stored| -> Option<(u16, &str)> {
-        let mut rest: &str = stored;
-        let mut bytes = [0; 3];
-        for byte in &mut bytes {
-            let (value, after) = hex_byte(rest.strip_prefix(MARK)?)?;
-            (*byte, rest) = (value, after);
-        }
-        let [0xED, second @ 0xA0..=0xBF, third @ 0x80..=0xBF] = bytes else {
-            return None;
-        };
-        Some((
-            0xD000 | u16::from(second & 0x3F) << 6 | u16::from(third & 0x3F),
-            rest,
-        ))
-    };
-    let (high, rest) = half(stored)?;
-    let (low, rest) = half(rest)?;
-    let mut characters = char::decode_utf16([high, low]);
-    match (characters.next(), characters.next()) {
-        (Some(Ok(character)), None) => Some((character, rest)),
-        _ => None,
-    }
 }
 
 /// Gives back the bytes that a stored text stands for.

@@ -125,7 +125,8 @@ fn bytes(redact: &dyn Redact, message: &mut Message) {
     let Ok(bytes) = STANDARD.decode(&message.content) else {
         return;
     };
-    let shown = String::from_utf8_lossy(&bytes);
+    // The digits that stand for a NUL would be a part of the word behind it.
+    let shown = String::from_utf8_lossy(&bytes).replace('\0', "\u{fffd}");
     let shown = escape::text(shown.as_bytes());
     let redacted = redact.redact(&shown);
     if redacted != shown {
