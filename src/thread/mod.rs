@@ -22,11 +22,11 @@ mod threader;
 #[cfg(feature = "api")]
 pub(crate) use self::append::{Appended, append};
 pub(crate) use self::{
-    canon::{digest, prompt as prompt_hash, response as response_hash, scope},
+    canon::{digest, hinted, prompt as prompt_hash, response as response_hash, scope},
     facts::Facts,
     reminder::spoken,
     said::Said,
-    threader::{Asked, Placing, Session, Thread, Threader},
+    threader::{Asked, Hint, Placing, Session, Thread, Threader},
 };
 
 /// What keys all hashes of a database.
