@@ -184,6 +184,8 @@ pub(super) fn hint(
     names: &[String],
     address: Option<&str>,
 ) -> Option<Hint> {
+    // Without an address, all who send the same hint would be one.
+    let address = address?;
     names.iter().find_map(|wanted| {
         let value = match wanted.starts_with(BODY) {
             true => name(claimed(claims, wanted)?)?,
@@ -192,7 +194,7 @@ pub(super) fn hint(
         Some(Hint {
             name: wanted.clone(),
             value,
-            address: address.unwrap_or_default().to_owned(),
+            address: address.to_owned(),
         })
     })
 }

@@ -125,14 +125,19 @@ pub(super) fn password(text: &str, from: usize) -> Option<Range<usize>> {
     Some(PASSWORDS.captures_at(text, from)?.get(1)?.range())
 }
 
-/// Whether no letter or digit stands before, but the end of an escape in JSON or a URL.
+/// Whether no letter or digit stands before, but the end of an escape in JSON, a URL or a stored
+/// text, or the length that protobuf writes before the string of one of its first fields.
 fn begins_a_word(text: &str, at: usize) -> bool {
-    let before = text.as_bytes().get(..at).unwrap_or_default();
+    let (before, behind) = text.as_bytes().split_at_checked(at).unwrap_or_default();
     let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
     match before {
         [.., b'\\', b'n' | b'r' | b't' | b'b' | b'f'] => true,
         [.., b'\\', b'u', a, b, c, d] => [a, b, c, d].iter().all(|byte| byte.is_ascii_hexdigit()),
         [.., b'%', a, b] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => true,
+        [.., 0xE2, 0x90, 0x9B, a, b] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit() => true,
+        [.., 0x0A | 0x12 | 0x1A | 0x22 | 0x2A, length] if usize::from(*length) <= behind.len() => {
+            true
+        }
         [.., last] => !is_word(last),
         [] => true,
     }

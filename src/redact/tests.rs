@@ -87,6 +87,18 @@ fn no_pattern_needs_tables_of_unicode() {
 }
 
 #[test]
+fn a_key_behind_its_length_is_taken_out() {
+    for length in 20..127_usize {
+        let key = format!("sk-{}", "a1".repeat(length.div_ceil(2)));
+        let key = &key[..length];
+        let field = format!("\u{12}{}{key}", char::from(length as u8));
+        assert!(!all(&field).contains("a1a1"), "{length}");
+    }
+    let key = format!("sk-{}", "a1".repeat(20));
+    assert_eq!(all(&format!("x␛00{key}")), "x␛00[credential]");
+}
+
+#[test]
 fn what_only_looks_like_one_stays() {
     for text in [
         "a task-management-and-risk-assessment-board",

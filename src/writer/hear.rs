@@ -61,7 +61,10 @@ pub(super) fn hear(workshop: &Workshop, exchange: &Exchange) -> Option<Heard> {
         if workshop.identity.consent(prefix) == Consent::Nothing {
             return None;
         }
-        let spoken = decode(workshop, exchange, &request, prefix);
+        let mut spoken = decode(workshop, exchange, &request, prefix);
+        if let (Some(failure), None) = (&exchange.rpc_failure, &spoken.reply.error) {
+            spoken.reply.error = Some(rpc_error(failure));
+        }
         let claims = &spoken.prompt.claims;
         let identity = workshop.identity.identify(exchange, prefix, claims, id);
         (identity, spoken)
@@ -127,9 +130,6 @@ pub(super) fn tell(
         shed_bytes: _,
     } = spoken;
     name_upstream(&mut reply);
-    if let (Some(failure), None) = (&exchange.rpc_failure, &reply.error) {
-        reply.error = Some(rpc_error(failure));
-    }
     let status = exchange.status;
     let error_in_stream = reply.error.is_some()
         && reply.streamed

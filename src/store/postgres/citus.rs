@@ -74,7 +74,7 @@ pub(super) async fn advise(connection: &mut AsyncPgConnection) -> QueryResult<()
 }
 
 /// Whether the rows lie on several nodes.
-pub(super) async fn is_spread(connection: &mut AsyncPgConnection) -> QueryResult<bool> {
+pub(super) async fn are_spread(connection: &mut AsyncPgConnection) -> QueryResult<bool> {
     Ok(is_installed(connection).await? && is_distributed(connection, MESSAGES).await?)
 }
 

@@ -101,14 +101,9 @@ fn database_error(
         .unwrap_or_default();
         return StoreError::Refused(format!("{what} (SQLSTATE {state}{name})"));
     }
-    if state == SqlState::INTERNAL {
+    if state == SqlState::INTERNAL && doing == Doing::WritingToNodes {
         // Its text is a node's, and may quote a value.
-        return match doing {
-            Doing::WritingToNodes => {
-                StoreError::Refused(format!("a node refused it (SQLSTATE {state})"))
-            }
-            _ => StoreError::Unavailable(format!("an internal error (SQLSTATE {state})")),
-        };
+        return StoreError::Refused(format!("a node refused the row (SQLSTATE {state})"));
     }
     let message = information.message();
     StoreError::Unavailable(if state == SqlState::NO_RIGHT {

@@ -42,7 +42,7 @@ mod tests;
 
 use std::{
     fmt,
-    sync::{Arc, Mutex, OnceLock},
+    sync::{Arc, Mutex},
 };
 
 use diesel_async::AsyncPgConnection;
@@ -73,8 +73,8 @@ pub(crate) struct PostgresStore {
     engine: Arc<Mutex<Option<Engine>>>,
     /// Reads fail where the database's is another.
     stamp: Option<Stamp>,
-    /// Whether Citus has spread the tables over nodes; asked for once.
-    is_spread: Arc<OnceLock<bool>>,
+    /// Whether Citus has spread the rows over nodes; asked for again after an error.
+    are_spread: Arc<Mutex<Option<bool>>>,
 }
 
 impl PostgresStore {
@@ -89,7 +89,7 @@ impl PostgresStore {
             connections: Arc::new(Connections::new(address, options)),
             engine: Arc::default(),
             stamp: None,
-            is_spread: Arc::default(),
+            are_spread: Arc::default(),
         })
     }
 
@@ -185,9 +185,14 @@ impl Store for PostgresStore {
 
     fn recall<'a>(&'a self, wanted: &'a Recall) -> StoreFuture<'a, Recalled> {
         let wanted = wanted.clone();
-        let is_spread = Arc::clone(&self.is_spread);
+        let are_spread = Arc::clone(&self.are_spread);
         self.look_up(move |connection| {
-            Box::pin(async move { recall::recall(connection, &wanted, &is_spread).await })
+            Box::pin(async move {
+                let known = lock(&are_spread).take();
+                let (recalled, are) = recall::recall(connection, &wanted, known).await?;
+                lock(&are_spread).replace(are);
+                Ok(recalled)
+            })
         })
     }
 

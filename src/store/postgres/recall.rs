@@ -3,7 +3,6 @@
 use std::{
     cmp::Reverse,
     collections::{HashMap, HashSet},
-    sync::OnceLock,
 };
 
 use diesel::{
@@ -87,30 +86,28 @@ struct SecretRow {
     value: Vec<u8>,
 }
 
-/// What is stored of what is wanted.
+/// What is stored of what is wanted, and whether the rows lie on several nodes, which is asked for where
+/// it is not known.
 pub(super) async fn recall(
     connection: &mut AsyncPgConnection,
     wanted: &Recall,
-    is_spread: &OnceLock<bool>,
-) -> QueryResult<Recalled> {
-    let is_spread = match is_spread.get() {
-        Some(is_spread) => *is_spread,
-        None => {
-            let now = citus::is_spread(connection).await?;
-            *is_spread.get_or_init(|| now)
-        }
+    are_spread: Option<bool>,
+) -> QueryResult<(Recalled, bool)> {
+    let are_spread = match are_spread {
+        Some(are_spread) => are_spread,
+        None => citus::are_spread(connection).await?,
     };
-    let sql = if is_spread {
-        MESSAGES_OF_NODES
-    } else {
-        MESSAGES
+    let sql = match are_spread {
+        true => MESSAGES_OF_NODES,
+        false => MESSAGES,
     };
     let since = Day::from_unix_ms(wanted.since);
-    Ok(Recalled {
+    let recalled = Recalled {
         heads: heads(connection, &wanted.conversations, since).await?,
         messages: messages(connection, sql, &wanted.hashes, since).await?,
         responses: responses(connection, &wanted.responses).await?,
-    })
+    };
+    Ok((recalled, are_spread))
 }
 
 async fn responses(

@@ -119,18 +119,15 @@ const RESPONSE_ROWS: Target = Target {
 /// with that look.
 #[derive(Clone, Copy)]
 struct Targets {
-    is_first: bool,
     messages: &'static Target,
     errors: &'static Target,
 }
 
 const FIRST: Targets = Targets {
-    is_first: true,
     messages: &MESSAGE_ROWS,
     errors: &ERROR_ROWS,
 };
 const AGAIN: Targets = Targets {
-    is_first: false,
     messages: &MESSAGE_ROWS_AGAIN,
     errors: &ERROR_ROWS_AGAIN,
 };
@@ -163,13 +160,13 @@ pub(super) async fn write(session: &mut Session, batch: &Batch) -> Result<(), (D
                 made.map_err(|error| (Doing::MakingDays, error))?;
             }
             // Citus says no more of what a node refused: a day, or a row, may be missing or there.
-            (Err(_), Some(SqlState::INTERNAL)) if targets.is_first => {
+            (Err(_), Some(SqlState::INTERNAL)) if attempts < ATTEMPTS => {
                 targets = AGAIN;
                 let made = days::make(session, &days).await;
                 made.map_err(|error| (Doing::MakingDays, error))?;
             }
             (Err(error), Some(SqlState::INTERNAL)) => {
-                let doing = match citus::is_spread(&mut session.connection).await {
+                let doing = match citus::are_spread(&mut session.connection).await {
                     Ok(true) => Doing::WritingToNodes,
                     _ => Doing::Writing,
                 };
