@@ -60,7 +60,10 @@ pub const DEFAULT_SESSION_NAMES: [&str; 38] = [
 /// A trace id often changes with every request, a window of an editor holds many conversations, and a
 /// `prompt_cache_key` is often one an application. So they count only for a client without a name,
 /// whose conversation would be a new one with every request: a history that it sends is then looked
-/// for among the conversations of those who sent the same hint from the same address.
+/// for among the conversations of those who sent the same hint from the same address. Where no address
+/// is known a hint says nothing; behind a proxy that is not [trusted] all have one.
+///
+/// [trusted]: crate::RecordingLayerBuilder::trusted_proxies
 pub const DEFAULT_HINT_NAMES: [&str; 5] = [
     "x-litellm-trace-id",
     "body:litellm_trace_id",

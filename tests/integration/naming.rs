@@ -26,7 +26,9 @@ impl Talk {
 
     async fn with(settings: impl FnOnce(RecordingLayerBuilder) -> RecordingLayerBuilder) -> Self {
         let shelf = Shelf::new();
-        let layer = settings(shelf.layer()).build().expect("a layer");
+        let layer = settings(shelf.layer().trusted_proxies(1))
+            .build()
+            .expect("a layer");
         let app = Router::new()
             .route("/v1/chat/completions", post(answer))
             .layer(layer.clone());

@@ -20,7 +20,8 @@ fn second(first: &str) -> Value {
 }
 
 impl Talk {
-    /// Says this with a hint, in a header or in the body as its name says, and with these headers.
+    /// Says this from one address with a hint, in a header or in the body as its name says, and with
+    /// these headers.
     async fn hint(
         &self,
         (name, value): (&str, &str),
@@ -29,7 +30,9 @@ impl Talk {
     ) -> ExchangeRows {
         let mut body = json!({ "model": "m", "messages": messages });
         let uri = format!("http://{}/v1/chat/completions", self.address);
-        let mut request = http::Request::post(uri).header("content-type", "application/json");
+        let mut request = http::Request::post(uri)
+            .header("content-type", "application/json")
+            .header("x-forwarded-for", "192.0.2.7");
         match name.strip_prefix("body:") {
             Some(member) => body[member] = value.into(),
             None => request = request.header(name, value),
@@ -82,6 +85,15 @@ async fn a_hint_merges_nobody_and_splits_nothing() {
         let his = talk.hint((name, "t-2"), &bob, second("hello")).await;
         assert_ne!(his.conversation.id, first.conversation.id, "{name}");
     }
+}
+
+#[tokio::test]
+async fn without_an_address_a_hint_is_everybodys_and_says_nothing() {
+    let talk = Talk::new().await;
+    let hint = [("vscode-sessionid", "window")];
+    let first = talk.rows(&hint, json!([user("hello")])).await;
+    let then = talk.rows(&hint, second("hello")).await;
+    assert_ne!(then[0].conversation.id, first[0].conversation.id);
 }
 
 #[tokio::test]
