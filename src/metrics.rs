@@ -15,7 +15,7 @@ macro_rules! counters {
 
         /// A snapshot of the recorder's counters, all since it was built.
         ///
-        /// In exchanges: `accepted` = `written` + `rejected` + `discarded` + `opted_out` +
+        /// In exchanges: `accepted` = `written` + `rejected` + `erased` + `discarded` + `opted_out` +
         /// `dropped_queue_full` + `dropped_shutdown` + `dropped_expired` + `unknown` + what is still queued or in a writer's hands ([`Metrics::pending`]).
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         #[non_exhaustive]
@@ -40,6 +40,9 @@ counters! {
     written,
     /// Exchanges that the database refused, kept in `recording_rejects` where that was possible.
     rejected,
+    /// Exchanges that were not written because their conversation or all of their user had been
+    /// deleted since they began.
+    erased,
     /// Exchanges thrown away undecoded, as the DSN `discard:` asks.
     discarded,
     /// Exchanges that were not recorded because their client opted out.
@@ -112,6 +115,7 @@ impl Metrics {
     pub fn pending(&self) -> u64 {
         let settled = self.written
             + self.rejected
+            + self.erased
             + self.discarded
             + self.opted_out
             + self.dropped()

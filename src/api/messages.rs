@@ -29,7 +29,8 @@ use crate::{
     outcome::{Outcome, Truncated},
     redact,
     store::{
-        Conversation, ExchangeColumns, ExchangeRows, MessageColumns, NewConversation, StoredMessage,
+        Conversation, ExchangeColumns, ExchangeRows, MessageColumns, NewConversation, Retold,
+        StoredMessage,
     },
     thread::{self, Appended},
 };
@@ -63,8 +64,12 @@ pub(super) async fn append(
         messages: vec![stored.message.clone()],
         error: None,
         response: None,
+        retold: Retold::default(),
     };
-    state.store().write(slice::from_ref(&rows)).await?;
+    let recorded = state.store().record(slice::from_ref(&rows)).await?;
+    if !recorded.erased.is_empty() {
+        return Err(ApiError::no_conversation());
+    }
     Ok((StatusCode::CREATED, Json(stored.into())))
 }
 

@@ -14,8 +14,8 @@ use std::{
 };
 
 use super::{
-    Conversation, ExchangeRows, Page, Partition, Place, Recall, Recalled, Stats, Store, StoreError,
-    StoreFuture, StoredError, StoredMessage, UnixMillis,
+    Conversation, Deleted, ExchangeRows, NewConversation, Page, Partition, Place, Recall, Recalled,
+    Recorded, Stats, Store, StoreError, StoreFuture, StoredError, StoredMessage, UnixMillis, Whose,
 };
 use crate::id::Id;
 
@@ -129,6 +129,32 @@ impl Store for Replicated {
 
     fn write<'a>(&'a self, batch: &'a [ExchangeRows]) -> StoreFuture<'a, ()> {
         self.primary.write(batch)
+    }
+
+    fn record<'a>(&'a self, batch: &'a [ExchangeRows]) -> StoreFuture<'a, Recorded> {
+        self.primary.record(batch)
+    }
+
+    fn create_conversation<'a>(&'a self, new: &'a NewConversation) -> StoreFuture<'a, bool> {
+        self.primary.create_conversation(new)
+    }
+
+    fn rename_conversation<'a>(&'a self, id: Id, title: &'a str) -> StoreFuture<'a, bool> {
+        self.primary.rename_conversation(id, title)
+    }
+
+    fn delete_conversation(&self, id: Id, at: UnixMillis) -> StoreFuture<'_, Option<Deleted>> {
+        self.primary.delete_conversation(id, at)
+    }
+
+    fn delete_user<'a>(
+        &'a self,
+        tenant: &'a str,
+        user_identifier: &'a str,
+        whose: Whose,
+        at: UnixMillis,
+    ) -> StoreFuture<'a, Deleted> {
+        self.primary.delete_user(tenant, user_identifier, whose, at)
     }
 
     fn reject<'a>(&'a self, exchange: &'a ExchangeRows, reason: &'a str) -> StoreFuture<'a, ()> {

@@ -1,5 +1,7 @@
 //! Finds the place of an exchange in its conversation.
 
+use std::collections::HashSet;
+
 use super::{
     Facts, Key,
     canon::{self, Digest},
@@ -160,6 +162,12 @@ impl Threader {
         };
         self.memory.learn_stand(thread.conversation, stand);
     }
+
+    /// Forgets these conversations, which were deleted.
+    pub(crate) fn forget_conversations(&mut self, conversations: &HashSet<Id>) {
+        self.memory.forget_conversations(conversations);
+    }
+
     /// Forgets an exchange whose rows are not stored after all: nothing is to follow them.
     pub(crate) fn forget(&mut self, rows: &ExchangeRows) {
         self.memory.forget(rows);

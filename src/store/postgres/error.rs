@@ -24,6 +24,7 @@ pub(super) enum Doing {
     Rejecting,
     Closing,
     Dropping,
+    Deleting,
     Repartitioning,
     Reading,
 }
@@ -45,6 +46,9 @@ impl Doing {
             Self::Dropping => {
                 "to own the recorder's tables, or in a single table DELETE on them, and SELECT, \
                  INSERT, UPDATE and DELETE on the others"
+            }
+            Self::Deleting => {
+                "SELECT, INSERT, UPDATE and DELETE on the recorder's tables, those of days included"
             }
             Self::Repartitioning => "CREATE on the schema and to own the recorder's tables",
             Self::Reading => "SELECT on the recorder's tables",

@@ -34,6 +34,10 @@ mod derive;
 mod close;
 mod drop;
 mod delete;
+mod edit;
+mod marks;
+mod removal;
+mod erase;
 mod retention;
 mod repartition;
 mod error;
@@ -54,11 +58,16 @@ use self::{
     mode::Mode,
     pool::lock,
     reject::Rejected,
+    removal::Doomed,
 };
 use super::{
-    Conversation, DsnError, ExchangeRows, Page, Partition, Place, Recall, Recalled, Server, Stats,
-    Store, StoreError, StoreFuture, StoreOptions, StoredError, StoredMessage, UnixMillis,
-    pack::Batch, patience, replica::Stamp,
+    Conversation, Deleted, DsnError, ExchangeRows, NewConversation, Page, Partition, Place, Recall,
+    Recalled, Recorded, Server, Stats, Store, StoreError, StoreFuture, StoreOptions, StoredError,
+    StoredMessage, UnixMillis, Whose,
+    deletion::{self, Met},
+    pack::Batch,
+    patience,
+    replica::Stamp,
 };
 use crate::{
     id::Id,
@@ -73,6 +82,7 @@ pub(crate) struct PostgresStore {
     engine: Arc<Mutex<Option<Engine>>>,
     /// Reads fail where the database's is another.
     stamp: Option<Stamp>,
+    met: Arc<Met>,
 }
 
 impl PostgresStore {
@@ -87,6 +97,7 @@ impl PostgresStore {
             connections: Arc::new(Connections::new(address, options)),
             engine: Arc::default(),
             stamp: None,
+            met: Arc::default(),
         })
     }
 
@@ -157,8 +168,43 @@ impl Store for PostgresStore {
     }
 
     fn write<'a>(&'a self, batch: &'a [ExchangeRows]) -> StoreFuture<'a, ()> {
-        let batch = Batch::new(batch);
-        self.run(move |connections| async move { connections.write(&batch).await })
+        Box::pin(async move { self.record(batch).await.map(drop) })
+    }
+
+    fn record<'a>(&'a self, batch: &'a [ExchangeRows]) -> StoreFuture<'a, Recorded> {
+        let send = |batch: Batch| {
+            self.run(move |connections| async move { connections.write(&batch).await })
+        };
+        Box::pin(deletion::record(&self.met, batch, send))
+    }
+
+    fn create_conversation<'a>(&'a self, new: &'a NewConversation) -> StoreFuture<'a, bool> {
+        let new = new.clone();
+        self.run(move |connections| async move { connections.create(&new).await })
+    }
+
+    fn rename_conversation<'a>(&'a self, id: Id, title: &'a str) -> StoreFuture<'a, bool> {
+        let title = title.to_owned();
+        self.run(move |connections| async move { connections.rename(id, &title).await })
+    }
+
+    fn delete_conversation(&self, id: Id, at: UnixMillis) -> StoreFuture<'_, Option<Deleted>> {
+        let doomed = Doomed::new(&[id], at);
+        self.run(move |connections| async move {
+            let deleted = connections.delete(&doomed).await?;
+            Ok((deleted.conversations > 0).then_some(deleted))
+        })
+    }
+
+    fn delete_user<'a>(
+        &'a self,
+        tenant: &'a str,
+        user_identifier: &'a str,
+        whose: Whose,
+        at: UnixMillis,
+    ) -> StoreFuture<'a, Deleted> {
+        let user = Arc::new(deletion::User::new(tenant, user_identifier, whose));
+        self.run(move |connections| async move { connections.erase(user, at).await })
     }
 
     fn reject<'a>(&'a self, exchange: &'a ExchangeRows, reason: &'a str) -> StoreFuture<'a, ()> {
