@@ -44,6 +44,9 @@ mod escape;
 mod partition;
 pub mod store;
 
+// The history, by hand.
+pub mod history;
+
 // The history, over HTTP.
 #[cfg(feature = "api")]
 pub mod api;

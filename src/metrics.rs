@@ -6,7 +6,7 @@ use std::{
 };
 
 macro_rules! counters {
-    ($($(#[$doc:meta])* $name:ident,)+) => {
+    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
         /// The counters themselves, as the recorder's threads add to them.
         #[derive(Debug, Default)]
         pub(crate) struct Counters {
@@ -20,9 +20,17 @@ macro_rules! counters {
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         #[non_exhaustive]
         pub struct Metrics {
-            $($(#[$doc])* pub $name: u64,)+
+            $($(#[doc = $doc])+ pub $name: u64,)+
             /// Bytes charged to the budget at the moment.
             pub captured_bytes: u64,
+        }
+
+        #[cfg(feature = "api")]
+        impl Metrics {
+            /// The counters by name, with what they count.
+            pub(crate) fn counters(&self) -> Vec<(&'static str, &'static str, u64)> {
+                vec![$((stringify!($name), concat!($($doc),+).trim_ascii(), self.$name),)+]
+            }
         }
 
         impl Counters {

@@ -10,8 +10,8 @@ use axum::{
 };
 
 use super::{
-    access, auth::Authenticate, conversations, error::ApiError, health, messages, request,
-    state::ApiState,
+    access, auth::Authenticate, conversations, edit, error::ApiError, export, failures, health,
+    messages, request, state::ApiState, stats, upkeep,
 };
 use crate::recorder::Recorder;
 
@@ -55,15 +55,37 @@ pub fn router(recorder: Recorder, auth: impl Authenticate) -> Router {
         .route("/readyz", get(health::ready))
         .method_not_allowed_fallback(async || ApiError::method_not_allowed());
     Router::new()
-        .route("/conversations/{session_id}", get(conversations::read))
+        .route("/conversations", post(edit::create))
+        .route("/conversations/", post(edit::create))
         .route(
-            "/conversations/user/{user_identifier}",
-            get(conversations::list).post(reserved),
+            "/conversations/{session_id}",
+            get(conversations::read)
+                .put(edit::rename)
+                .delete(edit::delete),
         )
         .route(
             "/conversations/{session_id}/messages",
-            post(messages::append),
+            get(messages::list).post(messages::append),
         )
+        .route("/conversations/{session_id}/errors", get(failures::list))
+        .route(
+            "/conversations/{session_id}/export",
+            get(export::conversation),
+        )
+        .route(
+            "/conversations/user/{user_identifier}",
+            get(conversations::list).post(reserved).delete(edit::erase),
+        )
+        .route(
+            "/conversations/user/{user_identifier}/stats",
+            get(stats::read),
+        )
+        .route(
+            "/conversations/user/{user_identifier}/export",
+            get(export::user),
+        )
+        .route("/partitions", get(upkeep::partitions).delete(upkeep::drop))
+        .route("/metrics", get(upkeep::metrics))
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .route_layer(from_fn_with_state(state.clone(), access::authenticate))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))

@@ -39,7 +39,6 @@ use std::{
 pub use deleted::{Deleted, Recorded, Whose};
 pub use dsn::{Dsn, DsnError, Host, Secret, Server};
 pub use error::StoreError;
-#[cfg(feature = "api")]
 pub(crate) use page::MAX_PAGE_BYTES;
 pub use page::{Page, ParsePlaceError, Place};
 pub use recall::{ChainHash, Head, KnownMessage, KnownResponse, Recall, Recalled};

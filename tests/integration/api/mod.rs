@@ -1,6 +1,11 @@
 //! The history API over conversations that the layer recorded.
 
+mod deleting;
+mod editing;
+mod exports;
 mod fixture;
+mod matrix;
+mod upkeep;
 mod health;
 mod history;
 mod load;
