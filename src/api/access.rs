@@ -139,6 +139,14 @@ impl Access {
         }
     }
 
+    /// The name under which the principal's conversations are recorded, where it has one.
+    pub(super) fn own_name(&self) -> Option<&str> {
+        match &self.0 {
+            Principal::User(user) => Some(user),
+            Principal::Application => None,
+        }
+    }
+
     /// Whether the principal may see everything.
     ///
     /// # Errors

@@ -33,6 +33,7 @@ mod messages;
 mod edit;
 mod failures;
 mod stats;
+mod search;
 mod export;
 mod upkeep;
 mod json;

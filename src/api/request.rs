@@ -77,7 +77,7 @@ pub(super) enum ExportFormat {
 
 impl ListQuery {
     pub(super) fn limit(&self) -> Result<usize, ApiError> {
-        bounded("limit", self.limit.as_deref(), DEFAULT_LIMIT, 1, MAX_LIMIT)
+        limit(self.limit.as_deref())
     }
 
     pub(super) fn offset(&self) -> Result<usize, ApiError> {
@@ -132,7 +132,16 @@ impl ListQuery {
     }
 }
 
-fn cursor<T: FromStr>(param: &'static str, text: Option<&str>) -> Result<Option<T>, ApiError> {
+/// How many entries a page has.
+pub(super) fn limit(text: Option<&str>) -> Result<usize, ApiError> {
+    bounded("limit", text, DEFAULT_LIMIT, 1, MAX_LIMIT)
+}
+
+/// The place that a page ended at.
+pub(super) fn cursor<T: FromStr>(
+    param: &'static str,
+    text: Option<&str>,
+) -> Result<Option<T>, ApiError> {
     let read = text.map(str::parse).transpose();
     read.map_err(|_| {
         let message = format!("`{param}` is the `next` of an earlier page");

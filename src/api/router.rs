@@ -11,7 +11,7 @@ use axum::{
 
 use super::{
     access, auth::Authenticate, conversations, edit, error::ApiError, export, failures, health,
-    messages, request, state::ApiState, stats, upkeep,
+    messages, request, search, state::ApiState, stats, upkeep,
 };
 use crate::recorder::Recorder;
 
@@ -84,6 +84,7 @@ pub fn router(recorder: Recorder, auth: impl Authenticate) -> Router {
             "/conversations/user/{user_identifier}/export",
             get(export::user),
         )
+        .route("/search", get(search::search))
         .route("/partitions", get(upkeep::partitions).delete(upkeep::drop))
         .route("/metrics", get(upkeep::metrics))
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())

@@ -22,6 +22,7 @@ mod patience;
 mod recall;
 mod replica;
 mod rows;
+mod search;
 mod stats;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -46,6 +47,7 @@ pub use rows::{
     Conversation, ErrorColumns, ExchangeColumns, ExchangeRows, MessageColumns, NewConversation,
     Retold, StoredError, StoredMessage, UnixMillis,
 };
+pub use search::{Hit, Search};
 pub use stats::{Partition, Stats};
 
 #[cfg(feature = "mysql")]
@@ -249,6 +251,16 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ) -> StoreFuture<'a, Stats> {
         let _ = (tenant, user_identifier, from, to);
         unsupported("reading")
+    }
+
+    /// The newest messages of one day that hold a text, newest first. No index leads to them: it
+    /// reads the day's texts, or those of one user.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    fn search<'a>(&'a self, wanted: &'a Search) -> StoreFuture<'a, Vec<Hit>> {
+        let _ = wanted;
+        unsupported("searching")
     }
 
     /// Makes a conversation that has no messages yet, and says whether it was new.

@@ -14,8 +14,9 @@ use std::{
 };
 
 use super::{
-    Conversation, Deleted, ExchangeRows, NewConversation, Page, Partition, Place, Recall, Recalled,
-    Recorded, Stats, Store, StoreError, StoreFuture, StoredError, StoredMessage, UnixMillis, Whose,
+    Conversation, Deleted, ExchangeRows, Hit, NewConversation, Page, Partition, Place, Recall,
+    Recalled, Recorded, Search, Stats, Store, StoreError, StoreFuture, StoredError, StoredMessage,
+    UnixMillis, Whose,
 };
 use crate::id::Id;
 
@@ -269,6 +270,19 @@ impl Store for Replicated {
             match self.settle(asked) {
                 Some(stats) => Ok(stats),
                 None => self.primary.stats(tenant, user_identifier, from, to).await,
+            }
+        })
+    }
+
+    fn search<'a>(&'a self, wanted: &'a Search) -> StoreFuture<'a, Vec<Hit>> {
+        Box::pin(async move {
+            let asked = match self.replica(None).await? {
+                Some(replica) => Some(replica.search(wanted).await),
+                None => None,
+            };
+            match self.settle(asked) {
+                Some(hits) => Ok(hits),
+                None => self.primary.search(wanted).await,
             }
         })
     }

@@ -26,6 +26,7 @@ mod datetime;
 mod read;
 mod replica;
 mod list;
+mod search;
 mod complete;
 mod pages;
 mod decode;

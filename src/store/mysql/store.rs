@@ -16,7 +16,7 @@ use super::{
     login::Login,
     migrate,
     pages::{self, User, Wanted},
-    partitions, read, recall,
+    partitions, read, recall, search,
     session::Session,
     stats, turn, upkeep, write,
 };
@@ -24,9 +24,9 @@ use crate::{
     id::Id,
     partition::{Day, MESSAGES},
     store::{
-        Conversation, Deleted, DsnError, ExchangeRows, NewConversation, Page, Partition, Place,
-        Recall, Recalled, Recorded, Server, Stats, Store, StoreError, StoreFuture, StoreOptions,
-        StoredError, StoredMessage, UnixMillis, Whose,
+        Conversation, Deleted, DsnError, ExchangeRows, Hit, NewConversation, Page, Partition,
+        Place, Recall, Recalled, Recorded, Search, Server, Stats, Store, StoreError, StoreFuture,
+        StoreOptions, StoredError, StoredMessage, UnixMillis, Whose,
         deletion::{self, Met},
         pack::Batch,
         patience,
@@ -343,6 +343,15 @@ impl Store for MysqlStore {
                 };
                 stats::stats(connection, mode, user, from, to).await
             })
+        })
+    }
+
+    fn search<'a>(&'a self, wanted: &'a Search) -> StoreFuture<'a, Vec<Hit>> {
+        let wanted = Arc::new(wanted.clone());
+        self.read(move |session, mode| {
+            let wanted = Arc::clone(&wanted);
+            let connection = &mut session.connection;
+            Box::pin(async move { search::search(connection, mode, &wanted).await })
         })
     }
 

@@ -26,6 +26,7 @@ mod recall;
 mod read;
 mod replica;
 mod list;
+mod search;
 mod counts;
 mod stats;
 mod decode;
@@ -61,9 +62,9 @@ use self::{
     removal::Doomed,
 };
 use super::{
-    Conversation, Deleted, DsnError, ExchangeRows, NewConversation, Page, Partition, Place, Recall,
-    Recalled, Recorded, Server, Stats, Store, StoreError, StoreFuture, StoreOptions, StoredError,
-    StoredMessage, UnixMillis, Whose,
+    Conversation, Deleted, DsnError, ExchangeRows, Hit, NewConversation, Page, Partition, Place,
+    Recall, Recalled, Recorded, Search, Server, Stats, Store, StoreError, StoreFuture,
+    StoreOptions, StoredError, StoredMessage, UnixMillis, Whose,
     deletion::{self, Met},
     pack::Batch,
     patience,
@@ -295,6 +296,13 @@ impl Store for PostgresStore {
         let days = (Day::from_unix_ms(from), Day::from_unix_ms(to));
         self.read(move |connection| {
             Box::pin(async move { stats::stats(connection, (&tenant, &user), days).await })
+        })
+    }
+
+    fn search<'a>(&'a self, wanted: &'a Search) -> StoreFuture<'a, Vec<Hit>> {
+        let wanted = wanted.clone();
+        self.read(move |connection| {
+            Box::pin(async move { search::search(connection, &wanted).await })
         })
     }
 

@@ -22,6 +22,7 @@ mod insert;
 mod read;
 mod replica;
 mod list;
+mod search;
 mod stats;
 mod decode;
 mod close;
@@ -51,9 +52,9 @@ use self::{
     turns::Turns,
 };
 use super::{
-    Conversation, Deleted, ExchangeRows, NewConversation, Page, Partition, Place, Recall, Recalled,
-    Recorded, Stats, Store, StoreError, StoreFuture, StoreOptions, StoredError, StoredMessage,
-    UnixMillis, Whose,
+    Conversation, Deleted, ExchangeRows, Hit, NewConversation, Page, Partition, Place, Recall,
+    Recalled, Recorded, Search, Stats, Store, StoreError, StoreFuture, StoreOptions, StoredError,
+    StoredMessage, UnixMillis, Whose,
     deletion::{self, Met},
     replica::{Stamp, behind},
 };
@@ -286,6 +287,11 @@ impl Store for SqliteStore {
             };
             stats::stats(connection, mode, owner, first, last)
         })
+    }
+
+    fn search<'a>(&'a self, wanted: &'a Search) -> StoreFuture<'a, Vec<Hit>> {
+        let wanted = wanted.clone();
+        self.read(move |connection, mode| search::search(connection, mode, &wanted))
     }
 
     fn conversation_history_table_name(&self, at: UnixMillis) -> StoreFuture<'_, String> {

@@ -13,6 +13,7 @@ mod reads;
 mod recall;
 mod replica;
 mod retention;
+mod search;
 pub(super) mod rows;
 mod stats;
 mod tables;
@@ -154,6 +155,9 @@ suite! {
         a_call_closes_a_week_at_most_and_the_next_goes_on,
         a_dropped_day_stops_neither_closing_nor_reading,
         a_new_day_follows_a_later_migration,
+    }
+    search "current_thread" {
+        a_text_is_found_on_its_day_newest_first,
     }
     stats "current_thread" {
         stats_are_what_the_rows_say,

@@ -20,7 +20,7 @@ enum About {
 use About::{Application, Conversation, User};
 
 /// Every route that needs a key: `{}` stands for a session id or a user. What removes things comes last.
-const ROUTES: [(&str, &str, About); 16] = [
+const ROUTES: [(&str, &str, About); 17] = [
     ("GET", "/conversations/{}", Conversation),
     ("PUT", "/conversations/{}", Conversation),
     ("GET", "/conversations/{}/messages", Conversation),
@@ -32,6 +32,7 @@ const ROUTES: [(&str, &str, About); 16] = [
     ("GET", "/conversations/user/{}", User),
     ("GET", "/conversations/user/{}/stats", User),
     ("GET", "/conversations/user/{}/export", User),
+    ("GET", "/search?q=hello&user_identifier={}", User),
     ("GET", "/partitions", Application),
     ("GET", "/metrics", Application),
     ("DELETE", "/partitions?before=2001-01-01", Application),
@@ -95,7 +96,7 @@ async fn every_route_answers_as_it_should(fixture: Fixture) {
                 "{method} {template}: {status}"
             );
         }
-        if template.contains("{}") {
+        if template.contains("/{}") {
             let malformed = template.replace("{}", "%FF");
             let (status, _) = ask(&fixture, ALICE, method, &malformed).await;
             assert_eq!(status, 400, "{method} {malformed}");
@@ -133,6 +134,11 @@ async fn what_is_out_of_bounds_is_refused(fixture: &Fixture) {
         ("/conversations/user/alice/stats?from=2025-02-30", "from"),
         ("/conversations/user/alice/stats?to=tomorrow", "to"),
         ("/conversations/user/alice/export?format=xml", "format"),
+        ("/search?q=", "q"),
+        ("/search?q=a&from=2001-01-01", "from"),
+        ("/search?q=a&to=soon", "to"),
+        ("/search?q=a&limit=0", "limit"),
+        ("/search?q=a&after=x", "after"),
     ] {
         let (status, error) = fixture.get(ALICE, path).await;
         assert_eq!(status, StatusCode::UNPROCESSABLE_ENTITY, "{path}");
