@@ -11,17 +11,19 @@ use std::sync::atomic::{
 use crossbeam_queue::ArrayQueue;
 use tokio::sync::Notify;
 
-use crate::{exchange::Exchange, metrics::Counters, outcome::Truncated, vault::Vault};
+use crate::{exchange::Exchange, metrics::Counters, outcome::Truncated, pool::Pool, vault::Vault};
 
-/// Idle exchanges that are kept for the next requests: more than are usually in flight.
+/// Idle exchanges that are kept for the next requests: more than are usually in flight, and how
+/// many of them go round while few are.
 const IDLE_EXCHANGES: usize = 1024;
+const WARM_EXCHANGES: usize = 32;
 
 /// What the request path and the writers share.
 #[derive(Debug)]
 pub(crate) struct Channel {
     rings: Vec<Ring>,
     /// Boxed, since moving one from hand to hand costs more than all else that is done with it.
-    idle: ArrayQueue<Box<Exchange>>,
+    idle: Pool<Box<Exchange>>,
     pub(crate) vault: Vault,
     pub(crate) counters: Counters,
     under_way: AtomicUsize,
@@ -50,7 +52,7 @@ impl Channel {
             .collect();
         Self {
             rings,
-            idle: ArrayQueue::new(IDLE_EXCHANGES),
+            idle: Pool::new(IDLE_EXCHANGES, WARM_EXCHANGES),
             vault: Vault::new(budget_bytes),
             counters: Counters::default(),
             under_way: AtomicUsize::new(0),
@@ -84,14 +86,15 @@ impl Channel {
 
     /// An empty exchange for a request.
     pub(crate) fn exchange(&self) -> Box<Exchange> {
-        self.idle.pop().unwrap_or_else(|| Box::new(Exchange::new()))
+        self.idle
+            .take()
+            .unwrap_or_else(|| Box::new(Exchange::new()))
     }
 
     /// Takes back an exchange that came to nothing.
     pub(crate) fn keep(&self, mut exchange: Box<Exchange>) {
         exchange.reset(&self.vault);
-        // A full pool gives it back, and it is freed here.
-        drop(self.idle.push(exchange));
+        self.idle.put(exchange);
     }
 
     /// Hands an exchange over. A full ring drops it, counted: a request never waits.

@@ -42,6 +42,7 @@ mod escape;
     expect(dead_code, reason = "without a database there are days, but no tables")
 )]
 mod partition;
+mod pool;
 pub mod store;
 
 // The history, by hand.

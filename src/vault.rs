@@ -5,13 +5,35 @@ use std::{
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
-use crossbeam_queue::ArrayQueue;
+use crate::pool::Pool;
 
-/// Sizes of the segments that a body is kept in, each with how many idle ones are pooled.
+/// Sizes of the segments that a body is kept in, each with how many idle ones are pooled, and how
+/// many of them go round while little is asked of them: about as much as a core's cache holds.
 ///
-/// Pooled, since memory freed on another thread than its own costs more than the copy; three
-/// sizes, so that thousands of idle streams hold 4 KiB each. At most 12 MiB lie idle.
-const CLASSES: [(usize, usize); 3] = [(4 << 10, 1024), (16 << 10, 256), (64 << 10, 64)];
+/// Pooled, since memory freed on another thread than its own costs more than the copy, and memory
+/// that is new to the process more than both; three sizes, so that thousands of idle streams hold
+/// 4 KiB each. At most 24 MiB lie idle.
+const CLASSES: [Class; 3] = [
+    Class::new(4 << 10, 1024, 32),
+    Class::new(16 << 10, 256, 8),
+    Class::new(64 << 10, 256, 8),
+];
+
+struct Class {
+    bytes: usize,
+    pooled: usize,
+    warm: usize,
+}
+
+impl Class {
+    const fn new(bytes: usize, pooled: usize, warm: usize) -> Self {
+        Self {
+            bytes,
+            pooled,
+            warm,
+        }
+    }
+}
 
 /// What a part of the budget is for: payload is shed before metadata, and what is captured can
 /// still be decoded.
@@ -40,7 +62,7 @@ pub(crate) enum Share {
 pub(crate) struct Vault {
     max_bytes: usize,
     used: AtomicUsize,
-    pools: [ArrayQueue<Vec<u8>>; 3],
+    pools: [Pool<Vec<u8>>; 3],
 }
 
 impl Vault {
@@ -48,7 +70,7 @@ impl Vault {
         Self {
             max_bytes,
             used: AtomicUsize::new(0),
-            pools: CLASSES.map(|(_, idle)| ArrayQueue::new(idle)),
+            pools: CLASSES.map(|class| Pool::new(class.pooled, class.warm)),
         }
     }
 
@@ -112,13 +134,13 @@ impl Vault {
     pub(crate) fn segment(&self, wanted: usize) -> Option<Vec<u8>> {
         let class = CLASSES
             .iter()
-            .position(|(size, _)| wanted <= *size)
+            .position(|class| wanted <= class.bytes)
             .unwrap_or(CLASSES.len() - 1);
-        let (size, pool) = (CLASSES.get(class)?.0, self.pools.get(class)?);
+        let (size, pool) = (CLASSES.get(class)?.bytes, self.pools.get(class)?);
         if !self.try_charge(size, Share::Payload) {
             return None;
         }
-        if let Some(segment) = pool.pop() {
+        if let Some(segment) = pool.take() {
             return Some(segment);
         }
         let mut segment = Vec::new();
@@ -132,12 +154,11 @@ impl Vault {
     pub(crate) fn take_back(&self, mut segment: Vec<u8>) {
         let class = CLASSES
             .iter()
-            .position(|(size, _)| segment.capacity() == *size);
+            .position(|class| segment.capacity() == class.bytes);
         self.release(segment.capacity());
         if let Some(pool) = class.and_then(|class| self.pools.get(class)) {
             segment.clear();
-            // A full pool gives the segment back, and it is freed here.
-            drop(pool.push(segment));
+            pool.put(segment);
         }
     }
 }

@@ -26,7 +26,7 @@ pub struct Exchange {
 pub fn exchanges() -> Vec<Exchange> {
     vec![
         Exchange::json("json_1k_2k", 1 << 10, 2 << 10, 1000),
-        Exchange::json("json_100k_4k", 100 << 10, 4 << 10, 200),
+        Exchange::json("json_100k_4k", 100 << 10, 4 << 10, 50),
         Exchange::sse("sse_500", 500, 100),
         Exchange::sse("sse_2000", 2000, 30),
     ]

@@ -7,7 +7,7 @@ use regex::Regex;
 use super::patterns::compiled;
 
 /// Digits in groups or not, as many as a card has at least.
-const DIGITS: &str = r"[0-9](?:[ \-]?[0-9]){12,63}";
+pub(super) const DIGITS: &str = r"[0-9](?:[ \-]?[0-9]){12,63}";
 const LENGTHS: Range<usize> = 13..20;
 
 static RUN: LazyLock<Regex> = LazyLock::new(|| compiled(DIGITS));

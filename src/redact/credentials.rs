@@ -2,16 +2,16 @@
 
 use std::{ops::Range, sync::LazyLock};
 
-use memchr::memmem;
+use memchr::memmem::{self, Finder};
 use regex::Regex;
 
-use super::patterns::compiled;
+use super::{patterns::compiled, runs};
 
-/// Each alternative begins with letters of its own, by which it is looked for. What it finds is the
-/// beginning of a key at the most; it goes on as far as a key's characters do.
+/// What each finds is the beginning of a key at the most; it goes on as far as a key's characters
+/// do. It ends in such a run as is looked for, or is in one.
 ///
 /// Sources: the providers' documentation of their keys, GitHub's list of the secrets it scans for.
-const BEGINNINGS: [&str; 16] = [
+pub(super) const BEGINNINGS: [&str; 16] = [
     // OpenAI, Anthropic, OpenRouter, DeepSeek and others; Cerebras; Stripe.
     r"(?:sk-|csk-|sk_live_|sk_test_|rk_live_|rk_test_)[A-Za-z0-9_\-]{16,64}",
     // Groq, xAI, Perplexity, Hugging Face, Replicate, Tavily, NVIDIA.
@@ -36,27 +36,47 @@ const BEGINNINGS: [&str; 16] = [
     r"eyJ[A-Za-z0-9_\-]{8,512}\.eyJ[A-Za-z0-9_\-]{8,4096}\.[A-Za-z0-9_\-]{8,64}",
     // In a header or a command line; Azure's connection strings.
     r"(?:Bearer|bearer|BEARER)[: \t]{1,4}[A-Za-z0-9._~+/\-]{20,64}",
-    r"(?:[Aa]uthorization: *[Bb]asic +|AccountKey=)[A-Za-z0-9+/]{8,64}",
+    r"(?:[Aa]uthorization: {0,4}[Bb]asic {1,4}|AccountKey=)[A-Za-z0-9+/]{8,64}",
 ];
-const PRIVATE_KEY: &str = r"-----BEGIN [A-Z ]{0,32}PRIVATE KEY(?: BLOCK)?-----";
+pub(super) const PRIVATE_KEY: &str = r"-----BEGIN [A-Z ]{0,32}PRIVATE KEY(?: BLOCK)?-----";
 const PRIVATE_KEY_END: &[u8] = b"-----END ";
 const DASHES: &[u8] = b"-----";
 /// A longer one is cut here.
 const LONGEST_PRIVATE_KEY: usize = 16 << 10;
 /// The password in a URL.
-const PASSWORD: &str = r"://[^\s:/@\x22]{1,128}:([^\s/@\x22]{1,256})@";
+pub(super) const PASSWORD: &str = r"://[^ \t\r\n:/@\x22]{1,128}:([^ \t\r\n/@\x22]{1,256})@";
 /// Random letters and digits come in such runs; words that are joined do not.
 const SHORTEST_RUN: usize = 16;
 const LONGEST_PREFIX: usize = 12;
+/// What stands before a run and belongs to it: `Authorization:    Basic    `.
+const LONGEST_LEAD: usize = 27;
 
 static BEGINNING: LazyLock<Regex> = LazyLock::new(|| compiled(&BEGINNINGS.join("|")));
 static PRIVATE: LazyLock<Regex> = LazyLock::new(|| compiled(PRIVATE_KEY));
+static BEGIN: LazyLock<Finder> = LazyLock::new(|| Finder::new("-----BEGIN "));
+static SCHEME_END: LazyLock<Finder> = LazyLock::new(|| Finder::new("://"));
 static PASSWORDS: LazyLock<Regex> = LazyLock::new(|| compiled(PASSWORD));
 
 /// The next key or token at or behind this place.
 pub(super) fn key(text: &str, from: usize) -> Option<Range<usize>> {
     let mut at = from;
-    while let Some(found) = BEGINNING.find_at(text, at) {
+    while let Some(run) = runs::next(text.as_bytes(), at) {
+        let lead = from.max(run.start.saturating_sub(LONGEST_LEAD));
+        if let Some(key) = key_within(text, lead..run.end) {
+            return Some(key);
+        }
+        at = run.end;
+    }
+    None
+}
+
+fn key_within(text: &str, window: Range<usize>) -> Option<Range<usize>> {
+    let until_its_end = text.get(..window.end)?;
+    let mut at = window.start;
+    while !text.is_char_boundary(at) {
+        at += 1;
+    }
+    while let Some(found) = BEGINNING.find_at(until_its_end, at) {
         if !begins_a_word(text, found.start()) {
             at = found.start() + 1;
             continue;
@@ -80,6 +100,7 @@ pub(super) fn key(text: &str, from: usize) -> Option<Range<usize>> {
 
 /// The next private key at or behind this place: to its end, or as far as it goes where it was cut.
 pub(super) fn private_key(text: &str, from: usize) -> Option<Range<usize>> {
+    let from = from + BEGIN.find(text.as_bytes().get(from..)?)?;
     let found = PRIVATE.find_at(text, from)?;
     let rest = text.as_bytes().get(found.end()..).unwrap_or_default();
     let rest = rest.get(..LONGEST_PRIVATE_KEY).unwrap_or(rest);
@@ -100,6 +121,7 @@ pub(super) fn private_key(text: &str, from: usize) -> Option<Range<usize>> {
 
 /// The next password in a URL at or behind this place.
 pub(super) fn password(text: &str, from: usize) -> Option<Range<usize>> {
+    let from = from + SCHEME_END.find(text.as_bytes().get(from..)?)?;
     Some(PASSWORDS.captures_at(text, from)?.get(1)?.range())
 }
 

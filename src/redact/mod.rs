@@ -3,6 +3,7 @@
 mod card;
 mod credentials;
 mod patterns;
+mod runs;
 #[cfg(test)]
 mod tests;
 

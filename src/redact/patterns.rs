@@ -10,7 +10,8 @@ use super::{
     credentials::{key, password, private_key},
 };
 
-const EMAIL: &str = r"[A-Za-z0-9._%+\-]{1,64}@(?:[A-Za-z0-9\-]{1,63}\.){1,8}[A-Za-z]{2,24}(?-u:\b)";
+pub(super) const EMAIL: &str =
+    r"[A-Za-z0-9._%+\-]{1,64}@(?:[A-Za-z0-9\-]{1,63}\.){1,8}[A-Za-z]{2,24}(?-u:\b)";
 
 static EMAILS: LazyLock<Regex> = LazyLock::new(|| compiled(EMAIL));
 

@@ -47,6 +47,46 @@ fn keys_of_well_known_shapes_are_taken_out() {
 }
 
 #[test]
+fn a_key_is_found_wherever_it_stands() {
+    let random = "a1".repeat(8);
+    for key in [
+        format!("sk-{random}"),
+        format!("AKIA{}", random.to_uppercase()),
+        "xoxb-a1b2c3d4e5".to_owned(),
+        format!("Bearer {random}{random}"),
+        format!("Authorization:    Basic    {random}"),
+        format!("AccountKey={random}"),
+    ] {
+        for before in 0..40 {
+            let before = " ".repeat(before);
+            for between in [" ", ", and ", "é"] {
+                assert_eq!(
+                    all(&format!("{before}{key}{between}{key}")),
+                    format!("{before}[credential]{between}[credential]")
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn no_pattern_needs_tables_of_unicode() {
+    // They are there or not by what others of an application's crates ask for.
+    let others = [
+        credentials::PRIVATE_KEY,
+        credentials::PASSWORD,
+        patterns::EMAIL,
+        card::DIGITS,
+    ];
+    for pattern in credentials::BEGINNINGS.into_iter().chain(others) {
+        let syntax = pattern.replace("(?-u:\\b)", "");
+        for class in ["\\s", "\\S", "\\d", "\\w", "\\b", "\\p", "(?i"] {
+            assert!(!syntax.contains(class), "{pattern}");
+        }
+    }
+}
+
+#[test]
 fn what_only_looks_like_one_stays() {
     for text in [
         "a task-management-and-risk-assessment-board",
