@@ -25,14 +25,29 @@ const MAX_BODY_BYTES: usize = 1024 * 1024;
 ///
 /// | method and path | answers |
 /// |---|---|
-/// | `GET /conversations/{session_id}?limit` | the conversation with its latest messages |
-/// | `GET /conversations/user/{user_identifier}?limit&offset` | a user's conversations, last active first |
+/// | `POST /conversations` (and with a slash) | 201 and the conversation; `session_id` is made where it is left out |
+/// | `GET /conversations/user/{user_identifier}?limit&offset&after` | a user's conversations, last active first |
+/// | `GET /conversations/{session_id}?limit&tree` | the conversation with its latest messages |
+/// | `PUT /conversations/{session_id}` | the conversation, renamed |
+/// | `DELETE /conversations/{session_id}` | how much was deleted; nothing of it can be read afterwards |
 /// | `POST /conversations/{session_id}/messages` | 201 and the message that was appended |
+/// | `GET /conversations/{session_id}/messages?limit&before&format` | messages, oldest first; `format=openai`: as a chat completion takes them |
+/// | `GET /conversations/{session_id}/errors?limit` | the exchanges that failed |
+/// | `GET /conversations/{session_id}/export?format` | streamed: `openai-jsonl`, `markdown` or `csv` |
+/// | `GET /conversations/user/{user_identifier}/stats?from&to` | what the user said and spent |
+/// | `GET /conversations/user/{user_identifier}/export?format` | streamed, every conversation of the user |
+/// | `DELETE /conversations/user/{user_identifier}` | erases the user: how much was deleted, by table |
+/// | `GET /search?q&user_identifier&model&from&to&limit&after` | messages that hold a text, newest first, and the days that were searched |
+/// | `GET /partitions` | tables with rows and bytes (application's key) |
+/// | `DELETE /partitions?before=2025-01-01` | drops older days (application's key) |
+/// | `GET /metrics` | the recorder's counters, Prometheus text (application's key) |
 /// | `GET /healthz` | 200 while the process lives |
 /// | `GET /readyz` | 200 while the store answers and the recorder's queue is not full, else 503 |
 ///
 /// Bodies end at 1 MiB (413) and 10 s (408), `limit` at 500, `offset` at 10,000 (422). A page ends
-/// early, with `has_more`, at 16 MiB of JSON. More than four requests of one principal at a time wait,
+/// early, with `has_more`, at 16 MiB of JSON. An export has no end but its own: a CSV has every branch
+/// of a conversation, the other formats its current one. A search covers 31 days unless `from` says
+/// otherwise, at most 366, and goes on behind its `next` where it would take long. More than four requests of one principal at a time wait,
 /// up to 5 s, and get 429. While the store is away every route but `/healthz` answers 503. Both have
 /// `Retry-After`.
 ///
