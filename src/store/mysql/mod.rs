@@ -20,6 +20,7 @@ mod views;
 mod recall;
 mod responses;
 mod write;
+mod reject;
 mod insert;
 mod statement;
 mod datetime;

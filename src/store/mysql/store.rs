@@ -25,8 +25,8 @@ use crate::{
     partition::{Day, MESSAGES},
     store::{
         Conversation, Deleted, DsnError, ExchangeRows, Hit, NewConversation, Page, Partition,
-        Place, Recall, Recalled, Recorded, Search, Server, Stats, Store, StoreError, StoreFuture,
-        StoreOptions, StoredError, StoredMessage, UnixMillis, Whose,
+        Place, Recall, Recalled, Recorded, Search, Server, Stats, Store, StoreFuture, StoreOptions,
+        StoredError, StoredMessage, UnixMillis, Whose,
         deletion::{self, Met},
         pack::Batch,
         patience,
@@ -104,33 +104,6 @@ impl MysqlStore {
     }
 }
 
-async fn reject(
-    connections: &Connections,
-    exchange: ExchangeRows,
-    reason: String,
-) -> Result<(), StoreError> {
-    let max_packet = connections.max_packet().await?;
-    let rejected = Arc::new((exchange, reason));
-    connections
-        .surely(Beside::Batches, move |connection, _| {
-            let rejected = Arc::clone(&rejected);
-            Box::pin(async move {
-                let (exchange, reason) = &*rejected;
-                write::reject(connection, exchange, reason, max_packet).await
-            })
-        })
-        .await
-}
-
-async fn make_days_ahead(connections: &Connections, now: UnixMillis) -> Result<(), StoreError> {
-    let days: Vec<Day> = Day::ahead(now).collect();
-    connections
-        .write(move |session| {
-            Box::pin(async move { turn::make(&mut session.connection, &days).await.map(|_| ()) })
-        })
-        .await
-}
-
 impl fmt::Debug for MysqlStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MysqlStore")
@@ -144,7 +117,7 @@ impl Store for MysqlStore {
         let connections = Arc::clone(&self.connections);
         Box::pin(
             self.driver
-                .run(async move { make_days_ahead(&connections, now).await }),
+                .run(async move { connections.make_days_ahead(now).await }),
         )
     }
 
@@ -164,7 +137,7 @@ impl Store for MysqlStore {
         let connections = Arc::clone(&self.connections);
         Box::pin(
             self.driver
-                .run(async move { reject(&connections, exchange, reason).await }),
+                .run(async move { connections.reject(exchange, reason).await }),
         )
     }
 
@@ -214,7 +187,7 @@ impl Store for MysqlStore {
         let rows = oldest(self.retention_days);
         let usage = oldest(self.usage_retention_days);
         Box::pin(self.driver.run(async move {
-            make_days_ahead(&connections, now).await?;
+            connections.make_days_ahead(now).await?;
             let due = connections
                 .read(None, move |session, _| {
                     Box::pin(close::due(&mut session.connection, now))

@@ -1,15 +1,9 @@
 //! Batches into tables, each in one transaction.
 
-use std::slice;
-
-use diesel::{
-    QueryableByName, sql_query,
-    sql_types::{BigInt, Binary, Datetime, Text},
-};
+use diesel::{QueryableByName, sql_types::BigInt};
 use diesel_async::{AsyncMysqlConnection, RunQueryDsl, SimpleAsyncConnection};
 
 use super::{
-    datetime::Millis,
     error::{Answer, DEADLOCK, Fault, NO_SUCH_TABLE, asked},
     insert::{self, Target, insert},
     layout::{Layout, Mode, Unfinished},
@@ -19,11 +13,10 @@ use super::{
     turn,
 };
 use crate::{
-    escape::first_bytes,
     partition::{Day, ERRORS, MESSAGES},
     store::{
-        ExchangeRows, columns,
-        deletion::{self, Fate, Found},
+        columns,
+        deletion::{Fate, Found},
         memory::Memory,
         pack::{Batch, Cell, ConversationCells, DayCells},
     },
@@ -242,32 +235,4 @@ fn bytes(cell: Option<&Cell>) -> [u8; 16] {
         Some(Cell::Bytes(bytes)) => *bytes,
         _ => [0; 16],
     }
-}
-
-/// Keeps an exchange that cannot be written, unless it was deleted.
-pub(super) async fn reject(
-    connection: &mut AsyncMysqlConnection,
-    exchange: &ExchangeRows,
-    reason: &str,
-    max_packet: usize,
-) -> Answer<()> {
-    let marks = deletion::marks(slice::from_ref(exchange));
-    let found = marks::find(connection, &marks).await?;
-    let Some(exchange) = deletion::rest(exchange, found) else {
-        return Ok(());
-    };
-    let payload = exchange.to_short_json();
-    let ids = &exchange.exchange;
-    sql_query(
-        "INSERT INTO recording_rejects (exchange_id, conversation_id, created_at, reason, payload) \
-         VALUES (?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE exchange_id = exchange_id",
-    )
-    .bind::<Binary, _>(ids.exchange_id.as_bytes().as_slice())
-    .bind::<Binary, _>(ids.conversation_id.as_bytes().as_slice())
-    .bind::<Datetime, _>(Millis(ids.created_at))
-    .bind::<Text, _>(reason)
-    .bind::<Text, _>(first_bytes(&payload, max_packet / 2))
-    .execute(connection)
-    .await?;
-    Ok(())
 }

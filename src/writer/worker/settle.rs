@@ -86,6 +86,9 @@ impl Worker {
                 counters.written.add(written as u64);
                 counters.erased.add(erased.len() as u64);
                 self.deleted.extend(deleted);
+                let is_erased = |rows: &&ExchangeRows| erased.contains(&rows.exchange.exchange_id);
+                let erased = batch.values().iter().filter(is_erased);
+                self.deleted.extend(erased.map(|rows| rows.conversation.id));
                 counters.rows.add(batch.rows() as u64);
                 counters.batches.add(1);
                 channel.vault.release(batch.load().bytes);
