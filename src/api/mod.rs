@@ -1,7 +1,7 @@
 //! The history API: axum routes that read conversations, add to them, export and delete them.
 //!
 //! [`router`] can be merged into any axum application, or nested under a prefix. Every route but
-//! `/healthz` and `/readyz` needs `Authorization: Bearer <key>`; whose key that is, an [`Authenticate`] says: [`StaticKeys`] is
+//! `/healthz`, `/readyz`, `/docs` and `/openapi.json` needs `Authorization: Bearer <key>`; whose key that is, an [`Authenticate`] says: [`StaticKeys`] is
 //! one for a list in a variable, and a gateway with keys of its own writes its own.
 //!
 //! - A user's key sees that user's conversations. Another user's answer 404, exactly as one that
@@ -36,6 +36,7 @@ mod stats;
 mod search;
 mod export;
 mod upkeep;
+mod openapi;
 mod json;
 mod answer;
 mod error;

@@ -11,7 +11,7 @@ use axum::{
 
 use super::{
     access, auth::Authenticate, conversations, edit, error::ApiError, export, failures, health,
-    messages, request, search, state::ApiState, stats, upkeep,
+    messages, openapi, request, search, state::ApiState, stats, upkeep,
 };
 use crate::recorder::Recorder;
 
@@ -42,6 +42,7 @@ const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// | `DELETE /partitions?before=2025-01-01` | drops older days (application's key) |
 /// | `GET /metrics` | the recorder's counters, Prometheus text (application's key) |
 /// | `GET /healthz` | 200 while the process lives |
+/// | `GET /docs`, `GET /openapi.json` | this API's description, as a page and as OpenAPI 3.1 |
 /// | `GET /readyz` | 200 while the store answers and the recorder's queue is not full, else 503 |
 ///
 /// Bodies end at 1 MiB (413) and 10 s (408), `limit` at 500, `offset` at 10,000 (422). A page ends
@@ -68,6 +69,8 @@ pub fn router(recorder: Recorder, auth: impl Authenticate) -> Router {
     let health = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .route("/openapi.json", get(openapi::read))
+        .route("/docs", get(openapi::page))
         .method_not_allowed_fallback(async || ApiError::method_not_allowed());
     Router::new()
         .route("/conversations", post(edit::create))

@@ -173,3 +173,59 @@ async fn every_route_answers_well_and_badly_over_mariadb() {
     let database = mariadb::Database::new().await;
     walk(database.dsn()).await;
 }
+
+/// What stands in the document is there, needs a key, and shows a user nothing of another's.
+#[tokio::test]
+async fn every_operation_that_is_described_keeps_users_apart() {
+    let fixture = Fixture::new();
+    fixture.chat("s", Some("alice"), "secret words").await;
+    let (status, page) = fixture.raw("", "GET", "/docs", Body::empty()).await;
+    assert!(status == StatusCode::OK && page.contains("openapi.json"));
+    let (status, document) = fixture.raw("", "GET", "/openapi.json", Body::empty()).await;
+    assert_eq!(status, StatusCode::OK);
+    let document: Value = serde_json::from_str(&document).unwrap();
+    assert_eq!(document["openapi"], "3.1.0");
+    let mut described = 0;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        let path = path
+            .replace("{session_id}", "s")
+            .replace("{user_identifier}", "alice");
+        for (method, operation) in methods.as_object().unwrap() {
+            let method = method.to_uppercase();
+            let is_open = operation["security"] == json!([]);
+            let required = operation["parameters"].as_array().unwrap().iter();
+            let query: Vec<String> = required
+                .filter(|one| one["in"] == "query" && one["required"] == true)
+                .map(|one| match one["name"].as_str().unwrap() {
+                    "before" => "before=2001-01-01".to_owned(),
+                    name => format!("{name}=secret"),
+                })
+                .collect();
+            let path = format!("{path}?{}", query.join("&"));
+            let (status, _) = fixture.raw("", &method, &path, body(&method, &path)).await;
+            let expected = if is_open { 200 } else { 401 };
+            assert_eq!(status, expected, "{method} {path}");
+            if is_open {
+                continue;
+            }
+            described += 1;
+            let sent = body(&method, path.trim_end_matches('?'));
+            let (status, text) = fixture.raw(BOB, &method, &path, sent).await;
+            let is_empty_search = path.starts_with("/search") && text.starts_with(r#"{"data":[],"#);
+            let is_refused = matches!(status.as_u16(), 403 | 404);
+            assert!(
+                is_refused || is_empty_search,
+                "{method} {path}: {status} {text}"
+            );
+            assert!(!text.contains("words"), "{method} {path}");
+            let responses = operation["responses"].as_object().unwrap();
+            assert!(
+                responses.contains_key(status.as_str()),
+                "{method} {path}: {status}"
+            );
+        }
+    }
+    assert_eq!(described, ROUTES.len());
+    let (_, shown) = fixture.get(ALICE, "/conversations/s").await;
+    assert_eq!(shown["message_count"], 2);
+}
