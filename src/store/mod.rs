@@ -42,7 +42,11 @@ pub use dsn::{Dsn, DsnError, Host, Secret, Server};
 pub use error::StoreError;
 pub(crate) use page::MAX_PAGE_BYTES;
 pub use page::{Page, ParsePlaceError, Place};
-pub use recall::{ChainHash, Head, KnownMessage, KnownResponse, Recall, Recalled};
+#[cfg(any(feature = "sqlite", feature = "mysql"))]
+use recall::NEAR_ROWS;
+#[cfg(any(test, feature = "sqlite", feature = "postgres", feature = "mysql"))]
+pub(crate) use recall::Near;
+pub use recall::{ChainHash, Head, KnownMessage, KnownResponse, Recall, Recalled, Unanswered};
 pub use rows::{
     Conversation, ErrorColumns, ExchangeColumns, ExchangeRows, MessageColumns, NewConversation,
     Retold, StoredError, StoredMessage, UnixMillis,

@@ -12,6 +12,7 @@ mod facts;
 mod look;
 mod memory;
 mod reminder;
+mod said;
 pub(crate) mod shown;
 mod threader;
 
@@ -19,7 +20,8 @@ pub(crate) use self::{
     append::append,
     canon::{digest, prompt as prompt_hash, response as response_hash, scope},
     facts::Facts,
-    reminder::{digests, spoken},
+    reminder::spoken,
+    said::Said,
     threader::{Asked, Placing, Session, Thread, Threader},
 };
 

@@ -47,7 +47,7 @@ mod tests;
 
 use std::{
     fmt,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
 };
 
 use diesel_async::AsyncPgConnection;
@@ -84,6 +84,8 @@ pub(crate) struct PostgresStore {
     /// Reads fail where the database's is another.
     stamp: Option<Stamp>,
     met: Arc<Met>,
+    /// Whether Citus has spread the tables over nodes; asked for once.
+    is_spread: Arc<OnceLock<bool>>,
 }
 
 impl PostgresStore {
@@ -99,6 +101,7 @@ impl PostgresStore {
             engine: Arc::default(),
             stamp: None,
             met: Arc::default(),
+            is_spread: Arc::default(),
         })
     }
 
@@ -229,8 +232,9 @@ impl Store for PostgresStore {
 
     fn recall<'a>(&'a self, wanted: &'a Recall) -> StoreFuture<'a, Recalled> {
         let wanted = wanted.clone();
+        let is_spread = Arc::clone(&self.is_spread);
         self.look_up(move |connection| {
-            Box::pin(async move { recall::recall(connection, &wanted).await })
+            Box::pin(async move { recall::recall(connection, &wanted, &is_spread).await })
         })
     }
 

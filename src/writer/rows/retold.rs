@@ -30,7 +30,7 @@ pub(super) fn of_failure(
     threader: &Threader,
 ) -> Retold {
     let told = prompt.answered.saturating_sub(thread.known);
-    let digests = asked.digests.iter().skip(thread.known).take(told);
+    let digests = asked.said.behind(thread.known).iter().take(told);
     let hash = digests.fold(thread.parent_hash, |hash, digest| {
         threader.chained(&hash, digest)
     });
