@@ -8,6 +8,7 @@ use std::{
 };
 
 use bytes::Buf;
+use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 
@@ -123,7 +124,13 @@ impl<B: Body> Body for RecordingBody<B> {
                         tee.data(data);
                         false
                     }
-                    None => frame.is_trailers(),
+                    None => match frame.trailers_ref() {
+                        Some(trailers) => {
+                            tee.trailers(trailers);
+                            true
+                        }
+                        None => false,
+                    },
                 };
                 // hyper polls a body no further once it says that it is at its end, nor after
                 // its trailers.
@@ -158,6 +165,13 @@ impl Tee {
         match self {
             Self::Response(recording) => recording.data(data),
             Self::Request(tee) => tee.data(data),
+        }
+    }
+
+    fn trailers(&mut self, trailers: &HeaderMap) {
+        match self {
+            Self::Response(recording) => recording.trailers(trailers),
+            Self::Request(_) => {}
         }
     }
 }

@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
+use crate::decode;
+
 /// Who speaks.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -123,25 +125,31 @@ impl Message {
             other: Map::new(),
         }
     }
+
+    /// Adds what has no place of its own, by a name and as JSON text; what is no JSON stands as a string.
+    pub fn put_other(&mut self, name: impl Into<String>, json: &str) {
+        self.other.insert(name.into(), decode::value(json));
+    }
 }
 
 /// What a client asked.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Prompt {
+#[non_exhaustive]
+pub struct Prompt {
     /// The model that was asked for.
-    pub(crate) model: Option<String>,
+    pub model: Option<String>,
     /// What the application tells the model before anybody speaks.
-    pub(crate) instructions: Vec<Message>,
+    pub instructions: Vec<Message>,
     /// The tools that the model may call, JSON text as sent.
-    pub(crate) tools: Option<String>,
+    pub tools: Option<String>,
     /// Everything that was said, history included.
-    pub(crate) messages: Vec<Message>,
+    pub messages: Vec<Message>,
     /// Whether a stream was asked for.
-    pub(crate) stream: bool,
+    pub stream: bool,
     /// The provider's id of the response that this goes on from.
-    pub(crate) goes_on_from: Option<String>,
+    pub goes_on_from: Option<String>,
     /// Whether the response may be gone on from by its id.
-    pub(crate) is_kept: bool,
+    pub is_kept: bool,
     pub(crate) claims: Claims,
 }
 
@@ -160,7 +168,7 @@ impl Claims {
 
 impl Prompt {
     /// A prompt of these messages, of which those of the application that stand first instruct the model.
-    pub(crate) fn new(mut messages: Vec<Message>) -> Self {
+    pub fn new(mut messages: Vec<Message>) -> Self {
         let is_instruction =
             |message: &Message| matches!(message.role, Role::System | Role::Developer);
         let said = messages.iter().position(|message| !is_instruction(message));
@@ -170,6 +178,12 @@ impl Prompt {
             messages: said,
             ..Self::default()
         }
+    }
+
+    /// Says who asks, or in which conversation, by the name of the member that would in the body of a
+    /// JSON request: `user`, `session_id`, `metadata.session_id`.
+    pub fn claim(&mut self, name: impl Into<String>, value: impl Into<String>) {
+        self.claims.0.push((name.into(), value.into()));
     }
 
     /// How many messages stand up to each answer of the model, itself included. An answer that stands
@@ -184,36 +198,77 @@ impl Prompt {
 
 /// One of the answers of a reply.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Choice {
-    pub(crate) index: i64,
-    pub(crate) message: Message,
-    /// The provider's own word.
-    pub(crate) finish_reason: Option<String>,
+#[non_exhaustive]
+pub struct Choice {
+    /// Which of the answers it is, from 0.
+    pub index: i64,
+    /// What was answered.
+    pub message: Message,
+    /// Why the model stopped, in the provider's own word.
+    pub finish_reason: Option<String>,
+}
+
+impl Choice {
+    /// The answer of this index.
+    pub fn new(index: i64, message: Message) -> Self {
+        Self {
+            index,
+            message,
+            finish_reason: None,
+        }
+    }
 }
 
 /// What was answered: choices, or an error, or both where an error came inside a stream.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Reply {
+#[non_exhaustive]
+pub struct Reply {
     /// The provider's id of the response.
-    pub(crate) response_id: Option<String>,
+    pub response_id: Option<String>,
     /// The model that answered.
-    pub(crate) model: Option<String>,
-    /// The provider's `provider` or `system` word, where it names one.
-    pub(crate) provider: Option<String>,
-    /// In order of their index.
-    pub(crate) choices: Vec<Choice>,
-    pub(crate) usage: Usage,
-    pub(crate) error: Option<ProviderError>,
+    pub model: Option<String>,
+    /// Which upstream a router chose, where it says so.
+    pub provider: Option<String>,
+    /// The answers, in order of their index.
+    pub choices: Vec<Choice>,
+    /// The tokens of all of them together.
+    pub usage: Usage,
+    /// The exchange failed: it stands among the errors, with what had arrived.
+    pub error: Option<ProviderError>,
     /// Whether the body was a stream of events, whatever was asked for.
-    pub(crate) streamed: bool,
+    pub streamed: bool,
+}
+
+impl Reply {
+    /// A reply of one answer.
+    pub fn new(message: Message) -> Self {
+        Self {
+            choices: vec![Choice::new(0, message)],
+            ..Self::default()
+        }
+    }
 }
 
 /// An error in the provider's words.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct ProviderError {
-    pub(crate) message: String,
+#[non_exhaustive]
+pub struct ProviderError {
+    /// What it says.
+    pub message: String,
     /// The provider's own code, number or word, as text.
-    pub(crate) code: Option<String>,
+    pub code: Option<String>,
     /// The provider's own type.
-    pub(crate) kind: Option<String>,
+    pub kind: Option<String>,
+    /// What has no place of its own, by the provider's names.
+    pub(crate) other: Map<String, Value>,
+}
+
+impl ProviderError {
+    /// An error that says this.
+    pub fn new(message: impl Into<String>) -> Self {
+        Self {
+            message: message.into(),
+            ..Self::default()
+        }
+    }
 }

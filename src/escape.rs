@@ -3,9 +3,13 @@
 //! `U+0000` becomes `␛00`, a byte that is not UTF-8 becomes `␛` and its two hexadecimal digits
 //! (`␛FF`), and `␛` (U+241B) itself is doubled. All other text stays as it is.
 
+mod surrogates;
+
 use std::borrow::Cow;
 
 use memchr::{memchr, memmem};
+
+pub(crate) use self::surrogates::join_surrogates;
 
 /// The mark that starts every escape.
 const MARK: char = '␛';

@@ -12,7 +12,7 @@ use std::{
     time::Instant,
 };
 
-use http::{Method, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 
 use crate::{capture::Capture, context::RecordingContext, id::Id, outcome::Outcome, vault::Vault};
 
@@ -29,6 +29,8 @@ pub(crate) struct Exchange {
     pub(crate) ended: Instant,
     pub(crate) status: Option<u16>,
     pub(crate) outcome: Outcome,
+    /// How gRPC says that it failed, whatever the status.
+    pub(crate) rpc_failure: Option<Box<RpcFailure>>,
     pub(crate) peer: Option<IpAddr>,
     pub(crate) request_context: Option<RecordingContext>,
     pub(crate) response_context: Option<RecordingContext>,
@@ -56,6 +58,7 @@ impl Exchange {
             ended: now,
             status: None,
             outcome: Outcome::ClientAbortBeforeHead,
+            rpc_failure: None,
             peer: None,
             request_context: None,
             response_context: None,
@@ -78,6 +81,7 @@ impl Exchange {
             ended: _,
             status,
             outcome,
+            rpc_failure,
             peer: _,
             request_context,
             response_context,
@@ -90,6 +94,7 @@ impl Exchange {
         } = self;
         *first_byte = None;
         *status = None;
+        *rpc_failure = None;
         *outcome = Outcome::ClientAbortBeforeHead;
         (*request_context, *response_context) = (None, None);
         response.give_back(vault);
@@ -98,6 +103,35 @@ impl Exchange {
             Some(half) => half.reset(vault),
             None => *request = Arc::default(),
         }
+    }
+}
+
+/// What gRPC says of a call that failed, in its trailers or, where there is no body, in its head.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RpcFailure {
+    pub(crate) code: Box<[u8]>,
+    /// Percent-encoded.
+    pub(crate) message: Box<[u8]>,
+}
+
+impl RpcFailure {
+    /// A longer code is none, and a longer message is cut.
+    const MAX_CODE_BYTES: usize = 10;
+    const MAX_MESSAGE_BYTES: usize = 4 << 10;
+
+    /// What these say of a failure.
+    pub(crate) fn of(headers: &HeaderMap) -> Option<Box<Self>> {
+        let code = headers.get("grpc-status")?.as_bytes();
+        if code == b"0" || code.len() > Self::MAX_CODE_BYTES {
+            return None;
+        }
+        let message = headers.get("grpc-message");
+        let message = message.map_or(&b""[..], |message| message.as_bytes());
+        let message = message.get(..Self::MAX_MESSAGE_BYTES).unwrap_or(message);
+        Some(Box::new(Self {
+            code: code.into(),
+            message: message.into(),
+        }))
     }
 }
 

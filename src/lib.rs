@@ -36,6 +36,10 @@ mod outcome;
 mod id;
 mod escape;
 
+#[cfg(any(test, feature = "internals"))]
+#[doc(hidden)]
+pub mod internals;
+
 // Where the rows are kept.
 #[cfg_attr(
     not(any(feature = "sqlite", feature = "postgres", feature = "mysql")),
@@ -56,10 +60,11 @@ pub use self::{
     body::RecordingBody,
     builder::{BuildError, RecordingLayerBuilder},
     context::{PeerAddr, RecordingContext},
+    decode::{CapturedBody, Decode},
     escape::unescape,
     future::ResponseFuture,
     id::{Id, ParseIdError},
-    identity::{DEFAULT_SESSION_NAMES, DEFAULT_USER_NAMES},
+    identity::{DEFAULT_HINT_NAMES, DEFAULT_SESSION_NAMES, DEFAULT_USER_NAMES},
     layer::RecordingLayer,
     metrics::Metrics,
     outcome::{Outcome, Truncated},

@@ -9,7 +9,7 @@ use http_body::SizeHint;
 use crate::{
     channel::Channel,
     context::RecordingContext,
-    exchange::{Exchange, RequestEnd, RequestHalf},
+    exchange::{Exchange, RequestEnd, RequestHalf, RpcFailure},
     outcome::Outcome,
     prefix,
     rules::{self, Beginning},
@@ -81,12 +81,16 @@ impl Recording {
         exchange.status = Some(status.as_u16());
         exchange.response_context = context;
         exchange.outcome = Outcome::ClientAbort;
+        let content_type = headers.get(header::CONTENT_TYPE);
+        if content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc")) {
+            exchange.rpc_failure = RpcFailure::of(headers);
+        }
         exchange.response.begin(
             &self.channel.vault,
             exchange.max_response_bytes,
             expected,
             |segment| {
-                prefix::put_value(segment, headers.get(header::CONTENT_TYPE));
+                prefix::put_value(segment, content_type);
                 prefix::put_value(segment, headers.get(header::CONTENT_ENCODING));
                 // Where all is well Amazon sends none.
                 let error_type = match status.as_u16() {
@@ -109,6 +113,16 @@ impl Recording {
             exchange.first_bytes = data.remaining() as u64;
         }
         exchange.response.extend(&self.channel.vault, data);
+    }
+
+    /// The trailers of the response.
+    #[cold]
+    pub(crate) fn trailers(&mut self, trailers: &HeaderMap) {
+        if let Some(exchange) = &mut self.exchange
+            && let Some(failure) = RpcFailure::of(trailers)
+        {
+            exchange.rpc_failure = Some(failure);
+        }
     }
 
     /// The response has ended like this. Later endings do not count.

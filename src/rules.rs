@@ -5,6 +5,7 @@ use std::{
     hash::{BuildHasher, Hasher, RandomState},
     net::{IpAddr, SocketAddr},
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
     time::{SystemTime, UNIX_EPOCH},
 };
 
@@ -12,7 +13,7 @@ use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request};
 
 use crate::{
     context::{PeerAddr, RecordingContext},
-    decode::Dialect,
+    decode::{Decode, Dialect},
     exchange::Asked,
     id::Id,
     prefix::AllowList,
@@ -28,6 +29,8 @@ pub(crate) struct Rules {
     pub(crate) max_request_bytes: usize,
     pub(crate) max_response_bytes: usize,
     pub(crate) allow_list: AllowList,
+    /// Dialects of the application's own.
+    pub(crate) own: Vec<Arc<dyn Decode>>,
     pub(crate) also_record: Option<Box<AlsoRecord>>,
     pub(crate) client_ip: Option<Box<ClientIp>>,
     pub(crate) session_header: HeaderName,
@@ -58,6 +61,7 @@ impl Rules {
     pub(crate) fn wants<B>(&self, request: &Request<B>) -> bool {
         let (method, path) = (request.method(), request.uri().path());
         let listed = is_llm_call(method, path)
+            || (method == Method::POST && self.own.iter().any(|own| speaks(&**own, path)))
             || self.also_record.as_ref().is_some_and(|also_record| {
                 // A user's closure that panics harms no request.
                 catch_unwind(AssertUnwindSafe(|| also_record(method, path))).unwrap_or(false)
@@ -144,6 +148,11 @@ impl fmt::Debug for Rules {
 
 fn is_llm_call(method: &Method, path: &str) -> bool {
     method == Method::POST && Dialect::of(path).is_some()
+}
+
+/// Whether this dialect is spoken at this path. One of a user's that panics harms no request.
+pub(crate) fn speaks(own: &dyn Decode, path: &str) -> bool {
+    catch_unwind(AssertUnwindSafe(|| own.speaks(path))).unwrap_or(false)
 }
 
 #[cfg(feature = "connect-info")]

@@ -12,9 +12,10 @@ use http::{HeaderName, header};
 
 use crate::{
     channel::Channel,
+    decode::Decode,
     identity::{
-        AGENT, CONSENT_HEADERS, DEFAULT_SESSION_NAMES, DEFAULT_USER_NAMES, IdentityRules,
-        PARENT_AGENT,
+        AGENT, CONSENT_HEADERS, DEFAULT_HINT_NAMES, DEFAULT_SESSION_NAMES, DEFAULT_USER_NAMES,
+        IdentityRules, ORIGINATOR, PARENT_AGENT,
     },
     layer::RecordingLayer,
     prefix::{AllowList, FORWARDED},
@@ -108,12 +109,14 @@ pub struct RecordingLayerBuilder {
     writer_threads: usize,
     keep_media: bool,
     redact: Arc<dyn Redact>,
+    own: Vec<Arc<dyn Decode>>,
     also_record: Option<Box<AlsoRecord>>,
     client_ip: Option<Box<ClientIp>>,
     trusted_proxies: usize,
     session_header: String,
     session_names: Vec<String>,
     user_names: Vec<String>,
+    hint_names: Vec<String>,
     opt_out: bool,
     only_with_session: bool,
     tag_prefix: String,
@@ -136,6 +139,7 @@ impl RecordingLayerBuilder {
             writer_threads: DEFAULT_WRITER_THREADS,
             keep_media: false,
             redact: Arc::new(Patterns::default()),
+            own: Vec::new(),
             also_record: None,
             client_ip: None,
             trusted_proxies: 0,
@@ -146,6 +150,7 @@ impl RecordingLayerBuilder {
                 .chain(DEFAULT_USER_NAMES)
                 .map(String::from)
                 .collect(),
+            hint_names: DEFAULT_HINT_NAMES.map(String::from).into(),
             opt_out: true,
             only_with_session: false,
             tag_prefix: DEFAULT_TAG_PREFIX.to_owned(),
@@ -182,13 +187,15 @@ impl RecordingLayerBuilder {
         let session = [self.session_header].into_iter().chain(self.session_names);
         let session = Names::read("session_names", session)?;
         let user = Names::read("user_names", self.user_names)?;
+        let hint = Names::read("hint_names", self.hint_names)?;
         let mut listed = vec![
             header::CONTENT_TYPE,
             header::CONTENT_ENCODING,
             HeaderName::from_static("traceparent"),
         ];
-        listed.extend(session.headers.iter().chain(&user.headers).cloned());
-        listed.extend([AGENT, PARENT_AGENT].map(HeaderName::from_static));
+        let named = [&session.headers, &user.headers, &hint.headers];
+        listed.extend(named.into_iter().flatten().cloned());
+        listed.extend([AGENT, PARENT_AGENT, ORIGINATOR].map(HeaderName::from_static));
         if self.opt_out {
             listed.extend(CONSENT_HEADERS.map(HeaderName::from_static));
         }
@@ -213,9 +220,11 @@ impl RecordingLayerBuilder {
             )),
             store: (!discards).then(|| Arc::clone(&store)),
             redact: self.redact,
+            own: self.own.clone(),
             identity: IdentityRules {
                 session_names: session.names,
                 user_names: user.names,
+                hint_names: hint.names,
                 opt_out: self.opt_out,
                 tag_prefix: tag_prefix.clone(),
                 trusted_proxies: self.trusted_proxies,
@@ -234,6 +243,7 @@ impl RecordingLayerBuilder {
             max_request_bytes: self.max_request_bytes,
             max_response_bytes: self.max_response_bytes,
             allow_list: AllowList::new(listed, &tag_prefix),
+            own: self.own,
             also_record: self.also_record,
             client_ip: self.client_ip,
             session_header,

@@ -5,7 +5,7 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 use http::{Extensions, HeaderMap, Method};
 
 use super::RecordingLayerBuilder;
-use crate::redact::Redact;
+use crate::{decode::Decode, redact::Redact};
 
 const LONGEST_FLUSH_INTERVAL: Duration = Duration::from_secs(3600);
 
@@ -83,7 +83,14 @@ impl RecordingLayerBuilder {
         self
     }
 
-    /// Records further requests, by method and path: a tonic service, say. What nothing can
+    /// Adds a dialect: requests at the paths at which it is spoken are recorded, and read by it. Of several
+    /// the first counts.
+    pub fn decode(mut self, dialect: impl Decode) -> Self {
+        self.own.push(Arc::new(dialect));
+        self
+    }
+
+    /// Records further requests, by method and path: what nothing can
     /// decode is kept as it came, up to 64 KiB a direction.
     pub fn also_record(
         mut self,
@@ -135,6 +142,14 @@ impl RecordingLayerBuilder {
     /// [`DEFAULT_USER_NAMES`](crate::DEFAULT_USER_NAMES).
     pub fn user_names(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.user_names = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The headers, and members of the request's body, that hint at a conversation without naming it
+    /// ([`DEFAULT_HINT_NAMES`](crate::DEFAULT_HINT_NAMES)); none: a client without a name begins a new
+    /// conversation with every request.
+    pub fn hint_names(mut self, names: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        self.hint_names = names.into_iter().map(Into::into).collect();
         self
     }
 

@@ -13,12 +13,13 @@ use super::json::Text;
 use crate::conversation::Claims;
 
 /// The members that are kept, and the objects whose members are.
-const MEMBERS: [&str; 15] = [
+const MEMBERS: [&str; 16] = [
     "chat_id",
     "conversation",
     "conversation_id",
     "litellm_metadata",
     "litellm_session_id",
+    "litellm_trace_id",
     "metadata",
     "no-log",
     "prompt_cache_key",
@@ -43,7 +44,7 @@ static ANY_MEMBER: LazyLock<Regex> = LazyLock::new(|| {
 });
 
 /// Reads them from a document, as far as it goes.
-pub(super) fn claims(document: &str) -> Claims {
+pub(crate) fn claims(document: &str) -> Claims {
     let mut claims = Claims::default();
     if ANY_MEMBER.is_match(document) {
         let mut json = serde_json::Deserializer::from_str(document);

@@ -126,13 +126,14 @@ fn usage(source: Option<&RawValue>) -> Usage {
         return Usage::default();
     };
     let value = json::value(source.get());
-    let tokens = |name| {
-        let tokens = value.get("tokens")?.get(name)?;
-        let whole = |tokens: &f64| tokens.fract() == 0.0;
+    let whole = |tokens: &Value| {
+        let is_whole = |tokens: &f64| tokens.fract() == 0.0;
+        let float = || tokens.as_f64().filter(is_whole);
         tokens
             .as_i64()
-            .or_else(|| tokens.as_f64().filter(whole).map(|tokens| tokens as i64))
+            .or_else(|| float().map(|tokens| tokens as i64))
     };
+    let tokens = |name| whole(value.get("tokens")?.get(name)?);
     Usage {
         prompt_tokens: tokens("input_tokens"),
         completion_tokens: tokens("output_tokens"),

@@ -23,6 +23,7 @@ pub(crate) enum Dialect {
     OllamaEmbeddings,
     Anthropic,
     Gemini,
+    GeminiEmbeddings,
     Converse,
     InvokeModel,
 }
@@ -72,6 +73,7 @@ impl Dialect {
                 let (model, method) = path::split_method(last)?;
                 match method {
                     b"generateContent" | b"streamGenerateContent" => Some(Self::Gemini),
+                    b"embedContent" | b"batchEmbedContents" => Some(Self::GeminiEmbeddings),
                     b"rawPredict" | b"streamRawPredict" => match model {
                         b"count-tokens" => None,
                         _ if before.ends_with(b"/publishers/mistralai/models") => {
@@ -94,7 +96,7 @@ impl Dialect {
             Self::Cohere | Self::CohereEmbeddings => "cohere",
             Self::Ollama | Self::OllamaEmbeddings => "ollama",
             Self::Anthropic => "anthropic",
-            Self::Gemini => "google",
+            Self::Gemini | Self::GeminiEmbeddings => "google",
             Self::Converse | Self::InvokeModel => "bedrock",
         }
     }
@@ -125,9 +127,10 @@ impl Dialect {
             Self::OpenAiChat => openai_chat::prompt(source, policy.keep_media),
             Self::OpenAiResponses => openai_responses::prompt(source, policy.keep_media),
             Self::OpenAiCompletions => openai_completions::prompt(source, policy.keep_media),
-            Self::OpenAiEmbeddings | Self::CohereEmbeddings | Self::OllamaEmbeddings => {
-                embeddings::prompt(source, policy.keep_media)
-            }
+            Self::OpenAiEmbeddings
+            | Self::CohereEmbeddings
+            | Self::OllamaEmbeddings
+            | Self::GeminiEmbeddings => embeddings::prompt(source, policy.keep_media),
             Self::Cohere => cohere::prompt(source, policy.keep_media),
             Self::Ollama => ollama::prompt(source, policy.keep_media),
             Self::Anthropic => anthropic::prompt(source, policy.keep_media),
@@ -155,13 +158,14 @@ impl Dialect {
             ..*policy
         };
         let (is_event_stream, cut) = (body.is_event_stream(), body.cut);
-        match self {
+        let read = match self {
             Self::OpenAiChat | Self::OpenAiCompletions => {
                 openai_chat::reply(&source.text, is_event_stream, cut, &policy)
             }
-            Self::OpenAiEmbeddings | Self::CohereEmbeddings | Self::OllamaEmbeddings => {
-                embeddings::reply(&source.text, cut)
-            }
+            Self::OpenAiEmbeddings
+            | Self::CohereEmbeddings
+            | Self::OllamaEmbeddings
+            | Self::GeminiEmbeddings => embeddings::reply(&source.text, cut),
             Self::OpenAiResponses => {
                 openai_responses::reply(&source.text, is_event_stream, cut, &policy)
             }
@@ -177,6 +181,13 @@ impl Dialect {
             Self::Gemini => gemini::reply(&source.text, is_event_stream, cut, &policy),
             Self::Converse => bedrock::reply(&source.text, cut, &policy),
             Self::InvokeModel => bedrock::invoked_reply(&source.text, cut, &policy),
+        };
+        match read {
+            // Others have taken these paths for what OpenAI answers.
+            Err(Unread::Unknown) if matches!(self, Self::Cohere | Self::Ollama) => {
+                openai_chat::reply(&source.text, is_event_stream, cut, &policy)
+            }
+            read => read,
         }
     }
 }

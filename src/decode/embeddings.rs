@@ -1,4 +1,4 @@
-//! Embeddings, in the words of OpenAI, Mistral, Cohere and Ollama: what was embedded, and never a vector.
+//! Embeddings, in the words of OpenAI, Mistral, Google, Cohere and Ollama: what was embedded, and never a vector.
 
 use std::borrow::Cow;
 
@@ -6,7 +6,7 @@ use serde::de::{IgnoredAny, MapAccess};
 use serde_json::{json, value::RawValue};
 
 use super::{
-    Read, Unread, failure, inputs,
+    Read, Unread, failure, gemini, inputs,
     json::{self, Field, List, Members, stated},
     limits::MAX_MESSAGES,
     openai_chat::usage,
@@ -65,7 +65,8 @@ impl<'de> Members<'de> for Request<'de> {
     ) -> Result<(), A::Error> {
         match key.as_ref() {
             "model" => self.model = map.next_value()?,
-            "input" | "inputs" | "prompt" | "texts" | "images" => self.inputs.extend(stated(map)?),
+            "input" | "inputs" | "inputText" | "prompt" | "texts" | "images" | "content"
+            | "requests" => self.inputs.extend(stated(map)?),
             _ => drop(map.next_value::<IgnoredAny>()?),
         }
         Ok(())
@@ -79,6 +80,7 @@ struct Response<'a> {
     vectors: Vectors<'a>,
     usage: Option<&'a RawValue>,
     meta: Option<&'a RawValue>,
+    google: Option<&'a RawValue>,
     prompt_eval_count: Option<i64>,
     error: Option<&'a RawValue>,
 }
@@ -94,7 +96,10 @@ impl<'de> Members<'de> for Response<'de> {
             "data" => json::list(map, &mut self.data)?,
             "usage" => self.usage = stated(map)?,
             "meta" => self.meta = stated(map)?,
-            "prompt_eval_count" => self.prompt_eval_count = json::count(map)?,
+            "prompt_eval_count" | "inputTextTokenCount" => {
+                self.prompt_eval_count = json::count(map)?;
+            }
+            "usageMetadata" => self.google = stated(map)?,
             "error" => self.error = stated(map)?,
             _ => self.vectors.member(key, map)?,
         }
@@ -133,6 +138,9 @@ impl Response<'_> {
             prompt_tokens: billed_tokens(source.get()),
             ..Usage::default()
         });
+        let google = self
+            .google
+            .and_then(|source| gemini::usage::read(source.get()));
         let counted = self.prompt_eval_count.map(|tokens| Usage {
             raw: Some(json!({"prompt_eval_count": tokens}).to_string()),
             prompt_tokens: Some(tokens),
@@ -141,7 +149,7 @@ impl Response<'_> {
         Some(Reply {
             model: self.model.text().map(Cow::into_owned),
             choices: choice.into_iter().collect(),
-            usage: stated.or(billed).or(counted).unwrap_or_default(),
+            usage: stated.or(billed).or(google).or(counted).unwrap_or_default(),
             error,
             ..Reply::default()
         })
@@ -224,6 +232,7 @@ mod tests {
             r#"{"data":[{"embedding":"AAAAAAAAAAAAAAAA"},{"embedding":"AAAAAAAAAAAAAAAA"}]}"#,
             r#"{"model":"m","embeddings":[[1,2,3],[4,5,6]]}"#,
             r#"{"embeddings":{"float":[[1,2,3],[4,5,6]],"int8":[[1,2,3],[4,5,6]]}}"#,
+            r#"{"embeddings":[{"values":[1,2,3]},{"values":[4,5,6]}]}"#,
         ] {
             assert_eq!(
                 shape(source),
@@ -233,6 +242,10 @@ mod tests {
         }
         assert_eq!(
             shape(r#"{"embedding":[1,2]}"#),
+            json!({"count": 1, "dimensions": 2})
+        );
+        assert_eq!(
+            shape(r#"{"embedding":{"values":[1,2]}}"#),
             json!({"count": 1, "dimensions": 2})
         );
         assert!(reply(r#"{"odd":1}"#, false).is_err());
@@ -267,6 +280,7 @@ mod tests {
             r#"{"model":"m","input":["a","b"]}"#,
             r#"{"model":"m","texts":["a","b"]}"#,
             r#"{"model":"m","inputs":[{"text":"a"},{"text":"b"}]}"#,
+            r#"{"model":"m","requests":[{"content":{"parts":[{"text":"a"}]}},{"content":{"parts":[{"text":"b"}]}}]}"#,
         ] {
             let read = prompt(source, false).expect("a request").value;
             assert_eq!(read.model.as_deref(), Some("m"));

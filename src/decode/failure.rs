@@ -33,7 +33,7 @@ pub(super) fn of(value: &Value) -> Option<ProviderError> {
     match value {
         Value::Array(values) => values.first().and_then(of),
         Value::Object(members) => {
-            let inner = ["error", "errors", "detail"]
+            let inner = ["error", "errors", "detail", "fault"]
                 .into_iter()
                 .find_map(|key| members.get(key).and_then(object));
             let mut error = match inner {
@@ -46,7 +46,14 @@ pub(super) fn of(value: &Value) -> Option<ProviderError> {
                 .or_else(|| word(members.get("__type")).map(shape));
             error.kind = error
                 .kind
-                .or_else(|| word(members.get("type")).filter(|kind| kind != "error"));
+                .or_else(|| word(members.get("type")).filter(|kind| kind != "error"))
+                .or_else(|| word(members.get("error_type")));
+            for name in ["request_id", "metadata", "user_id"] {
+                if let Some(value) = members.get(name).filter(|value| !value.is_null()) {
+                    let other = &mut error.other;
+                    other.entry(name).or_insert_with(|| value.clone());
+                }
+            }
             Some(error)
         }
         _ => None,
@@ -62,9 +69,16 @@ pub(super) fn object(value: &Value) -> Option<ProviderError> {
         }),
         Value::Array(values) => values.first().and_then(object),
         Value::Object(members) if !members.is_empty() => {
-            let message = ["message", "msg", "detail", "error", "Message"]
-                .into_iter()
-                .find_map(|key| members.get(key));
+            let message = [
+                "message",
+                "msg",
+                "faultstring",
+                "detail",
+                "error",
+                "Message",
+            ]
+            .into_iter()
+            .find_map(|key| members.get(key));
             Some(ProviderError {
                 message: match message {
                     Some(Value::String(message)) => message.clone(),
@@ -76,12 +90,23 @@ pub(super) fn object(value: &Value) -> Option<ProviderError> {
                     members
                         .get("type")
                         .filter(|kind| !kind.is_null())
-                        .or_else(|| members.get("status")),
+                        .or_else(|| members.get("status").filter(|status| status.is_string()))
+                        .or_else(|| members.get("error_type")),
                 ),
+                other: members
+                    .iter()
+                    .filter(|(name, value)| !is_told(name) && !value.is_null())
+                    .map(|(name, value)| (name.clone(), value.clone()))
+                    .collect(),
             })
         }
         _ => None,
     }
+}
+
+/// Whether a member of an error has a place of its own.
+fn is_told(name: &str) -> bool {
+    ["message", "msg", "Message", "code", "type", "status"].contains(&name)
 }
 
 /// The name of a shape of Amazon's, without its namespace.
@@ -109,6 +134,7 @@ mod tests {
             message,
             code,
             kind,
+            other: _,
         } = body(source).unwrap_or_else(|| plain(source.as_bytes()));
         (message, code, kind)
     }

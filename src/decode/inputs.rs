@@ -53,13 +53,23 @@ fn text(source: &str, keep_media: bool) -> Option<Message> {
             if !keep_media {
                 media::stub_within(&mut value);
             }
-            let text = value.get("text").and_then(serde_json::Value::as_str);
-            let mut message = Message::new(Role::User, text.unwrap_or_default());
+            let mut message = Message::new(Role::User, said(&value));
             let content = serde_json::Value::Array(vec![value]);
             message.other.insert("content".into(), content);
             Some(message)
         }
     }
+}
+
+/// The text of an object that is to be embedded; Google has it in the parts of a content.
+fn said(value: &serde_json::Value) -> String {
+    let text = |value: &serde_json::Value| Some(value.get("text")?.as_str()?.to_owned());
+    let content = value.get("content").unwrap_or(value);
+    text(value).unwrap_or_else(|| {
+        let parts = content.get("parts").and_then(serde_json::Value::as_array);
+        let texts: Vec<String> = parts.into_iter().flatten().filter_map(text).collect();
+        texts.join("\n")
+    })
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 mod compact;
 mod elements;
 mod field;
+mod number;
 mod object;
 mod text_or_list;
 
@@ -79,9 +80,14 @@ pub(super) fn count<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<i64>, 
     })
 }
 
-/// Reads a part of a document that was kept as source; what is nested too deeply stays source, as a string.
-pub(super) fn value(source: &str) -> Value {
-    read(source).unwrap_or_else(|| Value::String(source.to_owned()))
+/// Reads a part of a document that was kept as source; what is nested too deeply stays source, as a string,
+/// and so does a whole number that has no room in 64 bits.
+pub(crate) fn value(source: &str) -> Value {
+    let read = match number::quoted(source) {
+        Some(quoted) => read(&quoted),
+        None => read(source),
+    };
+    read.unwrap_or_else(|| Value::String(source.to_owned()))
 }
 
 /// Reads a part of a document as this type, if it is one.

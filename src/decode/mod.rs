@@ -3,6 +3,8 @@
 mod amazon_events;
 mod answer;
 mod anthropic;
+#[cfg(test)]
+mod arbitrary_tests;
 mod bedrock;
 mod blocks;
 mod body;
@@ -11,11 +13,14 @@ mod cohere;
 #[cfg(test)]
 mod corpus_tests;
 mod dialect;
+#[cfg(test)]
+mod documented;
 mod embeddings;
 mod encoding;
 mod estimate;
 mod failure;
 mod gemini;
+mod hearing;
 mod inputs;
 mod json;
 mod last;
@@ -26,6 +31,7 @@ mod ollama;
 mod openai_chat;
 mod openai_completions;
 mod openai_responses;
+mod own;
 mod path;
 mod raw;
 mod repair;
@@ -34,11 +40,15 @@ mod tally;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use self::dialect::Dialect;
+#[cfg(any(test, feature = "internals"))]
+pub(crate) use self::claims::claims;
+pub use self::own::{CapturedBody, Decode};
+pub(crate) use self::{dialect::Dialect, json::value};
 
-use self::body::Body;
+use self::{hearing::Hearing, own::Speech};
 use crate::{
-    conversation::{Choice, Message, Prompt, Reply, Role},
+    conversation::{Choice, Prompt, Reply},
+    escape,
     outcome::Truncated,
 };
 
@@ -125,8 +135,36 @@ pub(crate) fn exchange(
     response: Option<(u16, Payload<'_>)>,
     policy: &Policy,
 ) -> Spoken {
+    let speech = Dialect::of(path).map(Speech::Known);
+    heard(speech, path, request, response, policy)
+}
+
+/// The same for an exchange in a dialect of the application's own.
+pub(crate) fn own_exchange(
+    own: &dyn Decode,
+    path: &str,
+    request: Payload<'_>,
+    response: Option<(u16, Payload<'_>)>,
+    policy: &Policy,
+) -> Spoken {
+    heard(
+        Some(Speech::Own(own, path)),
+        path,
+        request,
+        response,
+        policy,
+    )
+}
+
+fn heard(
+    speech: Option<Speech<'_>>,
+    path: &str,
+    request: Payload<'_>,
+    response: Option<(u16, Payload<'_>)>,
+    policy: &Policy,
+) -> Spoken {
     let mut hearing = Hearing {
-        dialect: Dialect::of(path),
+        speech,
         policy: *policy,
         is_read: false,
         is_raw: false,
@@ -134,20 +172,21 @@ pub(crate) fn exchange(
         shed_bytes: 0,
     };
     let mut prompt = hearing.prompt(request);
-    if let Some(dialect) = hearing.dialect {
+    if let Some(Speech::Known(dialect)) = hearing.speech {
         dialect.complete(&mut prompt, path);
     }
     let reply = response.map(|(status, payload)| {
         let mut reply = hearing.reply(status, payload);
-        if let (Some(dialect), Some(error), true) =
-            (hearing.dialect, &mut reply.error, status >= 400)
+        join_surrogates(&mut reply);
+        if let (Some(Speech::Known(dialect)), Some(error), true) =
+            (hearing.speech, &mut reply.error, status >= 400)
         {
             dialect.name_error(error, status, payload.error_type);
         }
         reply
     });
     let Hearing {
-        dialect,
+        speech,
         policy: _,
         is_read,
         is_raw,
@@ -155,9 +194,7 @@ pub(crate) fn exchange(
         shed_bytes,
     } = hearing;
     Spoken {
-        provider: dialect
-            .filter(|_| is_read || !is_raw)
-            .map(Dialect::provider),
+        provider: speech.filter(|_| is_read || !is_raw).map(Speech::provider),
         prompt,
         reply: reply.unwrap_or_default(),
         truncated,
@@ -165,118 +202,18 @@ pub(crate) fn exchange(
     }
 }
 
-/// An exchange of which the bodies are read one after the other, so that one of them is expanded at a time.
-struct Hearing {
-    dialect: Option<Dialect>,
-    /// What the bodies that were read take is taken off it.
-    policy: Policy,
-    is_read: bool,
-    is_raw: bool,
-    truncated: Truncated,
-    shed_bytes: u64,
-}
-
-impl Hearing {
-    fn prompt(&mut self, payload: Payload<'_>) -> Prompt {
-        let body = self.open(payload);
-        if body.bytes.is_empty() {
-            return Prompt::default();
-        }
-        match self.read(&body, Dialect::prompt) {
-            Ok(prompt) => prompt,
-            Err(unread) => Prompt {
-                messages: vec![self.raw(Role::User, &body, unread)],
-                ..Prompt::default()
-            },
-        }
-    }
-
-    fn reply(&mut self, status: u16, payload: Payload<'_>) -> Reply {
-        let body = self.open(payload);
-        let failed = status >= 400;
-        let read = self.read(&body, |dialect, body, policy| {
-            let read = dialect.reply(body, policy)?;
-            match &read.value.error {
-                None if failed => Err(Unread::Unknown),
-                _ => Ok(read),
-            }
-        });
-        let mut reply = Reply {
-            streamed: body.is_event_stream() || body.is_amazon_stream(),
-            ..Reply::default()
-        };
-        match read {
-            Ok(reply) => return reply,
-            Err(_) if failed => {
-                let read = match body.opaque {
-                    true => Err(Unread::Unknown),
-                    false => body
-                        .document(&self.policy)
-                        .map(|(source, _)| failure::body(&source.text)),
-                };
-                if read == Err(Unread::TooLarge) {
-                    self.refuse(&body, 0);
-                }
-                let error = read.ok().flatten();
-                reply.error = Some(error.unwrap_or_else(|| failure::plain(body.whole())));
-            }
-            Err(_) if body.bytes.is_empty() => {}
-            Err(unread) => reply.choices.push(Choice {
-                index: 0,
-                message: self.raw(Role::Assistant, &body, unread),
-                finish_reason: None,
-            }),
-        }
-        reply
-    }
-
-    fn open<'a>(&mut self, payload: Payload<'a>) -> Body<'a> {
-        let body = Body::open(payload, &self.policy);
-        self.truncated = self.truncated.max(body.truncated);
-        body
-    }
-
-    fn read<T>(
-        &mut self,
-        body: &Body<'_>,
-        read: impl FnOnce(Dialect, &Body<'_>, &Policy) -> Result<Read<T>, Unread>,
-    ) -> Result<T, Unread> {
-        let dialect = self
-            .dialect
-            .filter(|_| !body.opaque && !body.bytes.is_empty())
-            .ok_or(Unread::Unknown)?;
-        let Read {
-            value,
-            truncated,
-            shed_bytes,
-            held,
-        } = read(dialect, body, &self.policy)?;
-        self.is_read = true;
-        self.truncated = self.truncated.max(truncated);
-        self.shed_bytes += shed_bytes;
-        self.policy.max_parsed_bytes = self.policy.max_parsed_bytes.saturating_sub(held);
-        Ok(value)
-    }
-
-    /// The body as it came.
-    fn raw(&mut self, role: Role, body: &Body<'_>, why: Unread) -> Message {
-        let max_bytes = self.policy.max_raw_bytes;
-        let (message, cut) = raw::message(role, body.content_type, body.whole(), max_bytes);
-        self.is_raw = true;
-        self.truncated = self.truncated.max(cut);
-        match why {
-            Unread::TooLarge => self.refuse(body, max_bytes),
-            Unread::Unknown => {
-                self.shed_bytes += body.bytes.len().saturating_sub(max_bytes) as u64;
-            }
-        }
-        message
-    }
-
-    /// Counts a body that there is no room to read, but for so many bytes that are kept raw.
-    fn refuse(&mut self, body: &Body<'_>, kept: usize) {
-        self.truncated = Truncated::Budget;
-        self.shed_bytes += body.bytes.len().saturating_sub(kept) as u64;
+/// Joins characters whose halves came in two events.
+fn join_surrogates(reply: &mut Reply) {
+    for Choice { message, .. } in &mut reply.choices {
+        let texts = [&mut message.reasoning, &mut message.refusal];
+        let arguments = message
+            .tool_calls
+            .iter_mut()
+            .map(|call| &mut call.arguments);
+        let texts = texts.into_iter().flatten().chain(arguments);
+        texts
+            .chain([&mut message.content])
+            .for_each(escape::join_surrogates);
     }
 }
 

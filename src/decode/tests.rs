@@ -4,6 +4,7 @@ use proptest::prelude::*;
 use serde_json::json;
 
 use super::*;
+use crate::conversation::Role;
 
 const POLICY: Policy = Policy {
     max_decoded_bytes: 1 << 20,

@@ -14,13 +14,13 @@ use crate::{
     exchange::Exchange,
     id::Id,
     prefix::{FORWARDED, Prefix},
-    thread::Session,
+    thread::{Hint, Session},
 };
 
-pub use self::names::{DEFAULT_SESSION_NAMES, DEFAULT_USER_NAMES};
+pub use self::names::{DEFAULT_HINT_NAMES, DEFAULT_SESSION_NAMES, DEFAULT_USER_NAMES};
 pub(crate) use self::{
     consent::{CONSENT_HEADERS, Consent},
-    names::{AGENT, BODY, PARENT_AGENT},
+    names::{AGENT, BODY, ORIGINATOR, PARENT_AGENT},
 };
 
 /// The longest name or external id that a text column holds, in bytes.
@@ -42,6 +42,8 @@ pub(crate) struct IdentityRules {
     /// In order of precedence.
     pub(crate) session_names: Vec<String>,
     pub(crate) user_names: Vec<String>,
+    /// What only hints at a conversation.
+    pub(crate) hint_names: Vec<String>,
     /// Whether clients may opt out.
     pub(crate) opt_out: bool,
     pub(crate) tag_prefix: String,
@@ -61,6 +63,9 @@ pub(crate) struct Identity {
     pub(crate) tenant: String,
     /// A user by a name of his, not by an address.
     pub(crate) named_user: Option<String>,
+    /// What those send, from one address, among whose conversations the history of a client without a
+    /// name is looked for.
+    pub(crate) hint: Option<Hint>,
     pub(crate) session_id: String,
     pub(crate) session_source: String,
     /// The named user, else the client's address. An address is no part of the scope.
@@ -120,24 +125,29 @@ impl IdentityRules {
         let sends_history = matches!(&named, Some((_, source)) if names::sends_history(source));
         let (named, parent) = split_agent(prefix, named);
         let parent = parent.map(|id| scoped(&id));
+        let ip = self
+            .client_ip(prefix, exchange.peer)
+            .map(|ip| ip.to_string());
+        let hint = match (&named, &named_user) {
+            (None, None) => names::hint(prefix, claims, &self.hint_names, ip.as_deref()),
+            _ => None,
+        };
         let (session, session_id, session_source) = match named {
             Some((id, source)) => (Session::Named(scoped(&id)), id, source),
             None => {
                 let id = exchange_id.to_string();
                 // Everybody behind one address would be taken for one user.
-                let session = match named_user {
-                    Some(_) => Session::Inferred(scoped(&id)),
-                    None => Session::New(scoped(&id)),
+                let session = match named_user.is_some() || hint.is_some() {
+                    true => Session::Inferred(scoped(&id)),
+                    false => Session::New(scoped(&id)),
                 };
                 (session, id, "generated".to_owned())
             }
         };
-        let ip = self
-            .client_ip(prefix, exchange.peer)
-            .map(|ip| ip.to_string());
         Identity {
             session,
             parent,
+            hint,
             sends_history,
             consent: match claims.get("no-log") {
                 Some("true") if self.opt_out => Consent::Nothing,
@@ -194,7 +204,9 @@ impl IdentityRules {
             .headers()
             .filter(|(name, _)| {
                 let is_one_of = |names: &[String]| names.iter().any(|listed| listed == name);
-                !is_one_of(&self.session_names) && !is_one_of(&self.user_names)
+                !is_one_of(&self.session_names)
+                    && !is_one_of(&self.user_names)
+                    && !is_one_of(&self.hint_names)
             })
             .filter_map(|(name, value)| Some((name.strip_prefix(&self.tag_prefix)?, value)))
             .take(MAX_TAGS)

@@ -5,15 +5,16 @@ use crate::{
     conversation::Claims,
     escape,
     prefix::{BY_CONVENTION, is_session_by_convention},
+    thread::Hint,
 };
 
 /// The headers, and members of a request's body, that name a conversation, after the configured header.
 /// The first usable value wins.
 ///
-/// `body:metadata.session_id` is the member `session_id` of the body's `metadata`. Trace ids are not
-/// among them, since they often change with every request, nor is `prompt_cache_key`, which is often one an
-/// application.
-pub const DEFAULT_SESSION_NAMES: [&str; 37] = [
+/// `body:metadata.session_id` is the member `session_id` of the body's `metadata`, and
+/// `body:prompt_cache_key of codex` that member where the header `originator` says that Codex sent it:
+/// everybody else's is a hint ([`DEFAULT_HINT_NAMES`]).
+pub const DEFAULT_SESSION_NAMES: [&str; 38] = [
     "x-conversation-id",
     "conversation-id",
     "x-chat-id",
@@ -50,7 +51,22 @@ pub const DEFAULT_SESSION_NAMES: [&str; 37] = [
     "body:conversation_id",
     "body:thread_id",
     "body:chat_id",
+    CODEX_CACHE_KEY,
     BAGGAGE,
+];
+
+/// The headers, and members of a request's body, that hint at a conversation and name none, in order.
+///
+/// A trace id often changes with every request, a window of an editor holds many conversations, and a
+/// `prompt_cache_key` is often one an application. So they count only for a client without a name,
+/// whose conversation would be a new one with every request: a history that it sends is then looked
+/// for among the conversations of those who sent the same hint from the same address.
+pub const DEFAULT_HINT_NAMES: [&str; 5] = [
+    "x-litellm-trace-id",
+    "body:litellm_trace_id",
+    "x-portkey-trace-id",
+    "vscode-sessionid",
+    "body:prompt_cache_key",
 ];
 
 /// The headers, and members of a request's body, that name a user, after `X-User-ID`.
@@ -70,6 +86,11 @@ pub const DEFAULT_USER_NAMES: [&str; 9] = [
 pub(crate) const BODY: &str = "body:";
 /// In which Claude Code names its session, and others a user.
 const CLAUDE_CODE_BODY: &str = "body:metadata.user_id";
+/// In which Codex names its session, and others whatever they share a cache by.
+const CODEX_CACHE_KEY: &str = "body:prompt_cache_key of codex";
+const CACHE_KEY: &str = "body:prompt_cache_key";
+/// In which Codex says which of its programs it is.
+pub(crate) const ORIGINATOR: &str = "originator";
 
 /// W3C baggage, for what OpenTelemetry applications put into it.
 pub(crate) const BAGGAGE: &str = "baggage";
@@ -90,10 +111,11 @@ const BAGGAGE_USER: &str = "user.id";
 const SHORTEST_BY_CONVENTION: usize = 8;
 
 /// Headers of clients that send everything that was said with every request.
-const SEND_HISTORY: [&str; 12] = [
+const SEND_HISTORY: [&str; 13] = [
     OPEN_WEBUI,
     CLAUDE_CODE,
     CLAUDE_CODE_BODY,
+    CACHE_KEY,
     "session-id",
     "thread-id",
     "session_id",
@@ -120,6 +142,10 @@ pub(super) fn session(
         CLAUDE_CODE_BODY => {
             let session = claude_code_session(claimed(claims, CLAUDE_CODE_BODY)?)?;
             Some((name(session)?, CLAUDE_CODE_BODY.to_owned()))
+        }
+        CODEX_CACHE_KEY => {
+            let key = claimed(claims, CACHE_KEY).filter(|_| is_codex(prefix))?;
+            Some((name(key)?, CACHE_KEY.to_owned()))
         }
         wanted if wanted.starts_with(BODY) => {
             Some((name(claimed(claims, wanted)?)?, wanted.to_owned()))
@@ -149,6 +175,32 @@ pub(super) fn user(prefix: Prefix<'_>, claims: &Claims, names: &[String]) -> Opt
         }
         wanted => header(prefix, wanted),
     })
+}
+
+/// What a request from this address hints at its conversation with.
+pub(super) fn hint(
+    prefix: Prefix<'_>,
+    claims: &Claims,
+    names: &[String],
+    address: Option<&str>,
+) -> Option<Hint> {
+    names.iter().find_map(|wanted| {
+        let value = match wanted.starts_with(BODY) {
+            true => name(claimed(claims, wanted)?)?,
+            false => header(prefix, wanted)?,
+        };
+        Some(Hint {
+            name: wanted.clone(),
+            value,
+            address: address.unwrap_or_default().to_owned(),
+        })
+    })
+}
+
+fn is_codex(prefix: Prefix<'_>) -> bool {
+    let originator = prefix.header(ORIGINATOR).unwrap_or_default();
+    let begin = originator.get(..b"codex".len()).unwrap_or_default();
+    begin.eq_ignore_ascii_case(b"codex")
 }
 
 /// The value of a member such as `body:metadata.session_id`.

@@ -9,12 +9,14 @@ mod tests;
 
 use std::{borrow::Cow, fmt};
 
+use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
 pub use self::patterns::Patterns;
 use crate::{
     conversation::{Message, Prompt, ProviderError, Reply},
     decode::Spoken,
+    escape,
 };
 
 /// Takes out of texts what must not be stored.
@@ -23,6 +25,9 @@ use crate::{
 /// arguments of tools, their definitions, errors, bodies that nothing could decode, tags, and what
 /// the API adds; before anything else is made of them, hashes and titles included. Names of models
 /// and ids are not asked for.
+///
+/// A body that is not UTF-8 is kept in base64. It is asked for as text with U+FFFD for what is none, and
+/// where it takes something out of that, the text is what is kept (`"encoding": "lossy"`).
 ///
 /// The same text has to come out the same each time: a client sends with every request what was
 /// said before, and what came out differently would be stored as new.
@@ -79,9 +84,13 @@ pub(crate) fn spoken(redact: &dyn Redact, spoken: &mut Spoken) {
         message,
         code,
         kind,
+        other,
     }) = error
     {
         text(redact, message);
+        for other in other.values_mut() {
+            value(redact, other);
+        }
         for word in [code, kind].into_iter().flatten() {
             text(redact, word);
         }
@@ -89,6 +98,7 @@ pub(crate) fn spoken(redact: &dyn Redact, spoken: &mut Spoken) {
 }
 
 fn message(redact: &dyn Redact, message: &mut Message) {
+    bytes(redact, message);
     text(redact, &mut message.content);
     let thoughts = [&mut message.reasoning, &mut message.refusal];
     for thought in thoughts.into_iter().flatten() {
@@ -99,6 +109,29 @@ fn message(redact: &dyn Redact, message: &mut Message) {
     }
     for other in message.other.values_mut() {
         value(redact, other);
+    }
+}
+
+/// Looks at a body that is kept in base64 as text, with U+FFFD for what is none. Where something has to be
+/// taken out of that, the text is kept in place of the bytes.
+fn bytes(redact: &dyn Redact, message: &mut Message) {
+    let encoding = message.other.get_mut("raw");
+    let Some(encoding) = encoding.and_then(|raw| raw.get_mut("encoding")) else {
+        return;
+    };
+    if encoding.as_str() != Some("base64") {
+        return;
+    }
+    let Ok(bytes) = STANDARD.decode(&message.content) else {
+        return;
+    };
+    // The digits that stand for a NUL would be a part of the word behind it.
+    let shown = String::from_utf8_lossy(&bytes).replace('\0', "\u{fffd}");
+    let shown = escape::text(shown.as_bytes());
+    let redacted = redact.redact(&shown);
+    if redacted != shown {
+        *encoding = "lossy".into();
+        message.content = redacted.into_owned();
     }
 }
 

@@ -24,8 +24,7 @@ pub(super) fn compiled(pattern: &str) -> Regex {
 ///
 /// What it takes out is replaced by `[credential]`, `[email]` or `[card]`. By
 /// [default](Self::default) it takes out credentials alone: API keys of the well-known shapes,
-/// bearer tokens, JSON Web Tokens, private keys and passwords in URLs. In a body that is not UTF-8
-/// nothing is found.
+/// bearer tokens, JSON Web Tokens, private keys and passwords in URLs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patterns {
     credentials: bool,

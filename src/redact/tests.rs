@@ -220,3 +220,31 @@ fn a_long_text_takes_no_longer_by_the_byte() {
         assert!(!all(&text).is_empty());
     }
 }
+
+#[test]
+fn bytes_with_a_key_in_them_are_kept_as_text_without_it_and_others_as_they_are() {
+    let kept = |bytes: &[u8]| {
+        let mut message = Message::new(Role::User, STANDARD.encode(bytes));
+        let raw = json!({ "content_type": "", "encoding": "base64", "bytes": bytes.len() });
+        message.other.insert("raw".to_owned(), raw);
+        let mut said = Spoken::default();
+        said.prompt.messages.push(message);
+        spoken(&Patterns::default(), &mut said);
+        let message = said.prompt.messages.remove(0);
+        let encoding = message.other["raw"]["encoding"].clone();
+        (message.content, encoding)
+    };
+    let key = format!("sk-proj-{}", "a1".repeat(24));
+    let with_key = [b"\xff\0", key.as_bytes(), b"\xff"].concat();
+    let (text, encoding) = kept(&with_key);
+    assert_eq!(encoding, "lossy");
+    assert_eq!(text, "\u{fffd}\u{fffd}[credential]\u{fffd}");
+    assert_eq!(kept(b"\xff\0"), ("/wA=".to_owned(), "base64".into()));
+    // A client's own word for it opens no way around.
+    let mut said = Spoken::default();
+    let mut message = Message::new(Role::User, key.clone());
+    message.put_other("raw", r#"{"encoding":"base64"}"#);
+    said.prompt.messages.push(message);
+    spoken(&Patterns::default(), &mut said);
+    assert!(!said.prompt.messages[0].content.contains(&key));
+}

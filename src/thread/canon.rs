@@ -6,7 +6,7 @@ use blake3::{Hash, keyed_hash};
 use serde_json::Value;
 
 use super::{
-    Key,
+    Hint, Key,
     reminder::{ASIDE, spoken},
 };
 use crate::{
@@ -90,6 +90,20 @@ pub(crate) fn scope(
     match named_user {
         Some(user) => put(&mut text, user),
         None => text.extend_from_slice(conversation.as_bytes()),
+    }
+    short(&keyed_hash(key, &text))
+}
+
+/// The same for those who have no name and send the same hint from one address.
+pub(crate) fn hinted(key: &Key, tenant: &str, hint: &Hint) -> ChainHash {
+    let Hint {
+        name,
+        value,
+        address,
+    } = hint;
+    let mut text = Vec::new();
+    for part in ["hinted", tenant, name, value, address] {
+        put(&mut text, part);
     }
     short(&keyed_hash(key, &text))
 }

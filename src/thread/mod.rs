@@ -18,11 +18,11 @@ mod threader;
 
 pub(crate) use self::{
     append::append,
-    canon::{digest, prompt as prompt_hash, response as response_hash, scope},
+    canon::{digest, hinted, prompt as prompt_hash, response as response_hash, scope},
     facts::Facts,
     reminder::spoken,
     said::Said,
-    threader::{Asked, Placing, Session, Thread, Threader},
+    threader::{Asked, Hint, Placing, Session, Thread, Threader},
 };
 
 /// What keys all hashes of a database.

@@ -59,6 +59,14 @@ impl Session {
     }
 }
 
+/// What hints at a conversation, and from where.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Hint {
+    pub(crate) name: String,
+    pub(crate) value: String,
+    pub(crate) address: String,
+}
+
 /// What became of looking for a place.
 #[derive(Debug)]
 pub(crate) enum Placing {

@@ -1,24 +1,27 @@
 //! From what was captured to who said what, where and when.
 
 use std::{
+    borrow::Cow,
     panic::{AssertUnwindSafe, catch_unwind},
     time::Duration,
 };
 
+use percent_encoding::percent_decode;
 use serde_json::Value;
 
 use super::Workshop;
 use crate::{
     capture::Capture,
-    conversation::{Message, Prompt, Reply},
-    decode::{self, Payload, Policy, Spoken},
+    conversation::{Message, Prompt, ProviderError, Reply},
+    decode::{self, Decode, Payload, Policy, Spoken},
     escape,
-    exchange::{Exchange, RequestEnd},
+    exchange::{Exchange, RequestEnd, RpcFailure},
     id::Id,
     identity::{Consent, Identity, fit},
     outcome::{Outcome, Truncated},
     prefix::{Prefix, take},
     redact,
+    rules::speaks,
     settings::MAX_RAW_BYTES,
     store::ExchangeColumns,
 };
@@ -105,6 +108,7 @@ fn forget_content(spoken: &mut Spoken) {
     }
     if let Some(error) = &mut spoken.reply.error {
         error.message.clear();
+        error.other.clear();
     }
 }
 
@@ -123,6 +127,9 @@ pub(super) fn tell(
         shed_bytes: _,
     } = spoken;
     name_upstream(&mut reply);
+    if let (Some(failure), None) = (&exchange.rpc_failure, &reply.error) {
+        reply.error = Some(rpc_error(failure));
+    }
     let status = exchange.status;
     let error_in_stream = reply.error.is_some()
         && reply.streamed
@@ -202,6 +209,15 @@ fn name_upstream(reply: &mut Reply) {
     }
 }
 
+/// The failure that gRPC states beside the body.
+fn rpc_error(failure: &RpcFailure) -> ProviderError {
+    let RpcFailure { code, message } = failure;
+    let message = Cow::from(percent_decode(message));
+    let mut error = ProviderError::new(escape::text(&message));
+    error.code = Some(escape::text(code).into_owned());
+    error
+}
+
 /// Decodes both bodies, within this writer's part of the budget. Where decoding panics, they are kept as they came.
 fn decode(
     workshop: &Workshop,
@@ -232,7 +248,8 @@ fn decode(
     };
     let captured = (request.truncated()).max(exchange.response.truncated());
     let path = escape::text(prefix.path());
-    let attempt = |path: &str| {
+    let own = (workshop.own.iter().map(|own| &**own)).find(|own| speaks(*own, &path));
+    let attempt = |own: Option<&dyn Decode>, path: &str| {
         let request = Payload {
             content_type: &request_type,
             content_encoding: &request_encoding,
@@ -250,14 +267,15 @@ fn decode(
                 || exchange.outcome != Outcome::Complete,
         };
         let response = exchange.status.map(|status| (status, response));
-        catch_unwind(AssertUnwindSafe(|| {
-            decode::exchange(path, request, response, &policy)
+        catch_unwind(AssertUnwindSafe(|| match own {
+            Some(own) => decode::own_exchange(own, path, request, response, &policy),
+            None => decode::exchange(path, request, response, &policy),
         }))
     };
-    let spoken = attempt(&path).unwrap_or_else(|_| {
+    let spoken = attempt(own, &path).unwrap_or_else(|_| {
         channel.counters.decode_panics.add(1);
         // A path that is nobody's is kept as it came.
-        attempt("").unwrap_or_default()
+        attempt(None, "").unwrap_or_default()
     });
     channel.counters.shed_bytes.add(spoken.shed_bytes);
     // What was missing before is counted when the exchange is recycled.

@@ -21,8 +21,8 @@ use tokio::{
 pub(crate) use worker::Worker;
 
 use crate::{
-    channel::Channel, id::Id, identity::IdentityRules, redact::Redact, settings::WriterSettings,
-    store::Store,
+    channel::Channel, decode::Decode, id::Id, identity::IdentityRules, redact::Redact,
+    settings::WriterSettings, store::Store,
 };
 
 /// What a handle asks of a writer.
@@ -47,6 +47,8 @@ pub(crate) struct Workshop {
     pub(crate) store: Option<Arc<dyn Store>>,
     pub(crate) identity: IdentityRules,
     pub(crate) redact: Arc<dyn Redact>,
+    /// Dialects of the application's own.
+    pub(crate) own: Vec<Arc<dyn Decode>>,
     pub(crate) settings: WriterSettings,
 }
 

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     conversation::{Choice, Message, Prompt, Reply, Role, Usage},
-    escape,
+    decode, escape,
     id::Id,
     identity::{Identity, fit},
     outcome::Outcome,
@@ -196,8 +196,7 @@ impl Rows<'_> {
                 instructions.push(Message::new(Role::System, ""));
             }
             if let Some(last) = instructions.last_mut() {
-                let tools = serde_json::from_str(tools).unwrap_or_else(|_| tools.clone().into());
-                last.other.insert("tools".to_owned(), tools);
+                last.other.insert("tools".to_owned(), decode::value(tools));
             }
         }
         for message in instructions {

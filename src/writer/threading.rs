@@ -12,7 +12,9 @@ use super::{Workshop, batch::Batch, hear::Heard, job::caught, rows};
 use crate::{
     id::Id,
     store::{ChainHash, ExchangeRows, Recall, Store, StoreError, UnixMillis},
-    thread::{Asked, Facts, Placing, Said, Session, Threader, prompt_hash, response_hash, scope},
+    thread::{
+        Asked, Facts, Placing, Said, Session, Threader, hinted, prompt_hash, response_hash, scope,
+    },
 };
 
 /// How far back a conversation is looked for what it holds, in milliseconds: 30 days.
@@ -185,12 +187,15 @@ pub(super) fn ask(threader: &Threader, heard: &Heard) -> Asked {
     } = heard;
     let key = threader.key();
     let is_instructed = !prompt.instructions.is_empty() || prompt.tools.is_some();
-    let scope = scope(
-        key,
-        &identity.tenant,
-        identity.named_user.as_deref(),
-        identity.session.id(),
-    );
+    let scope = match &identity.hint {
+        Some(hint) => hinted(key, &identity.tenant, hint),
+        None => scope(
+            key,
+            &identity.tenant,
+            identity.named_user.as_deref(),
+            identity.session.id(),
+        ),
+    };
     let previous = prompt.goes_on_from.as_deref();
     let answers: Vec<usize> = prompt.answers().collect();
     let is_by_history =

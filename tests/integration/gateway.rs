@@ -20,12 +20,14 @@ const KEYS: &str = "sk-alice:alice,sk-bob:bob,sk-portal:*";
 /// How long the gateway may take to say something, that it listens for one.
 const SAYING: Duration = Duration::from_secs(30);
 
-/// The built example. Cargo builds examples along with all tests, but not along with one of them.
-static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
+static BINARY: LazyLock<PathBuf> = LazyLock::new(|| example("gateway"));
+
+/// A built example. Cargo builds examples along with all tests, but not along with one of them.
+pub(crate) fn example(name: &str) -> PathBuf {
     let profile = profile_dir();
     let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| env!("CARGO").into()));
     cargo
-        .args(["build", "--quiet", "--example", "gateway"])
+        .args(["build", "--quiet", "--example", name])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .arg("--target-dir")
         .arg(target_dir());
@@ -40,9 +42,9 @@ static BINARY: LazyLock<PathBuf> = LazyLock::new(|| {
         }
     }
     let built = cargo.status().expect("cargo runs");
-    assert!(built.success(), "the gateway does not build");
-    profile.join("examples/gateway")
-});
+    assert!(built.success(), "{name} does not build");
+    profile.join("examples").join(name)
+}
 
 /// `target/debug`, wherever that is: tests lie in `deps` below it.
 fn profile_dir() -> PathBuf {

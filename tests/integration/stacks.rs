@@ -2,6 +2,7 @@
 //! HTTP, into a database.
 
 mod grpc;
+mod tonic_chat;
 
 use std::{convert::Infallible, net::SocketAddr, time::Duration};
 

@@ -64,6 +64,14 @@ pub(super) struct Message<'a> {
 }
 
 impl<'de> Members<'de> for Message<'de> {
+    /// A message that is no object is what it says.
+    fn stray(content: Field<'de>) -> Option<Self> {
+        Some(Self {
+            content,
+            ..Self::default()
+        })
+    }
+
     fn member<A: MapAccess<'de>>(
         &mut self,
         key: Cow<'de, str>,
@@ -100,6 +108,14 @@ pub(super) struct Block<'a> {
 }
 
 impl<'de> Members<'de> for Block<'de> {
+    /// A block that is no object is its text.
+    fn stray(text: Field<'de>) -> Option<Self> {
+        Some(Self {
+            text,
+            ..Self::default()
+        })
+    }
+
     fn member<A: MapAccess<'de>>(
         &mut self,
         key: Cow<'de, str>,

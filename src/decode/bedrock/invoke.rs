@@ -14,7 +14,7 @@ use crate::{
         amazon_events::Messages,
         anthropic,
         body::Body,
-        estimate,
+        cohere, embeddings, estimate,
         json::{self, Field, Members},
         openai_chat, repaired,
     },
@@ -67,10 +67,14 @@ pub(in crate::decode) fn prompt(source: &str, keep_media: bool) -> Option<Read<P
         Marks {
             has_messages: true, ..
         } => openai_chat::prompt(source, keep_media),
-        Marks { text, .. } => {
-            let message = Message::new(Role::User, text.text()?);
-            Some(Read::new(Prompt::new(vec![message]), Truncated::No))
-        }
+        Marks { text, .. } => match text.text() {
+            Some(text) => {
+                let message = Message::new(Role::User, text);
+                Some(Read::new(Prompt::new(vec![message]), Truncated::No))
+            }
+            None => cohere::prompt(source, keep_media)
+                .or_else(|| embeddings::prompt(source, keep_media)),
+        },
     }
 }
 
@@ -94,7 +98,12 @@ pub(in crate::decode) fn reply(
                 Some(Read::new(reply, Truncated::No))
             })
     };
-    repaired(source, cut, whole).ok_or(Unread::Unknown)
+    match repaired(source, cut, whole) {
+        Some(read) => Ok(read),
+        // Of vectors nothing is kept, whole or not.
+        None if source.contains("\"embedding") => embeddings::reply(source, cut),
+        None => Err(Unread::Unknown),
+    }
 }
 
 /// What a stream of InvokeModel holds in its messages.
@@ -103,6 +112,8 @@ enum Inner {
     Converse(Box<Stream>),
     /// As server-sent events.
     Chat(String),
+    /// As lines.
+    Cohere(String),
     Plain(Plain),
 }
 
@@ -114,6 +125,8 @@ impl Inner {
             Self::Converse(Box::new(Stream::new(room)))
         } else if has("choices") {
             Self::Chat(String::new())
+        } else if has("event_type") {
+            Self::Cohere(String::new())
         } else if has("type") || has("completion") {
             Self::Anthropic(Box::new(anthropic::Stream::new(room)))
         } else {
@@ -132,14 +145,35 @@ impl Inner {
                 }
             }
             Self::Chat(events) => {
-                // A line feed within JSON is white space.
                 events.push_str("data: ");
-                events.extend(document.split(['\r', '\n']));
+                events.push_str(&piece(document));
                 events.push_str("\n\n");
+            }
+            Self::Cohere(lines) => {
+                lines.extend(document.split(['\r', '\n']));
+                lines.push('\n');
             }
             Self::Plain(plain) => drop(plain.add(document)),
         }
     }
+}
+
+/// A piece of a chat on one line. Mistral's models call it a message, which is whole elsewhere.
+fn piece(document: &str) -> String {
+    let mut chunk: Value = json::value(document);
+    let choices = chunk.get_mut("choices").and_then(Value::as_array_mut);
+    for choice in choices
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_object_mut)
+    {
+        if !choice.contains_key("delta")
+            && let Some(message) = choice.remove("message")
+        {
+            choice.insert("delta".to_owned(), message);
+        }
+    }
+    chunk.to_string()
 }
 
 /// An event of Converse within a message: its kind and what it says.
@@ -200,7 +234,7 @@ pub(in crate::decode) fn stream(body: &Body<'_>, policy: &Policy) -> Result<Read
         let document = stored(&document);
         let is_cut = body.cut && !message.ended;
         let inner = inner.get_or_insert_with(|| Inner::of(&document, policy.max_parsed_bytes));
-        if let Inner::Chat(_) | Inner::Plain(_) = inner {
+        if let Inner::Chat(_) | Inner::Cohere(_) | Inner::Plain(_) = inner {
             let takes = estimate::document(&document, room);
             if takes > room {
                 refused += document.len() as u64;
@@ -218,6 +252,7 @@ pub(in crate::decode) fn stream(body: &Body<'_>, policy: &Policy) -> Result<Read
         Some(Inner::Anthropic(stream)) => stream.finish(policy.keep_media),
         Some(Inner::Converse(stream)) => stream.finish(policy.keep_media),
         Some(Inner::Chat(events)) => openai_chat::reply(&events, true, false, &policy),
+        Some(Inner::Cohere(lines)) => cohere::reply(&lines, false, true, false, &policy),
         Some(Inner::Plain(plain)) => plain
             .finish(true)
             .map(|reply| Read::new(reply, Truncated::No))

@@ -134,6 +134,7 @@ fn object_text(members: &Map<String, Value>) -> Option<(&str, Option<&str>)> {
         "stopReason",
     ]
     .into_iter()
-    .find_map(word);
+    .find_map(word)
+    .or_else(|| members.get("finishReason")?.get("reason")?.as_str());
     Some((text, reason))
 }

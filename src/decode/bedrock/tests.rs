@@ -249,7 +249,7 @@ fn requests_and_responses_of_every_model_are_read_in_its_dialect() {
         let read = invoked_prompt(&request.to_string(), false).expect("a request");
         assert_eq!(read.value.messages[0].content, "hi", "{request}");
     }
-    assert!(invoked_prompt(r#"{"texts":["hi"]}"#, false).is_none());
+    assert!(invoked_prompt(r#"{"words":["hi"]}"#, false).is_none());
     let responses = [
         json!({"type": "message", "role": "assistant", "content": [{"type": "text", "text": "hello"}]}),
         json!({"output": {"message": {"role": "assistant", "content": [{"text": "hello"}]}}, "stopReason": "end_turn"}),
@@ -264,8 +264,8 @@ fn requests_and_responses_of_every_model_are_read_in_its_dialect() {
             .unwrap_or_else(|unread| panic!("{unread:?} {response}"));
         assert_eq!(read.value.choices[0].message.content, "hello", "{response}");
     }
-    let embedding = invoked_reply(r#"{"embedding":[0.1]}"#, false, &POLICY);
-    assert_eq!(embedding.err(), Some(Unread::Unknown));
+    let picture = invoked_reply(r#"{"images":["AAAA"]}"#, false, &POLICY);
+    assert_eq!(picture.err(), Some(Unread::Unknown));
 }
 
 #[test]

@@ -68,6 +68,14 @@ pub(super) struct Message<'a> {
 }
 
 impl<'de> Members<'de> for Message<'de> {
+    /// A message that is no object is what it says.
+    fn stray(text: Field<'de>) -> Option<Self> {
+        Some(Self {
+            text: text.into_text(),
+            ..Self::default()
+        })
+    }
+
     fn member<A: MapAccess<'de>>(
         &mut self,
         key: Cow<'de, str>,
@@ -93,6 +101,14 @@ pub(super) struct Block<'a> {
 }
 
 impl<'de> Members<'de> for Block<'de> {
+    /// A block that is no object is its text.
+    fn stray(text: Field<'de>) -> Option<Self> {
+        Some(Self {
+            text: text.into_text(),
+            ..Self::default()
+        })
+    }
+
     fn member<A: MapAccess<'de>>(
         &mut self,
         key: Cow<'de, str>,

@@ -4,7 +4,7 @@ mod content;
 mod stream;
 #[cfg(test)]
 mod tests;
-mod usage;
+pub(super) mod usage;
 mod wire;
 
 use std::borrow::Cow;

@@ -34,6 +34,7 @@ pub(super) struct Stream {
     candidates: BTreeMap<i64, Growing>,
     usage: String,
     feedback: String,
+    last: BTreeMap<String, String>,
     is_begun: bool,
     tally: Tally,
 }
@@ -187,6 +188,9 @@ impl Stream {
                 self.is_begun = true;
             }
         }
+        for (key, source) in piece.rest {
+            keep_last(&mut self.last, key, source.get(), &mut self.tally.held);
+        }
         let Some(List { items, is_cut }) = piece.candidates else {
             return true;
         };
@@ -237,6 +241,7 @@ impl Stream {
             candidates,
             usage,
             feedback,
+            last,
             is_begun,
             tally,
         } = self;
@@ -252,6 +257,11 @@ impl Stream {
             .into_iter()
             .map(|(index, growing)| growing.finish(index, keep_media))
             .collect();
+        if let Some(first) = reply.choices.first_mut() {
+            let last = last.into_iter();
+            let last = last.map(|(key, source)| (wire::spelt(&key), json::value(&source)));
+            first.message.other.extend(last);
+        }
         if !feedback.is_empty() {
             let feedback = json::value(&feedback);
             if reply.choices.is_empty() && reply.error.is_none() {

@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Reads a usage object; `None` where it is not an object.
-pub(super) fn read(source: &str) -> Option<Usage> {
+pub(in crate::decode) fn read(source: &str) -> Option<Usage> {
     let Wire { usage } = json::document(source)?;
     Some(Usage {
         raw: Some(source.to_owned()),

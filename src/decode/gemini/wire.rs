@@ -54,6 +54,7 @@ pub(super) struct Response<'a> {
     pub(super) id: Field<'a>,
     pub(super) error: Option<&'a RawValue>,
     pub(super) feedback: Option<&'a RawValue>,
+    pub(super) rest: Rest<'a>,
     /// Code Assist's envelope.
     pub(super) response: Option<Box<Response<'a>>>,
 }
@@ -72,7 +73,10 @@ impl<'de> Members<'de> for Response<'de> {
             "error" => self.error = stated(map)?,
             "promptFeedback" | "prompt_feedback" => self.feedback = stated(map)?,
             "response" => json::object(map, &mut self.response)?,
-            _ => drop(map.next_value::<IgnoredAny>()?),
+            "createTime" | "sdkHttpResponse" | "traceId" => {
+                map.next_value::<IgnoredAny>()?;
+            }
+            _ => self.rest.extend(stated(map)?.map(|value| (key, value))),
         }
         Ok(())
     }
@@ -112,6 +116,14 @@ pub(super) struct Content<'a> {
 }
 
 impl<'de> Members<'de> for Content<'de> {
+    /// A content that is no object is its text.
+    fn stray(text: Field<'de>) -> Option<Self> {
+        Some(Self {
+            text: text.into_text(),
+            ..Self::default()
+        })
+    }
+
     fn member<A: MapAccess<'de>>(
         &mut self,
         key: Cow<'de, str>,
@@ -138,6 +150,14 @@ pub(super) struct Part<'a> {
 }
 
 impl<'de> Members<'de> for Part<'de> {
+    /// A part that is no object is its text.
+    fn stray(text: Field<'de>) -> Option<Self> {
+        Some(Self {
+            text: text.into_text(),
+            ..Self::default()
+        })
+    }
+
     fn member<A: MapAccess<'de>>(
         &mut self,
         key: Cow<'de, str>,

@@ -28,6 +28,14 @@ impl<'a> Field<'a> {
         }
     }
 
+    /// The same, where a value that is no string is its source.
+    pub(in crate::decode) fn into_text(self) -> Self {
+        match self {
+            Self::Other(value) => Self::Text(Cow::Owned(value.to_string())),
+            field => field,
+        }
+    }
+
     /// A copy of that string.
     pub(in crate::decode) fn clone_text(&self) -> Option<String> {
         match self {

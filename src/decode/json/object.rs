@@ -7,10 +7,17 @@ use serde::{
     de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor},
 };
 
-use super::{Text, pass_over};
+use serde_json::{Value, value::RawValue};
+
+use super::{Field, Text, pass_over, value};
 
 /// An object that is read key by key, in one pass and without a map in between.
 pub(in crate::decode) trait Members<'de>: Default {
+    /// What stands for an element of a list that is no object; `None` where such a one says nothing.
+    fn stray(_: Field<'de>) -> Option<Self> {
+        None
+    }
+
     /// Takes the value of this key from `map`, always.
     fn member<A: MapAccess<'de>>(
         &mut self,
@@ -55,7 +62,8 @@ pub(in crate::decode) struct List<T, const MOST: usize> {
     pub(in crate::decode) is_cut: bool,
 }
 
-/// Reads the value of a key into this place; what is no list, and in it what is no object, is passed over.
+/// Reads the value of a key into this place. What is no list is passed over, and in it what is no object and
+/// [says nothing](Members::stray).
 pub(in crate::decode) fn list<'de, T: Members<'de>, A: MapAccess<'de>, const MOST: usize>(
     map: &mut A,
     place: &mut Option<List<T, MOST>>,
@@ -170,13 +178,60 @@ impl<'de, T: Members<'de>, const MOST: usize> Visitor<'de> for IntoList<'_, T, M
     }
 }
 
+impl<'de, T: Members<'de>> IntoItem<'_, T> {
+    fn stray(self, value: Field<'de>) {
+        self.0.extend(T::stray(value));
+    }
+}
+
 impl<'de, T: Members<'de>> Visitor<'de> for IntoItem<'_, T> {
     type Value = ();
 
-    pass_over_scalars!();
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("any value")
+    }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<(), A::Error> {
-        pass_over(seq).map(drop)
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<(), E> {
+        self.stray(Field::Other(value.into()));
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<(), E> {
+        self.stray(Field::Other(value.into()));
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<(), E> {
+        self.stray(Field::Other(value.into()));
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<(), E> {
+        self.stray(Field::Other(value.into()));
+        Ok(())
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<(), E> {
+        self.stray(Field::Text(Cow::Borrowed(text)));
+        Ok(())
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<(), E> {
+        self.stray(Field::Text(Cow::Owned(text.to_owned())));
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
+        let mut values = Vec::new();
+        while let Some(source) = seq.next_element::<&RawValue>()? {
+            values.push(value(source.get()));
+        }
+        self.stray(Field::Other(Value::Array(values)));
+        Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {

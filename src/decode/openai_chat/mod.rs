@@ -55,7 +55,7 @@ pub(super) fn prompt(source: &str, keep_media: bool) -> Option<Read<Prompt>> {
 /// Reads a response, whatever its form.
 ///
 /// The vendor's words about the whole response (`system_fingerprint`, `service_tier`, `citations`,
-/// `search_results`, `prompt_filter_results`) stand in the first choice's `other`.
+/// `prompt_filter_results` and whatever else there is) stand in the first choice's `other`.
 pub(super) fn reply(
     source: &str,
     is_event_stream: bool,
@@ -91,6 +91,7 @@ fn whole_reply(source: &str, keep_media: bool) -> Option<Read<Reply>> {
     let mut choices = Vec::new();
     for (position, mut choice) in (0..).zip(wires.into_iter().flat_map(|wires| wires.items)) {
         let completed = choice.completed();
+        let finish_reason = choice.ended();
         if let Some(source) = choice.error {
             error = error.or_else(|| failure::object(&json::value(source.get())));
         }
@@ -110,7 +111,7 @@ fn whole_reply(source: &str, keep_media: bool) -> Option<Read<Reply>> {
         choices.push(Choice {
             index: index(&choice.index).unwrap_or(position),
             message,
-            finish_reason: choice.finish_reason.text().map(Cow::into_owned),
+            finish_reason,
         });
     }
     choices.sort_by_key(|choice| choice.index);

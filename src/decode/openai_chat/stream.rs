@@ -45,6 +45,7 @@ struct Stream {
     choices: BTreeMap<i64, Growing>,
     usage: String,
     groq_usage: String,
+    choice_usage: String,
     unparsed: usize,
     first_unparsed: String,
     truncated: Truncated,
@@ -160,12 +161,17 @@ impl Stream {
             return;
         }
         let completed = choice.completed();
+        let ended = choice.ended();
+        if let Some(source) = choice.usage.filter(|source| source.get().starts_with('{')) {
+            self.choice_usage.clear();
+            self.choice_usage.push_str(source.get());
+        }
         let growing = self.choices.entry(index).or_default();
         for (key, source) in choice.rest {
             keep_last(&mut growing.last, key, source.get(), &mut self.held);
         }
-        if let Some(reason) = choice.finish_reason.text() {
-            growing.finish_reason = Some(reason.into_owned());
+        if ended.is_some() {
+            growing.finish_reason = ended;
         }
         // Some servers end with the whole message again.
         let whole = choice.message.filter(|_| growing.is_silent());
@@ -190,6 +196,7 @@ impl Stream {
             choices,
             usage,
             groq_usage,
+            choice_usage,
             unparsed,
             first_unparsed,
             mut truncated,
@@ -208,6 +215,7 @@ impl Stream {
         reply.streamed = true;
         reply.usage = usage::read(&usage)
             .or_else(|| usage::read(&groq_usage))
+            .or_else(|| usage::read(&choice_usage))
             .unwrap_or_default();
         reply.choices = choices
             .into_iter()

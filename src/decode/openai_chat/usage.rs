@@ -33,19 +33,31 @@ impl<'de> Members<'de> for Wire {
             "prompt_tokens" | "input_tokens" => usage.prompt_tokens = count(map)?,
             "completion_tokens" | "output_tokens" => usage.completion_tokens = count(map)?,
             "total_tokens" => usage.total_tokens = count(map)?,
-            "prompt_cache_hit_tokens" => usage.cached_tokens = usage.cached_tokens.or(count(map)?),
+            // DeepSeek's, Moonshot's and LiteLLM's places for what others say in the details.
+            "prompt_cache_hit_tokens" | "cached_tokens" | "cache_read_input_tokens" => {
+                usage.cached_tokens = usage.cached_tokens.or(count(map)?);
+            }
+            "cache_creation_input_tokens" => {
+                let written = count(map)?.filter(|&tokens| tokens != 0);
+                usage.cache_write_tokens = usage.cache_write_tokens.or(written);
+            }
+            "reasoning_tokens" => {
+                usage.reasoning_tokens = usage.reasoning_tokens.or(count(map)?);
+            }
             "prompt_tokens_details" | "input_tokens_details" => {
                 let mut details = None;
                 json::object(map, &mut details)?;
                 let details: Details = details.unwrap_or_default();
                 usage.cached_tokens = details.cached.or(usage.cached_tokens);
                 // Providers without such a cache state a zero, which is not a count.
-                usage.cache_write_tokens = details.cache_write.filter(|&tokens| tokens != 0);
+                let written = details.cache_write.filter(|&tokens| tokens != 0);
+                usage.cache_write_tokens = written.or(usage.cache_write_tokens);
             }
             "completion_tokens_details" | "output_tokens_details" => {
                 let mut details: Option<Details> = None;
                 json::object(map, &mut details)?;
-                usage.reasoning_tokens = details.unwrap_or_default().reasoning;
+                let reasoning = details.unwrap_or_default().reasoning;
+                usage.reasoning_tokens = reasoning.or(usage.reasoning_tokens);
             }
             _ => drop(map.next_value::<IgnoredAny>()?),
         }
@@ -68,7 +80,9 @@ impl<'de> Members<'de> for Details {
     ) -> Result<(), A::Error> {
         match key.as_ref() {
             "cached_tokens" => self.cached = count(map)?,
-            "cache_write_tokens" => self.cache_write = count(map)?,
+            "cache_write_tokens" | "cache_creation_input_tokens" => {
+                self.cache_write = count(map)?;
+            }
             "reasoning_tokens" => self.reasoning = count(map)?,
             _ => drop(map.next_value::<IgnoredAny>()?),
         }

@@ -44,8 +44,7 @@ impl<'de> Members<'de> for Request<'de> {
 
 /// A whole response, or one chunk of a stream: they differ only in that a choice has a `delta`.
 ///
-/// Of the members around the choices only those with a field are kept; `created`, `object`, `obfuscation` and
-/// the providers' timings are noise.
+/// Of the members around the choices `created`, `object`, `obfuscation` and the tokens of the prompt are noise.
 #[derive(Default)]
 pub(super) struct Response<'a> {
     pub(super) id: Field<'a>,
@@ -55,7 +54,7 @@ pub(super) struct Response<'a> {
     pub(super) usage: Option<&'a RawValue>,
     pub(super) x_groq: Option<XGroq<'a>>,
     pub(super) error: Option<&'a RawValue>,
-    /// The vendor's words about the whole response that are worth keeping.
+    /// The vendor's words about the whole response.
     pub(super) vendor: Rest<'a>,
 }
 
@@ -73,14 +72,10 @@ impl<'de> Members<'de> for Response<'de> {
             "usage" => self.usage = stated(map)?,
             "x_groq" => json::object(map, &mut self.x_groq)?,
             "error" => self.error = stated(map)?,
-            "system_fingerprint"
-            | "service_tier"
-            | "citations"
-            | "search_results"
-            | "prompt_filter_results" => {
-                self.vendor.extend(stated(map)?.map(|value| (key, value)));
+            "created" | "object" | "obfuscation" | "prompt_logprobs" | "prompt_token_ids" => {
+                map.next_value::<IgnoredAny>()?;
             }
-            _ => drop(map.next_value::<IgnoredAny>()?),
+            _ => self.vendor.extend(stated(map)?.map(|value| (key, value))),
         }
         Ok(())
     }
@@ -116,6 +111,10 @@ pub(super) struct Choice<'a> {
     /// What older models complete a text with.
     pub(super) text: Field<'a>,
     pub(super) finish_reason: Field<'a>,
+    /// What some say in place of a finish reason, and others beside it.
+    pub(super) stop_reason: Option<&'a RawValue>,
+    /// Where Moonshot has the usage of a stream.
+    pub(super) usage: Option<&'a RawValue>,
     pub(super) error: Option<&'a RawValue>,
     pub(super) rest: Rest<'a>,
 }
@@ -132,6 +131,8 @@ impl<'de> Members<'de> for Choice<'de> {
             "message" => json::object(map, &mut self.message)?,
             "text" => self.text = map.next_value()?,
             "finish_reason" => self.finish_reason = map.next_value()?,
+            "stop_reason" => self.stop_reason = stated(map)?,
+            "usage" => self.usage = stated(map)?,
             "error" => self.error = stated(map)?,
             "logprobs" | "log_probs" | "token_ids" | "prompt_token_ids" => {
                 map.next_value::<IgnoredAny>()?;
@@ -143,6 +144,21 @@ impl<'de> Members<'de> for Choice<'de> {
 }
 
 impl<'a> Choice<'a> {
+    /// Why it ended. A `stop_reason` beside the finish reason stays with what has no place of its own.
+    pub(super) fn ended(&mut self) -> Option<String> {
+        let stop = self.stop_reason.take();
+        let reason = std::mem::take(&mut self.finish_reason).text();
+        let reason = reason.map(Cow::into_owned);
+        match (reason, stop) {
+            (None, Some(stop)) if stop.get().starts_with('"') => json::read(stop.get()),
+            (reason, Some(stop)) => {
+                self.rest.push(("stop_reason".into(), stop));
+                reason
+            }
+            (reason, None) => reason,
+        }
+    }
+
     /// The text of a completion as a message.
     pub(super) fn completed(&mut self) -> Option<Message<'a>> {
         match std::mem::take(&mut self.text) {
@@ -173,6 +189,14 @@ pub(in crate::decode) struct Message<'a> {
 }
 
 impl<'de> Members<'de> for Message<'de> {
+    /// A message that is no object is what it says.
+    fn stray(value: Field<'de>) -> Option<Self> {
+        Some(Self {
+            content: value,
+            ..Self::default()
+        })
+    }
+
     fn member<A: MapAccess<'de>>(
         &mut self,
         key: Cow<'de, str>,

@@ -33,10 +33,39 @@ impl Class {
             "response.created" | "response.queued" | "response.in_progress" => Self::Begin,
             "error" => Self::Error,
             "ping" | "keepalive" => Self::Idle,
-            kind if kind.starts_with("response.") => Self::Piece,
+            kind if is_piece(kind) => Self::Piece,
             _ => Self::Unknown,
         }
     }
+}
+
+/// What the pieces of the output are about: the beginnings of the names of their events.
+const PIECES: [&str; 20] = [
+    "output_item.",
+    "content_part.",
+    "output_text.",
+    "output_text_annotation.",
+    "text.",
+    "refusal.",
+    "reasoning",
+    "function_call",
+    "custom_tool_call",
+    "file_search_call.",
+    "web_search_call.",
+    "code_interpreter_call",
+    "image_generation_call.",
+    "mcp_",
+    "tool_search_call.",
+    "computer_call.",
+    "local_shell_call.",
+    "shell_call",
+    "apply_patch_call",
+    "audio.",
+];
+
+fn is_piece(kind: &str) -> bool {
+    let about = kind.strip_prefix("response.");
+    about.is_some_and(|about| PIECES.iter().any(|piece| about.starts_with(piece)))
 }
 
 /// The kind of an event: its name, or the type that it states where the name is none of OpenAI's.

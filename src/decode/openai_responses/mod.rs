@@ -64,8 +64,8 @@ pub(super) fn prompt(source: &str, keep_media: bool) -> Option<Read<Prompt>> {
 /// Reads a response, whatever its form.
 ///
 /// All items of the output are one choice, and the status is its finish reason. The vendor's words about the
-/// whole response (`service_tier`, `incomplete_details`, `previous_response_id`, `conversation`, `background`)
-/// stand in its `other`.
+/// whole response (`service_tier`, `incomplete_details`, `previous_response_id`, `conversation`, `background`,
+/// whatever is no echo of the request) stand in its `other`.
 pub(super) fn reply(
     source: &str,
     is_event_stream: bool,

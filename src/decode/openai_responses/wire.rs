@@ -55,6 +55,37 @@ impl<'de> Members<'de> for Request<'de> {
     }
 }
 
+/// What a response says again of its request, and when it was.
+const ECHOED: [&str; 27] = [
+    "billing",
+    "completed_at",
+    "created_at",
+    "frequency_penalty",
+    "instructions",
+    "max_output_tokens",
+    "max_tool_calls",
+    "metadata",
+    "output_text",
+    "parallel_tool_calls",
+    "presence_penalty",
+    "prompt",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+    "reasoning",
+    "safety_identifier",
+    "seed",
+    "store",
+    "stream",
+    "temperature",
+    "text",
+    "tool_choice",
+    "tools",
+    "top_logprobs",
+    "top_p",
+    "truncation",
+    "user",
+];
+
 /// A whole response, or what an event says of it.
 #[derive(Default)]
 pub(super) struct Response<'a> {
@@ -65,7 +96,7 @@ pub(super) struct Response<'a> {
     pub(super) output: Option<Items<'a>>,
     pub(super) usage: Option<&'a RawValue>,
     pub(super) error: Option<&'a RawValue>,
-    /// Words about the whole response that are worth keeping.
+    /// Words about the whole response that are none of the request.
     pub(super) vendor: Rest<'a>,
 }
 
@@ -83,15 +114,12 @@ impl<'de> Members<'de> for Response<'de> {
             "output" => json::list(map, &mut self.output)?,
             "usage" => self.usage = stated(map)?,
             "error" => self.error = stated(map)?,
-            "service_tier"
-            | "incomplete_details"
-            | "previous_response_id"
-            | "conversation"
-            | "background" => {
-                let said = stated(map)?.filter(|value| value.get() != "false");
+            key if ECHOED.contains(&key) => drop(map.next_value::<IgnoredAny>()?),
+            _ => {
+                let said =
+                    stated(map)?.filter(|value| !["false", "[]", "{}"].contains(&value.get()));
                 self.vendor.extend(said.map(|value| (key, value)));
             }
-            _ => drop(map.next_value::<IgnoredAny>()?),
         }
         Ok(())
     }
@@ -152,6 +180,14 @@ pub(super) struct Item<'a> {
 }
 
 impl<'de> Members<'de> for Item<'de> {
+    /// An item that is no object is a message that says it.
+    fn stray(content: Field<'de>) -> Option<Self> {
+        Some(Self {
+            content: content.into_text(),
+            ..Self::default()
+        })
+    }
+
     fn member<A: MapAccess<'de>>(
         &mut self,
         key: Cow<'de, str>,

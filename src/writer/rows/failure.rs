@@ -34,6 +34,10 @@ pub(super) fn error_row(
     };
     put("code", error.code.map(Value::from));
     put("type", error.kind.map(Value::from));
+    put(
+        "error",
+        (!error.other.is_empty()).then(|| error.other.into()),
+    );
     let last = prompt.messages.last().or(prompt.instructions.last());
     let (role, content) = last.map_or((Role::User, String::new()), |last| {
         (fit_role(&last.role), last.content.clone())

@@ -16,6 +16,7 @@ fn identity() -> Identity {
         consent: Consent::Everything,
         tenant: String::new(),
         named_user: None,
+        hint: None,
         session_id: "s".to_owned(),
         session_source: "context".to_owned(),
         user_id: "u".to_owned(),

@@ -165,6 +165,7 @@ impl Gateway {
         let identity = IdentityRules {
             session_names: vec!["x-session-id".into()],
             user_names: vec!["x-user-id".into()],
+            hint_names: Vec::new(),
             opt_out: true,
             tag_prefix: String::new(),
             trusted_proxies: 0,
@@ -174,6 +175,7 @@ impl Gateway {
                 channel: Channel::new(1, 1, 1 << 20).into(),
                 store: None,
                 redact: Arc::new(Patterns::none()),
+                own: Vec::new(),
                 identity,
                 settings,
             },
@@ -266,6 +268,7 @@ impl Talk {
             consent: Consent::Everything,
             tenant: String::new(),
             named_user: self.user.map(str::to_owned),
+            hint: None,
             session_id,
             session_source: "x-session-id".to_owned(),
             user_id: "ada".to_owned(),

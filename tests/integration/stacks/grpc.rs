@@ -19,7 +19,7 @@ use tonic_health::{
 };
 use tower_recording::{Outcome, Recorder, RecordingLayer, store::StoredMessage};
 
-use crate::support::{messages, sqlite_dsn};
+use crate::support::{errors, messages, sqlite_dsn};
 
 /// So long that its length, as gRPC writes it, is no UTF-8.
 const MODEL: &str = "a-model-whose-name-is-long-a-model-whose-name-is-long-a-model-whose-name-is-long-\
@@ -114,10 +114,11 @@ async fn a_call_that_fails_has_its_status_and_is_recorded() {
     let status = status.expect_err("no such service");
     assert_eq!(status.code(), Code::NotFound);
     assert_eq!(status.message(), "service not registered");
-    let said = messages(&served.recorder, "unknown").await;
-    assert_eq!(said.len(), 1);
-    assert_eq!(said[0].exchange.outcome, Outcome::Complete);
-    assert_eq!(said[0].exchange.status, Some(200));
+    let failed = errors(&served.recorder, "unknown").await;
+    assert_eq!(failed.len(), 1);
+    assert_eq!(failed[0].error.error_message, "service not registered");
+    assert_eq!(failed[0].exchange.outcome, Outcome::Complete);
+    assert_eq!(failed[0].exchange.status, Some(200));
 }
 
 #[tokio::test]

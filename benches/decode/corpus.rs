@@ -1,0 +1,87 @@
+//! Recorded exchanges, by dialect.
+
+use std::{env, fs, path::Path};
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde_json::Value;
+
+use super::Sample;
+
+const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/corpus");
+
+pub fn samples() -> Vec<Sample> {
+    let folder = env::var("TEST_CORPUS").unwrap_or_else(|_| CORPUS.to_owned());
+    let mut samples: Vec<Sample> = fs::read_dir(folder)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| sample(&entry.path()))
+        .collect();
+    samples.sort_by(|one, other| one.dialect.cmp(&other.dialect));
+    samples
+}
+
+fn sample(file: &Path) -> Option<Sample> {
+    let recorded: Value = serde_json::from_slice(&fs::read(file).ok()?).ok()?;
+    let text = |name: &str| Some(recorded.get(name)?.as_str()?.to_owned());
+    // What is compressed would be a measure of its expansion.
+    if text("content_encoding").is_some_and(|encoding| !encoding.is_empty()) {
+        return None;
+    }
+    let (request, response) = (
+        body(&recorded, "request_body")?,
+        body(&recorded, "response_body")?,
+    );
+    let mut documents = documents(&response, text("stream_kind").as_deref());
+    documents.push(request.clone());
+    Some(Sample {
+        dialect: text("provider")?,
+        path: text("url_path")?.split('?').next()?.to_owned(),
+        status: recorded.get("status")?.as_u64()?.try_into().ok()?,
+        request,
+        response,
+        content_type: text("replay_content_type").unwrap_or_default(),
+        documents,
+    })
+}
+
+fn body(recorded: &Value, name: &str) -> Option<Vec<u8>> {
+    let text = recorded.get(name)?.as_str()?;
+    match recorded.get(format!("{name}_encoding"))?.as_str() {
+        Some("base64") => STANDARD.decode(text).ok(),
+        _ => Some(text.as_bytes().to_vec()),
+    }
+}
+
+/// The documents of a response: the data of events, lines, payloads of Amazon's messages, or the whole.
+fn documents(response: &[u8], kind: Option<&str>) -> Vec<Vec<u8>> {
+    let lines = || {
+        response
+            .split(|byte| *byte == b'\n')
+            .map(<[u8]>::trim_ascii)
+    };
+    match kind {
+        Some("sse") => lines()
+            .filter_map(|line| line.strip_prefix(b"data:"))
+            .map(|data| data.trim_ascii().to_vec())
+            .collect(),
+        Some("ndjson") => lines().map(<[u8]>::to_vec).collect(),
+        Some("aws-eventstream") => payloads(response),
+        _ => vec![response.to_vec()],
+    }
+}
+
+fn payloads(mut messages: &[u8]) -> Vec<Vec<u8>> {
+    let mut payloads = Vec::new();
+    while let Some((prelude, _)) = messages.split_first_chunk::<12>() {
+        let [a, b, c, d, e, f, g, h, ..] = *prelude;
+        let whole = u32::from_be_bytes([a, b, c, d]) as usize;
+        let headers = u32::from_be_bytes([e, f, g, h]) as usize;
+        let Some((message, rest)) = messages.split_at_checked(whole) else {
+            break;
+        };
+        payloads.extend(message.get(12 + headers..whole - 4).map(<[u8]>::to_vec));
+        messages = rest;
+    }
+    payloads
+}
