@@ -27,7 +27,6 @@ impl Id {
     }
 
     /// The id behind this one.
-    #[cfg(feature = "api")]
     pub(crate) fn next(self) -> Self {
         Self(u128::from_be_bytes(self.0).saturating_add(1).to_be_bytes())
     }

@@ -49,6 +49,9 @@ mod partition;
 mod pool;
 pub mod store;
 
+// The history, by hand.
+pub mod history;
+
 // The history, over HTTP.
 #[cfg(feature = "api")]
 pub mod api;

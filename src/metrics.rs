@@ -6,7 +6,7 @@ use std::{
 };
 
 macro_rules! counters {
-    ($($(#[$doc:meta])* $name:ident,)+) => {
+    ($($(#[doc = $doc:literal])+ $name:ident,)+) => {
         /// The counters themselves, as the recorder's threads add to them.
         #[derive(Debug, Default)]
         pub(crate) struct Counters {
@@ -15,14 +15,22 @@ macro_rules! counters {
 
         /// A snapshot of the recorder's counters, all since it was built.
         ///
-        /// In exchanges: `accepted` = `written` + `rejected` + `discarded` + `opted_out` +
+        /// In exchanges: `accepted` = `written` + `rejected` + `erased` + `discarded` + `opted_out` +
         /// `dropped_queue_full` + `dropped_shutdown` + `dropped_expired` + `unknown` + what is still queued or in a writer's hands ([`Metrics::pending`]).
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         #[non_exhaustive]
         pub struct Metrics {
-            $($(#[$doc])* pub $name: u64,)+
+            $($(#[doc = $doc])+ pub $name: u64,)+
             /// Bytes charged to the budget at the moment.
             pub captured_bytes: u64,
+        }
+
+        #[cfg(feature = "api")]
+        impl Metrics {
+            /// The counters by name, with what they count.
+            pub(crate) fn counters(&self) -> Vec<(&'static str, &'static str, u64)> {
+                vec![$((stringify!($name), concat!($($doc),+).trim_ascii(), self.$name),)+]
+            }
         }
 
         impl Counters {
@@ -40,6 +48,9 @@ counters! {
     written,
     /// Exchanges that the database refused, kept in `recording_rejects` where that was possible.
     rejected,
+    /// Exchanges that were not written because their conversation or all of their user had been
+    /// deleted since they began.
+    erased,
     /// Exchanges thrown away undecoded, as the DSN `discard:` asks.
     discarded,
     /// Exchanges that were not recorded because their client opted out.
@@ -112,6 +123,7 @@ impl Metrics {
     pub fn pending(&self) -> u64 {
         let settled = self.written
             + self.rejected
+            + self.erased
             + self.discarded
             + self.opted_out
             + self.dropped()

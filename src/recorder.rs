@@ -20,7 +20,6 @@ use tokio::{
     time::sleep,
 };
 
-#[cfg(feature = "api")]
 use crate::redact::Redact;
 use crate::{
     channel::Channel,
@@ -49,7 +48,6 @@ struct Inner {
     rules: Rules,
     channel: Arc<Channel>,
     store: Arc<dyn Store>,
-    #[cfg(feature = "api")]
     redact: Arc<dyn Redact>,
     writers: Vec<mpsc::Sender<Command>>,
     shut_down: AtomicBool,
@@ -74,7 +72,6 @@ impl Recorder {
         workshop: Workshop,
     ) -> io::Result<Self> {
         let channel = Arc::clone(&workshop.channel);
-        #[cfg(feature = "api")]
         let redact = Arc::clone(&workshop.redact);
         let writers = (0..writer_threads)
             .map(|number| writer::spawn(workshop.clone(), number))
@@ -84,7 +81,6 @@ impl Recorder {
                 rules,
                 channel,
                 store,
-                #[cfg(feature = "api")]
                 redact,
                 writers,
                 shut_down: AtomicBool::new(false),
@@ -96,7 +92,6 @@ impl Recorder {
         &self.inner.rules
     }
 
-    #[cfg(feature = "api")]
     pub(crate) fn redact(&self) -> &dyn Redact {
         &*self.inner.redact
     }
@@ -144,7 +139,7 @@ impl Recorder {
         }
     }
 
-    async fn ask(&self, command: impl Fn(oneshot::Sender<()>) -> Command) {
+    pub(crate) async fn ask(&self, command: impl Fn(oneshot::Sender<()>) -> Command) {
         let mut answers = Vec::new();
         for writer in &self.inner.writers {
             let (answer, answered) = oneshot::channel();

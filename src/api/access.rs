@@ -7,14 +7,14 @@ use axum::{
     middleware::Next,
     response::Response,
 };
-use http::request::Parts;
+use http::{Method, request::Parts};
 use tokio::time::timeout;
 
 use super::{auth::Principal, error::ApiError, received, request, sent, state::ApiState};
 use crate::{
     id::Id,
     identity,
-    store::{Conversation, Page, Store, StoreError},
+    store::{Conversation, Page, Place, Store, StoreError, Whose},
 };
 
 /// The API serves the gateway's own tenant.
@@ -25,6 +25,8 @@ const WALK: usize = 500;
 
 /// How long an answer may take: a store that takes longer does not answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// Deleting a user or old days takes as long as there is much of it.
+const DELETED_WITHIN: Duration = Duration::from_secs(600);
 
 /// The principal of this request, and what it may do.
 #[derive(Clone, Debug)]
@@ -46,7 +48,11 @@ pub(super) async fn authenticate(
     let request = received::whole(Request::from_parts(head, body)).await?;
     state.settle().await;
     let turn = state.turns().turn().await?;
-    let Ok(response) = timeout(ANSWER_WITHIN, next.run(request)).await else {
+    let within = match *request.method() {
+        Method::DELETE => DELETED_WITHIN,
+        _ => ANSWER_WITHIN,
+    };
+    let Ok(response) = timeout(within, next.run(request)).await else {
         return Err(ApiError::store_unavailable());
     };
     let sent = sent::until_sent(response, || Ok((share, state.turns().sending()?)));
@@ -106,22 +112,49 @@ impl Access {
         &self,
         store: &dyn Store,
         user: &str,
-        limit: usize,
-        offset: usize,
+        after: Option<Place>,
+        (limit, offset): (usize, usize),
     ) -> Result<Page<Conversation>, ApiError> {
+        let whose = self.user(user)?;
+        let user = identity::told(user);
+        Ok(match whose {
+            Whose::Named => self.walk(store, &user, after, limit, offset).await?,
+            _ => {
+                store
+                    .conversations_of_user(TENANT, &user, after, offset, limit)
+                    .await?
+            }
+        })
+    }
+
+    /// Whose conversations the principal may see of those that bear this user's name.
+    ///
+    /// # Errors
+    /// 403 where the principal is another user.
+    pub(super) fn user(&self, user: &str) -> Result<Whose, ApiError> {
         match &self.0 {
             Principal::User(own) if own != user => Err(ApiError::forbidden()),
-            principal => {
-                let user = identity::told(user);
-                Ok(match principal {
-                    Principal::User(_) => self.walk(store, &user, limit, offset).await?,
-                    Principal::Application => {
-                        store
-                            .conversations_of_user(TENANT, &user, None, offset, limit)
-                            .await?
-                    }
-                })
-            }
+            Principal::User(_) => Ok(Whose::Named),
+            Principal::Application => Ok(Whose::Bearing),
+        }
+    }
+
+    /// The name under which the principal's conversations are recorded, where it has one.
+    pub(super) fn own_name(&self) -> Option<&str> {
+        match &self.0 {
+            Principal::User(user) => Some(user),
+            Principal::Application => None,
+        }
+    }
+
+    /// Whether the principal may see everything.
+    ///
+    /// # Errors
+    /// 403 where it is a user.
+    pub(super) fn application(&self) -> Result<(), ApiError> {
+        match &self.0 {
+            Principal::User(_) => Err(ApiError::application_only()),
+            Principal::Application => Ok(()),
         }
     }
 
@@ -131,6 +164,7 @@ impl Access {
         &self,
         store: &dyn Store,
         user: &str,
+        after: Option<Place>,
         limit: usize,
         offset: usize,
     ) -> Result<Page<Conversation>, StoreError> {
@@ -139,7 +173,7 @@ impl Access {
         loop {
             let wanted = (skip + limit - data.len() + 1).min(WALK);
             let page = store
-                .conversations_of_user(TENANT, user, None, from, wanted)
+                .conversations_of_user(TENANT, user, after, from, wanted)
                 .await?;
             let ended = !page.has_more || page.data.is_empty();
             from += page.data.len();
@@ -169,7 +203,7 @@ impl Access {
 
     /// Whether the conversation lies in the principal's scope. The scope decides and not the name
     /// that the row bears, which of an unnamed client is its address.
-    fn owns(&self, conversation: &Conversation) -> bool {
+    pub(super) fn owns(&self, conversation: &Conversation) -> bool {
         let Conversation {
             id,
             tenant,

@@ -57,8 +57,8 @@ pub(super) async fn list(
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
     let (Path(user), Query(query)) = (path?, query?);
-    let (limit, offset) = (query.limit()?, query.offset()?);
-    let page = access.conversations_of(state.store(), &user, limit, offset);
+    let window = (query.limit()?, query.offset()?);
+    let page = access.conversations_of(state.store(), &user, query.after()?, window);
     let page = page.await?;
     let bytes = page.data.iter().map(length).sum();
     answer::json(ConversationList::from(page), bytes).await

@@ -68,6 +68,15 @@ impl ApiError {
         .at("user_identifier")
     }
 
+    /// 403: a user's key where an application's is needed.
+    pub(super) fn application_only() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "application_only",
+            "this needs an application's key",
+        )
+    }
+
     /// 404: absent, or another's; the two cannot be told apart.
     pub(super) fn no_conversation() -> Self {
         Self::new(
@@ -94,6 +103,16 @@ impl ApiError {
             "body_too_slow",
             "the body did not come in time",
         )
+    }
+
+    /// 409: the user has a conversation of this name.
+    pub(super) fn taken() -> Self {
+        Self::new(
+            StatusCode::CONFLICT,
+            "session_id_taken",
+            "there is a conversation with this session id",
+        )
+        .at("session_id")
     }
 
     /// 409: several users call a conversation by this session id.

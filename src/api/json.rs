@@ -3,19 +3,18 @@
 use std::{cell::RefCell, collections::BTreeMap};
 
 use serde::{Serialize, Serializer, ser::SerializeSeq};
-use serde_json::{Value, value::RawValue};
+use serde_json::value::RawValue;
 use time::OffsetDateTime;
 
 use crate::{
     conversation::Usage,
-    escape,
-    store::{Conversation, ExchangeColumns, MessageColumns, Page, StoredMessage, UnixMillis},
+    history::readable::{readable, readable_json},
+    store::{
+        Conversation, ExchangeColumns, MessageColumns, Page, Place, StoredMessage, UnixMillis,
+    },
 };
 
-/// What every escape in a stored text begins with.
-const ESCAPE: char = '␛';
-
-/// A page of conversations. There is no cursor yet, so `next` says nothing.
+/// A page of conversations, and where the next begins.
 #[derive(Debug, Serialize)]
 pub(super) struct ConversationList {
     data: Vec<ConversationJson>,
@@ -25,10 +24,30 @@ pub(super) struct ConversationList {
 
 impl From<Page<Conversation>> for ConversationList {
     fn from(page: Page<Conversation>) -> Self {
+        let last = page.data.last().filter(|_| page.has_more);
         Self {
+            next: last.map(|last| Place::of(last).to_string()),
             data: page.data.into_iter().map(Into::into).collect(),
             has_more: page.has_more,
-            next: None,
+        }
+    }
+}
+
+/// A page of messages, which go as they are written, and where the one before it ends.
+#[derive(Debug, Serialize)]
+pub(super) struct MessageList {
+    #[serde(serialize_with = "one_by_one")]
+    data: RefCell<Vec<StoredMessage>>,
+    has_more: bool,
+    next: Option<String>,
+}
+
+impl MessageList {
+    pub(super) fn new(messages: Vec<StoredMessage>, next: Option<String>) -> Self {
+        Self {
+            data: RefCell::new(messages),
+            has_more: next.is_some(),
+            next,
         }
     }
 }
@@ -73,7 +92,7 @@ fn one_by_one<S: Serializer>(
 #[derive(Debug, Serialize)]
 pub(super) struct ConversationJson {
     id: String,
-    session_id: String,
+    pub(super) session_id: String,
     title: Option<String>,
     user_identifier: String,
     created_at: String,
@@ -237,39 +256,8 @@ impl From<StoredMessage> for MessageJson {
     }
 }
 
-/// The text as it was said; a byte of it that was not UTF-8 shows as U+FFFD.
-fn readable(column: String) -> String {
-    if !column.contains(ESCAPE) {
-        return column;
-    }
-    String::from_utf8_lossy(&escape::unescape(&column)).into_owned()
-}
-
-/// JSON text with its strings as they were said. It is left as it was sent wherever it can be,
-/// with its keys in their order and its numbers in their digits.
-fn readable_json(column: String) -> String {
-    if !column.contains(ESCAPE) {
-        return column;
-    }
-    serde_json::from_str(&column).map_or(column, |value| readable_value(value).to_string())
-}
-
-fn readable_value(value: Value) -> Value {
-    match value {
-        Value::String(text) => Value::String(readable(text)),
-        Value::Array(values) => values.into_iter().map(readable_value).collect(),
-        Value::Object(fields) => {
-            let fields = fields.into_iter();
-            fields
-                .map(|(name, value)| (readable(name), readable_value(value)))
-                .collect()
-        }
-        other => other,
-    }
-}
-
 /// RFC 3339 in UTC with milliseconds.
-fn rfc3339(at: UnixMillis) -> String {
+pub(super) fn rfc3339(at: UnixMillis) -> String {
     let nanos = i128::from(at) * 1_000_000;
     let at = OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap_or(OffsetDateTime::UNIX_EPOCH);
     format!(
@@ -293,17 +281,5 @@ mod tests {
         assert_eq!(rfc3339(1_736_899_200_007), "2025-01-15T00:00:00.007Z");
         assert_eq!(rfc3339(0), "1970-01-01T00:00:00.000Z");
         assert_eq!(rfc3339(-1), "1969-12-31T23:59:59.999Z");
-    }
-
-    #[test]
-    fn json_is_left_as_it_was_sent_but_for_what_had_to_be_escaped() {
-        let sent = r#"{"b":1.50,"a":[{}]}"#.to_owned();
-        assert_eq!(readable_json(sent.clone()), sent);
-        let stored = r#"{"a␛␛":["x␛00",{"b":"␛FF"}]}"#.to_owned();
-        let shown = r#"{"a␛":["x\u0000",{"b":"\ufffd"}]}"#;
-        let shown: Value = serde_json::from_str(shown).unwrap();
-        let read: Value = serde_json::from_str(&readable_json(stored)).unwrap();
-        assert_eq!(read, shown);
-        assert_eq!(readable_json("not JSON ␛".to_owned()), "not JSON ␛");
     }
 }

@@ -1,37 +1,32 @@
-//! Adding messages by hand.
-
-use std::{
-    slice,
-    time::{SystemTime, UNIX_EPOCH},
-};
+//! Messages, read and added by hand.
 
 use axum::{
     Json,
     extract::{
-        Path, State,
-        rejection::{BytesRejection, PathRejection},
+        Path, Query, State,
+        rejection::{BytesRejection, PathRejection, QueryRejection},
     },
+    response::Response,
 };
 use bytes::Bytes;
 use http::StatusCode;
+use serde::Serialize;
+use serde_json::Value;
 
 use super::{
     access::Access,
+    answer,
     error::ApiError,
-    json::MessageJson,
-    request::{Fields, short_name},
+    json::{MessageJson, MessageList},
+    request::{Fields, ListQuery, MessageFormat, short_name},
     state::ApiState,
 };
 use crate::{
-    conversation::{Message, Role, Usage},
+    conversation::Role,
     escape,
-    id::Id,
-    outcome::{Outcome, Truncated},
-    redact,
-    store::{
-        Conversation, ExchangeColumns, ExchangeRows, MessageColumns, NewConversation, StoredMessage,
-    },
-    thread::{self, Appended},
+    history::{exchange_now, openai},
+    store::StoredMessage,
+    thread::{branch, shown},
 };
 
 /// A message as a client sent it.
@@ -43,6 +38,40 @@ struct NewMessage {
     token_count: Option<i64>,
 }
 
+/// A page of messages in OpenAI's shape.
+#[derive(Debug, Serialize)]
+struct OpenAiList {
+    data: Vec<Value>,
+    has_more: bool,
+    next: Option<String>,
+}
+
+/// `GET /conversations/{session_id}/messages`: the current branch.
+pub(super) async fn list(
+    State(state): State<ApiState>,
+    access: Access,
+    path: Result<Path<String>, PathRejection>,
+    query: Result<Query<ListQuery>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let (Path(name), Query(query)) = (path?, query?);
+    let (limit, before, format) = (query.limit()?, query.before()?, query.message_format()?);
+    let conversation = access.conversation(state.store(), &name).await?;
+    let page = branch::page(state.store(), conversation.id, before, limit).await?;
+    let bytes = page.data.iter().map(shown::bytes).sum();
+    let (data, next) = (page.data, page.next.map(|next| next.to_string()));
+    match format {
+        MessageFormat::Whole => answer::json(MessageList::new(data, next), bytes).await,
+        MessageFormat::OpenAi => {
+            let list = OpenAiList {
+                data: openai::messages(data, next.is_some()),
+                has_more: next.is_some(),
+                next,
+            };
+            answer::json(list, bytes).await
+        }
+    }
+}
+
 /// `POST /conversations/{session_id}/messages`
 pub(super) async fn append(
     State(state): State<ApiState>,
@@ -51,20 +80,15 @@ pub(super) async fn append(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<(StatusCode, Json<MessageJson>), ApiError> {
     let Path(name) = path?;
-    let mut message = NewMessage::read(&body?)?;
-    redact::text(state.recorder().redact(), &mut message.content);
+    let message = NewMessage::read(&body?)?;
+    // A conversation that is deleted from now on is deleted with this message.
+    let exchange_id = exchange_now();
     let conversation = access.conversation(state.store(), &name).await?;
-    let said = Message::new(message.role.clone(), message.content.as_str());
-    let place = thread::append(state.store(), &conversation, &said).await?;
-    let stored = message.into_row(&conversation, place);
-    let rows = ExchangeRows {
-        conversation: known(conversation),
-        exchange: stored.exchange.clone(),
-        messages: vec![stored.message.clone()],
-        error: None,
-        response: None,
-    };
-    state.store().write(slice::from_ref(&rows)).await?;
+    let recorder = state.recorder();
+    let stored = recorder
+        .append(conversation, &message.into(), exchange_id)
+        .await?;
+    let stored = stored.ok_or_else(ApiError::no_conversation)?;
     Ok((StatusCode::CREATED, Json(stored.into())))
 }
 
@@ -93,84 +117,22 @@ impl NewMessage {
             token_count: fields.count("token_count")?,
         })
     }
+}
 
-    /// The row of an exchange of its own, behind the conversation's last message.
-    fn into_row(self, conversation: &Conversation, place: Appended) -> StoredMessage {
-        let Self {
+impl From<NewMessage> for StoredMessage {
+    fn from(new: NewMessage) -> Self {
+        let NewMessage {
             role,
             content,
             model_name,
             token_count,
-        } = self;
-        let exchange_id = Id::exchange(unix_nanos());
-        let exchange = ExchangeColumns {
-            conversation_id: conversation.id,
-            created_at: exchange_id.unix_ms(),
-            exchange_id,
-            tenant: conversation.tenant.clone(),
-            user_id: conversation.user_identifier.clone(),
-            token_id: None,
-            channel_id: None,
-            request_model: None,
-            model_name: model_name.map(|name| escape::text(name.as_bytes()).into_owned()),
-            provider: None,
-            status: None,
-            is_stream: false,
-            outcome: Outcome::Complete,
-            truncated: Truncated::No,
-            first_token_ms: None,
-            latency_ms: None,
-            ip: None,
-            trace_id: None,
-            tags: None,
-        };
-        let message = MessageColumns {
-            id: exchange_id.row(1),
-            parent_id: place.parent,
-            chain_hash: Some(place.chain_hash),
-            message_id: None,
-            role,
-            choice_index: 0,
-            usage: Usage::default(),
-            token_count,
-            finish_reason: None,
-            prompt_hash: None,
-            updated_at: exchange_id.unix_ms(),
-            content: escape::text(content.as_bytes()).into_owned(),
-            other: None,
-        };
-        StoredMessage { exchange, message }
+        } = new;
+        let mut stored = Self::default();
+        stored.message.role = role;
+        stored.message.content = content;
+        stored.message.token_count = token_count;
+        let model_name = model_name.map(|name| escape::text(name.as_bytes()).into_owned());
+        stored.exchange.model_name = model_name;
+        stored
     }
-}
-
-/// The row of a conversation that stands there already.
-fn known(conversation: Conversation) -> NewConversation {
-    let Conversation {
-        id,
-        tenant,
-        session_id,
-        user_identifier,
-        title,
-        session_source,
-        created_at,
-        updated_at: _,
-        message_count: _,
-        last_day: _,
-    } = conversation;
-    NewConversation {
-        id,
-        tenant,
-        session_id,
-        user_identifier,
-        title,
-        session_source,
-        created_at,
-        sends_history: false,
-        parent_conversation_id: None,
-    }
-}
-
-fn unix_nanos() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    since.map_or(0, |since| since.as_nanos().try_into().unwrap_or(u64::MAX))
 }

@@ -1,7 +1,7 @@
-//! The history API: axum routes that read conversations, and add to them.
+//! The history API: axum routes that read conversations, add to them, export and delete them.
 //!
 //! [`router`] can be merged into any axum application, or nested under a prefix. Every route but
-//! `/healthz` and `/readyz` needs `Authorization: Bearer <key>`; whose key that is, an [`Authenticate`] says: [`StaticKeys`] is
+//! `/healthz`, `/readyz`, `/docs` and `/openapi.json` needs `Authorization: Bearer <key>`; whose key that is, an [`Authenticate`] says: [`StaticKeys`] is
 //! one for a list in a variable, and a gateway with keys of its own writes its own.
 //!
 //! - A user's key sees that user's conversations. Another user's answer 404, exactly as one that
@@ -14,7 +14,7 @@
 //!   message alone is larger; a further one waits
 //!   5 s at most, and then gets 503 with `Retry-After`. One principal has at most four requests here
 //!   at a time, and for more gets 429. A body that does not come within 10 s gets 408, what is not
-//!   answered within 10 s gets 503, and who takes nothing of a large answer for 5 s loses its rest.
+//!   answered within 10 s (a deletion: 10 min) gets 503, and who takes nothing of a large answer for 5 s loses its rest.
 //!
 //! Errors have the shape that OpenAI's clients parse, `{"error": {"message", "type", "param", "code"}}`.
 
@@ -30,6 +30,13 @@ mod sent;
 mod request;
 mod conversations;
 mod messages;
+mod edit;
+mod failures;
+mod stats;
+mod search;
+mod export;
+mod upkeep;
+mod openapi;
 mod json;
 mod answer;
 mod error;

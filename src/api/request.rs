@@ -1,5 +1,7 @@
 //! What is taken from a request: names from its path, numbers from its query, fields from its body.
 
+use std::str::FromStr;
+
 use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
 use bytes::Bytes;
 use http::StatusCode;
@@ -7,6 +9,12 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::error::ApiError;
+use crate::{
+    identity,
+    partition::Day,
+    store::{Place, UnixMillis},
+    thread::branch::Bookmark,
+};
 
 const DEFAULT_LIMIT: usize = 50;
 const MAX_LIMIT: usize = 500;
@@ -43,15 +51,71 @@ pub(super) struct ListQuery {
     limit: Option<String>,
     offset: Option<String>,
     tree: Option<String>,
+    after: Option<String>,
+    before: Option<String>,
+    format: Option<String>,
+    from: Option<String>,
+    to: Option<String>,
+}
+
+/// How messages are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MessageFormat {
+    Whole,
+    /// As a chat completion takes them.
+    OpenAi,
+}
+
+/// How an export is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ExportFormat {
+    /// A line a conversation, for fine-tuning.
+    OpenAiJsonl,
+    Markdown,
+    Csv,
 }
 
 impl ListQuery {
     pub(super) fn limit(&self) -> Result<usize, ApiError> {
-        bounded("limit", self.limit.as_deref(), DEFAULT_LIMIT, 1, MAX_LIMIT)
+        limit(self.limit.as_deref())
     }
 
     pub(super) fn offset(&self) -> Result<usize, ApiError> {
         bounded("offset", self.offset.as_deref(), 0, 0, MAX_OFFSET)
+    }
+
+    /// The place in a list that the page begins behind.
+    pub(super) fn after(&self) -> Result<Option<Place>, ApiError> {
+        cursor("after", self.after.as_deref())
+    }
+
+    /// The place in a conversation that the page ends before.
+    pub(super) fn before(&self) -> Result<Option<Bookmark>, ApiError> {
+        cursor("before", self.before.as_deref())
+    }
+
+    pub(super) fn message_format(&self) -> Result<MessageFormat, ApiError> {
+        match self.format.as_deref() {
+            None => Ok(MessageFormat::Whole),
+            Some("openai") => Ok(MessageFormat::OpenAi),
+            Some(_) => Err(unknown_format("`format` is openai, or left out")),
+        }
+    }
+
+    pub(super) fn export_format(&self) -> Result<ExportFormat, ApiError> {
+        match self.format.as_deref() {
+            None | Some("openai-jsonl") => Ok(ExportFormat::OpenAiJsonl),
+            Some("markdown") => Ok(ExportFormat::Markdown),
+            Some("csv") => Ok(ExportFormat::Csv),
+            Some(_) => Err(unknown_format("`format` is openai-jsonl, markdown or csv")),
+        }
+    }
+
+    /// The first and the last day that are meant, both included; all of them where none is named.
+    pub(super) fn range(&self) -> Result<(UnixMillis, UnixMillis), ApiError> {
+        let from = day("from", self.from.as_deref())?.unwrap_or(Day::MIN);
+        let to = day("to", self.to.as_deref())?.unwrap_or(Day::MAX);
+        Ok((from.start_ms(), to.start_ms()))
     }
 
     /// Whether every branch is wanted.
@@ -66,6 +130,43 @@ impl ListQuery {
             )),
         }
     }
+}
+
+/// How many entries a page has.
+pub(super) fn limit(text: Option<&str>) -> Result<usize, ApiError> {
+    bounded("limit", text, DEFAULT_LIMIT, 1, MAX_LIMIT)
+}
+
+/// The place that a page ended at.
+pub(super) fn cursor<T: FromStr>(
+    param: &'static str,
+    text: Option<&str>,
+) -> Result<Option<T>, ApiError> {
+    let read = text.map(str::parse).transpose();
+    read.map_err(|_| {
+        let message = format!("`{param}` is the `next` of an earlier page");
+        ApiError::out_of_bounds(param, "invalid_cursor", message)
+    })
+}
+
+fn unknown_format(message: &str) -> ApiError {
+    ApiError::out_of_bounds("format", "unknown_format", message)
+}
+
+/// A day: a date, or what an RFC 3339 time begins with.
+pub(super) fn day(param: &'static str, text: Option<&str>) -> Result<Option<Day>, ApiError> {
+    let Some(text) = text else {
+        return Ok(None);
+    };
+    let parse = |text: &str| match text.split_once('T') {
+        Some((date, time)) if time.ends_with('Z') => Day::parse(date),
+        Some(_) => None,
+        None => Day::parse(text),
+    };
+    parse(text).map(Some).ok_or_else(|| {
+        let message = format!("`{param}` is a date such as 2025-01-15, of UTC");
+        ApiError::out_of_bounds(param, "not_a_date", message)
+    })
 }
 
 fn bounded(
@@ -111,6 +212,32 @@ pub(super) fn short_name(param: &str, name: &str) -> Result<(), ApiError> {
     }
     let message = format!("`{param}` has 1 to {MAX_NAME_BYTES} bytes");
     Err(ApiError::out_of_bounds(param, "out_of_bounds", message))
+}
+
+/// A name that stands for itself: none that clients send for nobody.
+pub(super) fn usable_name(param: &str, name: &str) -> Result<(), ApiError> {
+    short_name(param, name)?;
+    if identity::name(name).as_deref() == Some(name) {
+        return Ok(());
+    }
+    let message = format!("`{param}` is no name that anybody bears");
+    Err(ApiError::out_of_bounds(param, "unusable_name", message))
+}
+
+/// A title of 1 to 255 bytes.
+pub(super) fn title(title: &str) -> Result<(), ApiError> {
+    match title.trim().len() {
+        0 => Err(ApiError::out_of_bounds(
+            "title",
+            "empty_title",
+            "`title` is not empty",
+        )),
+        _ if title.len() > MAX_NAME_BYTES => {
+            let message = format!("`title` has at most {MAX_NAME_BYTES} bytes");
+            Err(ApiError::out_of_bounds("title", "title_too_long", message))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// The fields of a JSON object, taken out one by one.

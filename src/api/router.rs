@@ -10,8 +10,8 @@ use axum::{
 };
 
 use super::{
-    access, auth::Authenticate, conversations, error::ApiError, health, messages, request,
-    state::ApiState,
+    access, auth::Authenticate, conversations, edit, error::ApiError, export, failures, health,
+    messages, openapi, request, search, state::ApiState, stats, upkeep,
 };
 use crate::recorder::Recorder;
 
@@ -25,14 +25,30 @@ const MAX_BODY_BYTES: usize = 1024 * 1024;
 ///
 /// | method and path | answers |
 /// |---|---|
-/// | `GET /conversations/{session_id}?limit` | the conversation with its latest messages |
-/// | `GET /conversations/user/{user_identifier}?limit&offset` | a user's conversations, last active first |
+/// | `POST /conversations` (and with a slash) | 201 and the conversation; `session_id` is made where it is left out |
+/// | `GET /conversations/user/{user_identifier}?limit&offset&after` | a user's conversations, last active first |
+/// | `GET /conversations/{session_id}?limit&tree` | the conversation with its latest messages |
+/// | `PUT /conversations/{session_id}` | the conversation, renamed |
+/// | `DELETE /conversations/{session_id}` | how much was deleted; nothing of it can be read afterwards |
 /// | `POST /conversations/{session_id}/messages` | 201 and the message that was appended |
+/// | `GET /conversations/{session_id}/messages?limit&before&format` | messages, oldest first; `format=openai`: as a chat completion takes them |
+/// | `GET /conversations/{session_id}/errors?limit` | the exchanges that failed |
+/// | `GET /conversations/{session_id}/export?format` | streamed: `openai-jsonl`, `markdown` or `csv` |
+/// | `GET /conversations/user/{user_identifier}/stats?from&to` | what the user said and spent |
+/// | `GET /conversations/user/{user_identifier}/export?format` | streamed, every conversation of the user |
+/// | `DELETE /conversations/user/{user_identifier}` | erases the user: how much was deleted, by table |
+/// | `GET /search?q&user_identifier&model&from&to&limit&after` | messages that hold a text, newest first, and the days that were searched |
+/// | `GET /partitions` | tables with rows and bytes (application's key) |
+/// | `DELETE /partitions?before=2025-01-01` | drops older days (application's key) |
+/// | `GET /metrics` | the recorder's counters, Prometheus text (application's key) |
 /// | `GET /healthz` | 200 while the process lives |
+/// | `GET /docs`, `GET /openapi.json` | this API's description, as a page and as OpenAPI 3.1 |
 /// | `GET /readyz` | 200 while the store answers and the recorder's queue is not full, else 503 |
 ///
 /// Bodies end at 1 MiB (413) and 10 s (408), `limit` at 500, `offset` at 10,000 (422). A page ends
-/// early, with `has_more`, at 16 MiB of JSON. More than four requests of one principal at a time wait,
+/// early, with `has_more`, at 16 MiB of JSON. An export has no end but its own: a CSV has every branch
+/// of a conversation, the other formats its current one. A search covers 31 days unless `from` says
+/// otherwise, at most 366, and goes on behind its `next` where it would take long. More than four requests of one principal at a time wait,
 /// up to 5 s, and get 429. While the store is away every route but `/healthz` answers 503. Both have
 /// `Retry-After`.
 ///
@@ -53,17 +69,42 @@ pub fn router(recorder: Recorder, auth: impl Authenticate) -> Router {
     let health = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .route("/openapi.json", get(openapi::read))
+        .route("/docs", get(openapi::page))
         .method_not_allowed_fallback(async || ApiError::method_not_allowed());
     Router::new()
-        .route("/conversations/{session_id}", get(conversations::read))
+        .route("/conversations", post(edit::create))
+        .route("/conversations/", post(edit::create))
         .route(
-            "/conversations/user/{user_identifier}",
-            get(conversations::list).post(reserved),
+            "/conversations/{session_id}",
+            get(conversations::read)
+                .put(edit::rename)
+                .delete(edit::delete),
         )
         .route(
             "/conversations/{session_id}/messages",
-            post(messages::append),
+            get(messages::list).post(messages::append),
         )
+        .route("/conversations/{session_id}/errors", get(failures::list))
+        .route(
+            "/conversations/{session_id}/export",
+            get(export::conversation),
+        )
+        .route(
+            "/conversations/user/{user_identifier}",
+            get(conversations::list).post(reserved).delete(edit::erase),
+        )
+        .route(
+            "/conversations/user/{user_identifier}/stats",
+            get(stats::read),
+        )
+        .route(
+            "/conversations/user/{user_identifier}/export",
+            get(export::user),
+        )
+        .route("/search", get(search::search))
+        .route("/partitions", get(upkeep::partitions).delete(upkeep::drop))
+        .route("/metrics", get(upkeep::metrics))
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .route_layer(from_fn_with_state(state.clone(), access::authenticate))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))

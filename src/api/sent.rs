@@ -54,6 +54,8 @@ struct Held<P> {
     body: Body,
     /// What is left of the frame that was last read.
     rest: Bytes,
+    /// It has nothing yet for the client, who asked.
+    waits: bool,
     _place: P,
 }
 
@@ -64,6 +66,7 @@ impl<P: Send + 'static> Sent<P> {
             held: Mutex::new(Some(Held {
                 body,
                 rest: Bytes::new(),
+                waits: false,
                 _place: place,
             })),
             taken: Notify::new(),
@@ -71,7 +74,7 @@ impl<P: Send + 'static> Sent<P> {
         // A connection whose client reads nothing does not ask for the body either.
         let watched = Arc::clone(&answer);
         let watch = tokio::spawn(async move {
-            while timeout(patience, watched.taken.notified()).await.is_ok() {}
+            while timeout(patience, watched.taken.notified()).await.is_ok() || watched.waits() {}
             *watched.lock() = None;
         });
         Self {
@@ -86,6 +89,10 @@ impl<P> Answer<P> {
     fn lock(&self) -> MutexGuard<'_, Option<Held<P>>> {
         self.held.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn waits(&self) -> bool {
+        self.lock().as_ref().is_some_and(|held| held.waits)
+    }
 }
 
 impl<P> Held<P> {
@@ -93,7 +100,9 @@ impl<P> Held<P> {
         use http_body::Body as _;
 
         if self.rest.is_empty() {
-            let frame = ready!(Pin::new(&mut self.body).poll_frame(cx)?);
+            let polled = Pin::new(&mut self.body).poll_frame(cx);
+            self.waits = polled.is_pending();
+            let frame = ready!(polled?);
             match frame.map(Frame::into_data) {
                 Some(Ok(data)) => self.rest = data,
                 Some(Err(trailers)) => return Poll::Ready(Some(Ok(trailers))),

@@ -42,6 +42,7 @@ fn render(rows: &ExchangeRows, max_text_bytes: usize) -> Value {
         messages,
         error,
         response,
+        retold: _,
     } = rows;
     let mut object = exchange_object(exchange);
     object.insert("conversation".into(), conversation_object(conversation));

@@ -1,5 +1,6 @@
 //! Where conversations are kept: the [`Store`] trait and the databases behind it.
 
+mod deleted;
 mod discard;
 mod dsn;
 mod error;
@@ -8,6 +9,8 @@ mod open;
 mod page;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod columns;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+mod deletion;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod memory;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
@@ -19,6 +22,7 @@ mod patience;
 mod recall;
 mod replica;
 mod rows;
+mod search;
 mod stats;
 #[cfg(feature = "postgres")]
 mod postgres;
@@ -33,9 +37,9 @@ use std::{
     pin::Pin,
 };
 
+pub use deleted::{Deleted, Recorded, Whose};
 pub use dsn::{Dsn, DsnError, Host, Secret, Server};
 pub use error::StoreError;
-#[cfg(feature = "api")]
 pub(crate) use page::MAX_PAGE_BYTES;
 pub use page::{Page, ParsePlaceError, Place};
 #[cfg(any(feature = "sqlite", feature = "mysql"))]
@@ -45,8 +49,9 @@ pub(crate) use recall::Near;
 pub use recall::{ChainHash, Head, KnownMessage, KnownResponse, Recall, Recalled, Unanswered};
 pub use rows::{
     Conversation, ErrorColumns, ExchangeColumns, ExchangeRows, MessageColumns, NewConversation,
-    StoredError, StoredMessage, UnixMillis,
+    Retold, StoredError, StoredMessage, UnixMillis,
 };
+pub use search::{Hit, Search};
 pub use stats::{Partition, Stats};
 
 #[cfg(feature = "mysql")]
@@ -113,6 +118,19 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// Then nothing of the batch was written, or its fate is unknown: the same batch may be sent again.
     fn write<'a>(&'a self, batch: &'a [ExchangeRows]) -> StoreFuture<'a, ()>;
+
+    /// Writes these exchanges, but for what was deleted meanwhile, and says what that was.
+    ///
+    /// Of an exchange that began before its conversation was deleted nothing is written; of one that
+    /// began later, what follows the last answer of the model in what the client sent. A store that
+    /// deletes nothing [`write`](Self::write)s all of them. The stores of this crate keep to it in
+    /// `write` too.
+    ///
+    /// # Errors
+    /// Those of [`write`](Self::write).
+    fn record<'a>(&'a self, batch: &'a [ExchangeRows]) -> StoreFuture<'a, Recorded> {
+        Box::pin(async move { self.write(batch).await.map(|()| Recorded::default()) })
+    }
 
     /// Keeps an exchange that cannot be written, with the reason, out of the way of the others.
     ///
@@ -237,6 +255,63 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     ) -> StoreFuture<'a, Stats> {
         let _ = (tenant, user_identifier, from, to);
         unsupported("reading")
+    }
+
+    /// The newest messages of one day that hold a text, newest first. No index leads to them: it
+    /// reads the day's texts, or those of one user.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    fn search<'a>(&'a self, wanted: &'a Search) -> StoreFuture<'a, Vec<Hit>> {
+        let _ = wanted;
+        unsupported("searching")
+    }
+
+    /// Makes a conversation that has no messages yet, and says whether it was new.
+    ///
+    /// # Errors
+    /// Where the database cannot be written to.
+    fn create_conversation<'a>(&'a self, new: &'a NewConversation) -> StoreFuture<'a, bool> {
+        let _ = new;
+        unsupported("making conversations")
+    }
+
+    /// Gives the conversation this title, and says whether it is there.
+    ///
+    /// # Errors
+    /// Where the database cannot be written to.
+    fn rename_conversation<'a>(&'a self, id: Id, title: &'a str) -> StoreFuture<'a, bool> {
+        let _ = (id, title);
+        unsupported("renaming")
+    }
+
+    /// Deletes the conversation with all its rows; `None` where it is not there.
+    ///
+    /// What began up to the time `at` and is stored later is left out, in whichever process; what
+    /// begins later makes the conversation anew. More rows than fit a short transaction go before it,
+    /// part by part.
+    ///
+    /// # Errors
+    /// Where the database cannot be written to. Of a large conversation a part may be gone then.
+    fn delete_conversation(&self, id: Id, at: UnixMillis) -> StoreFuture<'_, Option<Deleted>> {
+        let _ = (id, at);
+        unsupported("deleting")
+    }
+
+    /// Deletes the conversations of a user, all that bears the user's name, and what was counted of
+    /// him, the same way. Says how much that was.
+    ///
+    /// # Errors
+    /// Where the database cannot be written to. A part may be gone then; the next call does the rest.
+    fn delete_user<'a>(
+        &'a self,
+        tenant: &'a str,
+        user_identifier: &'a str,
+        whose: Whose,
+        at: UnixMillis,
+    ) -> StoreFuture<'a, Deleted> {
+        let _ = (tenant, user_identifier, whose, at);
+        unsupported("deleting")
     }
 
     /// The name of the table that holds the messages of this time: `conversation_histories` where

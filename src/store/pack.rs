@@ -9,7 +9,10 @@ use std::collections::{BTreeMap, HashMap};
 use self::cells::{
     bytes, error_cells, exchange_cells, message_cells, optional, push, response_cells,
 };
-use super::columns::NEW_CONVERSATION_WIDTH;
+use super::{
+    columns::NEW_CONVERSATION_WIDTH,
+    deletion::{Deletions, Mark},
+};
 use crate::{
     id::Id,
     partition::Day,
@@ -56,12 +59,20 @@ pub(super) struct Batch {
     pub(super) days: BTreeMap<Day, DayCells>,
     /// Responses that may be gone on from, cell after cell.
     pub(super) responses: Vec<Cell>,
+    /// What deletions of it are found by.
+    pub(super) marks: Vec<Mark>,
+    /// Those that it knows of.
+    pub(super) deletions: Deletions,
 }
 
 impl Batch {
-    /// Copies these exchanges.
-    pub(super) fn new(exchanges: &[ExchangeRows]) -> Self {
-        let mut batch = Self::default();
+    /// Copies these exchanges, of which these deletions have left this much.
+    pub(super) fn new(exchanges: &[ExchangeRows], marks: Vec<Mark>, deletions: Deletions) -> Self {
+        let mut batch = Self {
+            marks,
+            deletions,
+            ..Self::default()
+        };
         batch.text.reserve(text_len(exchanges));
         let mut seen: HashMap<Id, usize> = HashMap::new();
         for rows in exchanges {

@@ -7,12 +7,6 @@ use crate::{id::Id, partition::Day};
 
 /// The long texts of a page come to at most so much, unless one row alone has more: enough for any
 /// conversation that a person reads, and little enough to be held several times over.
-#[cfg(any(
-    feature = "sqlite",
-    feature = "postgres",
-    feature = "mysql",
-    feature = "api"
-))]
 pub(crate) const MAX_PAGE_BYTES: usize = 16 << 20;
 
 /// A page of a list.

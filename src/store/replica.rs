@@ -14,8 +14,9 @@ use std::{
 };
 
 use super::{
-    Conversation, ExchangeRows, Page, Partition, Place, Recall, Recalled, Stats, Store, StoreError,
-    StoreFuture, StoredError, StoredMessage, UnixMillis,
+    Conversation, Deleted, ExchangeRows, Hit, NewConversation, Page, Partition, Place, Recall,
+    Recalled, Recorded, Search, Stats, Store, StoreError, StoreFuture, StoredError, StoredMessage,
+    UnixMillis, Whose,
 };
 use crate::id::Id;
 
@@ -131,6 +132,32 @@ impl Store for Replicated {
         self.primary.write(batch)
     }
 
+    fn record<'a>(&'a self, batch: &'a [ExchangeRows]) -> StoreFuture<'a, Recorded> {
+        self.primary.record(batch)
+    }
+
+    fn create_conversation<'a>(&'a self, new: &'a NewConversation) -> StoreFuture<'a, bool> {
+        self.primary.create_conversation(new)
+    }
+
+    fn rename_conversation<'a>(&'a self, id: Id, title: &'a str) -> StoreFuture<'a, bool> {
+        self.primary.rename_conversation(id, title)
+    }
+
+    fn delete_conversation(&self, id: Id, at: UnixMillis) -> StoreFuture<'_, Option<Deleted>> {
+        self.primary.delete_conversation(id, at)
+    }
+
+    fn delete_user<'a>(
+        &'a self,
+        tenant: &'a str,
+        user_identifier: &'a str,
+        whose: Whose,
+        at: UnixMillis,
+    ) -> StoreFuture<'a, Deleted> {
+        self.primary.delete_user(tenant, user_identifier, whose, at)
+    }
+
     fn reject<'a>(&'a self, exchange: &'a ExchangeRows, reason: &'a str) -> StoreFuture<'a, ()> {
         self.primary.reject(exchange, reason)
     }
@@ -243,6 +270,19 @@ impl Store for Replicated {
             match self.settle(asked) {
                 Some(stats) => Ok(stats),
                 None => self.primary.stats(tenant, user_identifier, from, to).await,
+            }
+        })
+    }
+
+    fn search<'a>(&'a self, wanted: &'a Search) -> StoreFuture<'a, Vec<Hit>> {
+        Box::pin(async move {
+            let asked = match self.replica(None).await? {
+                Some(replica) => Some(replica.search(wanted).await),
+                None => None,
+            };
+            match self.settle(asked) {
+                Some(hits) => Ok(hits),
+                None => self.primary.search(wanted).await,
             }
         })
     }

@@ -9,7 +9,7 @@ use crate::{
     id::Id,
     outcome::{Outcome, Truncated},
     partition::Day,
-    store::KnownResponse,
+    store::{ChainHash, KnownResponse},
 };
 
 /// A time in milliseconds since 1970 UTC.
@@ -153,6 +153,22 @@ pub struct ExchangeRows {
     pub error: Option<ErrorColumns>,
     /// The response, where a client may go on from it by its id.
     pub response: Option<KnownResponse>,
+    /// What of this was said before. Of a conversation that was deleted it is not stored again.
+    pub retold: Retold,
+}
+
+/// What a client sent along with what is new, up to the model's last answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Retold {
+    /// So many of the first messages, or of those in the details of a failure.
+    pub messages: usize,
+    /// The keyed hash of the last of them and all before it.
+    pub last: Option<ChainHash>,
+    /// A title made of what follows.
+    pub title: Option<String>,
+    /// Whether nothing followed.
+    pub is_all: bool,
 }
 
 /// A conversation as it stands in the database.

@@ -1,6 +1,9 @@
 //! What a writer remembers of the messages that it stored: the parents of the turns to come.
 
-use std::{collections::HashMap, hash::Hash};
+use std::{
+    collections::{HashMap, HashSet},
+    hash::Hash,
+};
 
 use crate::{
     id::Id,
@@ -91,6 +94,15 @@ impl Memory {
         self.heads.insert(conversation, stand);
     }
 
+    /// Forgets all that stands in these conversations.
+    pub(super) fn forget_conversations(&mut self, gone: &HashSet<Id>) {
+        self.messages.retain(|(id, _), _| !gone.contains(id));
+        let stands = |known: &KnownMessage| !gone.contains(&known.conversation_id);
+        self.answers.retain(|_, known| stands(known));
+        self.responses.retain(|_, known| stands(known));
+        self.heads.retain(|id, _| !gone.contains(id));
+    }
+
     /// Forgets what was made of an exchange that is not stored.
     pub(super) fn forget(&mut self, rows: &ExchangeRows) {
         let conversation = rows.conversation.id;
@@ -138,6 +150,12 @@ impl<K: Eq + Hash, V> Generations<K, V> {
             self.old = std::mem::take(&mut self.young);
         }
         self.young.insert(key, value);
+    }
+
+    fn retain(&mut self, stays: impl Fn(&K, &V) -> bool) {
+        for half in [&mut self.young, &mut self.old] {
+            half.retain(|key, value| stays(key, value));
+        }
     }
 
     fn remove(&mut self, key: &K, is_it: impl Fn(&V) -> bool) {

@@ -5,9 +5,7 @@
 //! before it, so that the longest beginning which is stored already is found by its last message;
 //! only what follows is stored, under that one.
 
-#[cfg(feature = "api")]
 mod append;
-#[cfg(feature = "api")]
 pub(crate) mod branch;
 mod canon;
 mod facts;
@@ -15,13 +13,11 @@ mod look;
 mod memory;
 mod reminder;
 mod said;
-#[cfg(feature = "api")]
 pub(crate) mod shown;
 mod threader;
 
-#[cfg(feature = "api")]
-pub(crate) use self::append::{Appended, append};
 pub(crate) use self::{
+    append::append,
     canon::{digest, hinted, prompt as prompt_hash, response as response_hash, scope},
     facts::Facts,
     reminder::spoken,

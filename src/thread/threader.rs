@@ -1,5 +1,7 @@
 //! Finds the place of an exchange in its conversation.
 
+use std::collections::HashSet;
+
 use super::{
     Facts, Key,
     canon::{self, Digest},
@@ -184,6 +186,11 @@ impl Threader {
             head: head.max(before.and_then(|stand| stand.head)),
         };
         self.memory.learn_stand(thread.conversation, stand);
+    }
+
+    /// Forgets these conversations, which were deleted.
+    pub(crate) fn forget_conversations(&mut self, conversations: &HashSet<Id>) {
+        self.memory.forget_conversations(conversations);
     }
 
     /// Forgets an exchange whose rows are not stored after all: nothing is to follow them.

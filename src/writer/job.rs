@@ -19,7 +19,7 @@ use super::{
 use crate::{
     channel::Channel,
     rules,
-    store::{ExchangeRows, Store, StoreError, StoreFuture, UnixMillis},
+    store::{ExchangeRows, Recorded, Store, StoreError, StoreFuture, UnixMillis},
     thread::{Key, Threader},
 };
 
@@ -34,7 +34,7 @@ pub(crate) enum Done {
     Maintained(Result<(), StoreError>),
     /// With what was charged for the batch that was threaded.
     Threaded(Box<Threader>, Load, Box<Threaded>),
-    Written(Batch<ExchangeRows>, Result<(), StoreError>),
+    Written(Batch<ExchangeRows>, Result<Recorded, StoreError>),
     /// The batch that was refused, why, and whether it could be kept aside.
     Rejected(Batch<ExchangeRows>, String, Result<(), StoreError>),
 }
@@ -87,7 +87,7 @@ impl Job {
     ) -> Self {
         Self::new(batch.load(), true, async move {
             let begun = Instant::now();
-            let result = caught(|| store.write(batch.values())).await;
+            let result = caught(|| store.record(batch.values())).await;
             channel.counters.writing_nanos.add_since(begun);
             Done::Written(batch, result)
         })

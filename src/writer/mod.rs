@@ -11,7 +11,7 @@ mod batch;
 mod weight;
 mod job;
 
-use std::{io, sync::Arc, thread, time::Instant};
+use std::{collections::HashSet, io, sync::Arc, thread, time::Instant};
 
 use tokio::{
     runtime::Runtime,
@@ -21,7 +21,7 @@ use tokio::{
 pub(crate) use worker::Worker;
 
 use crate::{
-    channel::Channel, decode::Decode, identity::IdentityRules, redact::Redact,
+    channel::Channel, decode::Decode, id::Id, identity::IdentityRules, redact::Redact,
     settings::WriterSettings, store::Store,
 };
 
@@ -32,6 +32,8 @@ pub(crate) enum Command {
     Flush(oneshot::Sender<()>),
     /// The same, then end; what is left at the deadline is dropped, counted.
     Shutdown(Instant, oneshot::Sender<()>),
+    /// Forget these conversations, which were deleted, and answer.
+    Forget(Arc<HashSet<Id>>, oneshot::Sender<()>),
 }
 
 /// Flushes that may wait for a writer's attention; a further one waits to ask.

@@ -1,12 +1,13 @@
 //! The rows of an exchange whose place is known: made once, then frozen.
 
 mod failure;
+mod retold;
 #[cfg(test)]
 mod tests;
 
 use std::mem;
 
-use self::failure::error_row;
+use self::{failure::error_row, retold::Told};
 use super::{
     hear::Heard,
     other::{json_text, other},
@@ -59,16 +60,23 @@ pub(super) fn make(
     };
     let is_kept = prompt.is_kept && !matches!(asked.session, Session::New(_));
     let response_id = reply.response_id.clone().filter(|_| is_kept && !failed);
-    let error = if failed {
-        Some(error_row(&columns, thread, prompt, reply))
+    let told = Told::new(&prompt);
+    let (error, retold) = if failed {
+        let instructions = match thread.new_prompt {
+            Some(_) => prompt.instructions.len(),
+            None => 0,
+        };
+        let retold = retold::of_failure(&told, instructions, asked, thread, threader);
+        (Some(error_row(&columns, thread, prompt, reply)), retold)
     } else {
         rows.add_prompt(&prompt, asked, thread);
         rows.add_messages(prompt, asked, thread, threader);
+        let retold = retold::of_rows(&told, &rows.made);
         if thread.began == asked.scope {
             threader.learn_said(&asked.said, rows.hash);
         }
         rows.add_choices(reply, asked, threader);
-        None
+        (None, retold)
     };
     let head = rows.parent.map(|parent| (parent, rows.hash));
     let messages = rows.made;
@@ -104,6 +112,7 @@ pub(super) fn make(
         messages,
         error,
         response,
+        retold,
     }
 }
 
@@ -132,8 +141,11 @@ fn conversation(
 
 /// The first line of what the user said first.
 fn title(prompt: &Prompt) -> Option<String> {
-    let messages = prompt.messages.iter();
-    let mut said = messages.filter(|message| message.role == Role::User);
+    title_of_messages(&prompt.messages)
+}
+
+fn title_of_messages(messages: &[Message]) -> Option<String> {
+    let mut said = messages.iter().filter(|message| message.role == Role::User);
     said.find_map(|message| title_of(&spoken(&message.content)))
 }
 

@@ -21,6 +21,7 @@ impl Weigh for ExchangeRows {
             messages,
             error,
             response: _,
+            retold,
         } = self;
         let messages = messages.iter().map(message_weight);
         let error = error.iter().map(|error| {
@@ -40,6 +41,7 @@ impl Weigh for ExchangeRows {
         ];
         let optional = [
             &conversation.title,
+            &retold.title,
             &columns.token_id,
             &columns.channel_id,
             &columns.request_model,

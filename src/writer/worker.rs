@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     exchange::{Exchange, RequestEnd},
+    id::Id,
     store::ExchangeRows,
     thread::Threader,
 };
@@ -57,6 +58,8 @@ pub(crate) struct Worker {
     job: Option<Job>,
     /// `None` before the store is prepared, and while a job has it.
     threader: Option<Box<Threader>>,
+    /// Conversations that were deleted, and which the threader is to forget.
+    deleted: HashSet<Id>,
     /// Maintenance, which writing does not wait for.
     chore: Option<Job>,
     promises: Promises,
@@ -90,6 +93,7 @@ impl Worker {
             held: VecDeque::new(),
             frozen: VecDeque::new(),
             threader: None,
+            deleted: HashSet::new(),
             job: None,
             chore: None,
             promises: Promises::default(),
@@ -171,6 +175,9 @@ impl Worker {
     }
 
     fn obey(&mut self, command: Option<Command>, queued: usize) {
+        if let Some(Command::Forget(conversations, _)) = &command {
+            self.deleted.extend(conversations.iter().copied());
+        }
         match command {
             Some(command) => self.promises.make(command, self.taken + queued as u64),
             None => {

@@ -3,6 +3,7 @@
 mod api;
 mod backends;
 mod bounds;
+mod by_hand;
 mod clients;
 mod corpus;
 mod delivery;

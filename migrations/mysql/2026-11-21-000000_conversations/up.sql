@@ -135,7 +135,8 @@ CREATE TABLE IF NOT EXISTS response_ids (
     conversation_id BINARY(16) NOT NULL,
     message_id BINARY(16) NOT NULL,
     seen_at DATETIME(3) NOT NULL,
-    KEY response_ids_seen (seen_at)
+    KEY response_ids_seen (seen_at),
+    KEY response_ids_conversation (conversation_id)
 ) ENGINE = InnoDB ROW_FORMAT = DYNAMIC DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_nopad_bin;
 
 CREATE TABLE IF NOT EXISTS recording_rejects (

@@ -137,6 +137,7 @@ CREATE TABLE response_ids (
     seen_at INTEGER NOT NULL
 );
 CREATE INDEX response_ids_seen ON response_ids (seen_at);
+CREATE INDEX response_ids_conversation ON response_ids (conversation_id);
 
 CREATE TABLE recording_rejects (
     exchange_id BLOB NOT NULL PRIMARY KEY,

@@ -130,6 +130,15 @@ impl Connections {
         .await
     }
 
+    /// The largest packet that the server takes, in bytes.
+    pub(super) async fn max_packet(&self) -> Result<usize, StoreError> {
+        self.write(|session| {
+            let max_packet = session.max_packet;
+            Box::pin(async move { Ok(max_packet) })
+        })
+        .await
+    }
+
     /// Runs this on the connection of the upkeep, for as long as it takes.
     pub(super) async fn keep<T>(
         &self,

@@ -2,27 +2,35 @@
 
 use std::{fmt, sync::Arc};
 
+use diesel_async::AsyncMysqlConnection;
+
 use super::{
+    alone::{Beside, Doing},
     close,
     connection::{Connections, Work},
+    delete::{self, Doomed},
     driver::Driver,
+    edit, erase,
     layout::Mode,
     list,
     login::Login,
     migrate,
     pages::{self, User, Wanted},
-    partitions, read, recall,
+    partitions, read, recall, search,
     session::Session,
-    stats, turn, upkeep,
-    write::{self, RejectedExchange},
+    stats, turn, upkeep, write,
 };
 use crate::{
     id::Id,
     partition::{Day, MESSAGES},
     store::{
-        Conversation, DsnError, ExchangeRows, Page, Partition, Place, Recall, Recalled, Server,
-        Stats, Store, StoreError, StoreFuture, StoreOptions, StoredError, StoredMessage,
-        UnixMillis, pack::Batch, patience, replica::Stamp,
+        Conversation, Deleted, DsnError, ExchangeRows, Hit, NewConversation, Page, Partition,
+        Place, Recall, Recalled, Recorded, Search, Server, Stats, Store, StoreFuture, StoreOptions,
+        StoredError, StoredMessage, UnixMillis, Whose,
+        deletion::{self, Met},
+        pack::Batch,
+        patience,
+        replica::Stamp,
     },
 };
 
@@ -36,6 +44,7 @@ pub(crate) struct MysqlStore {
     usage_retention_days: Option<u32>,
     /// Reads fail where the database's is another.
     pub(super) stamp: Option<Stamp>,
+    met: Arc<Met>,
 }
 
 impl MysqlStore {
@@ -51,6 +60,7 @@ impl MysqlStore {
             retention_days: options.retention_days,
             usage_retention_days: options.usage_retention_days,
             stamp: None,
+            met: Arc::default(),
         })
     }
 
@@ -67,6 +77,21 @@ impl MysqlStore {
         }))
     }
 
+    /// Does this in one transaction beside those of batches.
+    fn surely<T: Send + 'static>(
+        &self,
+        work: impl for<'s> Fn(&'s mut AsyncMysqlConnection, Mode) -> Doing<'s, T>
+        + Send
+        + Sync
+        + 'static,
+    ) -> StoreFuture<'_, T> {
+        let connections = Arc::clone(&self.connections);
+        Box::pin(
+            self.driver
+                .run(async move { connections.surely(Beside::Batches, work).await }),
+        )
+    }
+
     pub(super) fn change<T: Send + 'static>(
         &self,
         work: impl for<'s> FnOnce(&'s mut Session) -> Work<'s, T> + Send + 'static,
@@ -77,15 +102,6 @@ impl MysqlStore {
                 .run(async move { connections.write(work).await }),
         )
     }
-}
-
-async fn make_days_ahead(connections: &Connections, now: UnixMillis) -> Result<(), StoreError> {
-    let days: Vec<Day> = Day::ahead(now).collect();
-    connections
-        .write(move |session| {
-            Box::pin(async move { turn::make(&mut session.connection, &days).await.map(|_| ()) })
-        })
-        .await
 }
 
 impl fmt::Debug for MysqlStore {
@@ -101,18 +117,68 @@ impl Store for MysqlStore {
         let connections = Arc::clone(&self.connections);
         Box::pin(
             self.driver
-                .run(async move { make_days_ahead(&connections, now).await }),
+                .run(async move { connections.make_days_ahead(now).await }),
         )
     }
 
     fn write<'a>(&'a self, batch: &'a [ExchangeRows]) -> StoreFuture<'a, ()> {
-        let batch = Batch::new(batch);
-        self.change(move |session| Box::pin(async move { write::write(session, &batch).await }))
+        Box::pin(async move { self.record(batch).await.map(drop) })
+    }
+
+    fn record<'a>(&'a self, batch: &'a [ExchangeRows]) -> StoreFuture<'a, Recorded> {
+        let send = |batch: Batch| {
+            self.change(move |session| Box::pin(async move { write::write(session, &batch).await }))
+        };
+        Box::pin(deletion::record(&self.met, batch, send))
     }
 
     fn reject<'a>(&'a self, exchange: &'a ExchangeRows, reason: &'a str) -> StoreFuture<'a, ()> {
-        let rejected = RejectedExchange::new(exchange, reason);
-        self.change(move |session| Box::pin(async move { write::reject(session, &rejected).await }))
+        let (exchange, reason) = (exchange.clone(), reason.to_owned());
+        let connections = Arc::clone(&self.connections);
+        Box::pin(
+            self.driver
+                .run(async move { connections.reject(exchange, reason).await }),
+        )
+    }
+
+    fn create_conversation<'a>(&'a self, new: &'a NewConversation) -> StoreFuture<'a, bool> {
+        let new = Arc::new(new.clone());
+        self.surely(move |connection, _| {
+            let new = Arc::clone(&new);
+            Box::pin(async move { edit::create(connection, &new).await })
+        })
+    }
+
+    fn rename_conversation<'a>(&'a self, id: Id, title: &'a str) -> StoreFuture<'a, bool> {
+        let title: Arc<str> = title.into();
+        self.surely(move |connection, _| {
+            let title = Arc::clone(&title);
+            Box::pin(async move { edit::rename(connection, id, &title).await })
+        })
+    }
+
+    fn delete_conversation(&self, id: Id, at: UnixMillis) -> StoreFuture<'_, Option<Deleted>> {
+        let connections = Arc::clone(&self.connections);
+        let doomed = Doomed::new(&[id], at);
+        Box::pin(self.driver.run(async move {
+            let deleted = delete::conversations(&connections, &doomed).await?;
+            Ok((deleted.conversations > 0).then_some(deleted))
+        }))
+    }
+
+    fn delete_user<'a>(
+        &'a self,
+        tenant: &'a str,
+        user_identifier: &'a str,
+        whose: Whose,
+        at: UnixMillis,
+    ) -> StoreFuture<'a, Deleted> {
+        let connections = Arc::clone(&self.connections);
+        let user = Arc::new(deletion::User::new(tenant, user_identifier, whose));
+        Box::pin(
+            self.driver
+                .run(async move { erase::user(&connections, user, at).await }),
+        )
     }
 
     fn maintain(&self, now: UnixMillis) -> StoreFuture<'_, ()> {
@@ -121,7 +187,7 @@ impl Store for MysqlStore {
         let rows = oldest(self.retention_days);
         let usage = oldest(self.usage_retention_days);
         Box::pin(self.driver.run(async move {
-            make_days_ahead(&connections, now).await?;
+            connections.make_days_ahead(now).await?;
             let due = connections
                 .read(None, move |session, _| {
                     Box::pin(close::due(&mut session.connection, now))
@@ -250,6 +316,15 @@ impl Store for MysqlStore {
                 };
                 stats::stats(connection, mode, user, from, to).await
             })
+        })
+    }
+
+    fn search<'a>(&'a self, wanted: &'a Search) -> StoreFuture<'a, Vec<Hit>> {
+        let wanted = Arc::new(wanted.clone());
+        self.read(move |session, mode| {
+            let wanted = Arc::clone(&wanted);
+            let connection = &mut session.connection;
+            Box::pin(async move { search::search(connection, mode, &wanted).await })
         })
     }
 

@@ -5,13 +5,17 @@ use std::time::Duration;
 use diesel_async::{AsyncMysqlConnection, SimpleAsyncConnection};
 
 use super::{
+    connection::Connections,
     days,
     error::{Answer, Fault, asked},
     layout::{Layout, Unfinished},
     lock::{Lock, PATIENCE},
     moving,
 };
-use crate::partition::Day;
+use crate::{
+    partition::Day,
+    store::{StoreError, UnixMillis},
+};
 
 /// For what is tried again within the hour.
 pub(super) const NOT_NOW: Duration = Duration::ZERO;
@@ -83,5 +87,16 @@ pub(super) async fn make(connection: &mut AsyncMysqlConnection, days: &[Day]) ->
             Err(Fault::Moving) => {}
             made => return made,
         }
+    }
+}
+
+impl Connections {
+    /// Makes the tables of today and of the days to come.
+    pub(super) async fn make_days_ahead(&self, now: UnixMillis) -> Result<(), StoreError> {
+        let days: Vec<Day> = Day::ahead(now).collect();
+        self.write(move |session| {
+            Box::pin(async move { make(&mut session.connection, &days).await.map(|_| ()) })
+        })
+        .await
     }
 }

@@ -1,25 +1,22 @@
 //! Batches into tables, each in one transaction.
 
-use diesel::{
-    QueryableByName, sql_query,
-    sql_types::{BigInt, Binary, Datetime, Text},
-};
+use diesel::{QueryableByName, sql_types::BigInt};
 use diesel_async::{AsyncMysqlConnection, RunQueryDsl, SimpleAsyncConnection};
 
 use super::{
-    datetime::Millis,
     error::{Answer, DEADLOCK, Fault, NO_SUCH_TABLE, asked},
     insert::{self, Target, insert},
     layout::{Layout, Mode, Unfinished},
+    marks,
     session::Session,
     statement::{Statement, Value},
     turn,
 };
 use crate::{
-    id::Id,
     partition::{Day, ERRORS, MESSAGES},
     store::{
-        ExchangeRows, columns,
+        columns,
+        deletion::{Fate, Found},
         memory::Memory,
         pack::{Batch, Cell, ConversationCells, DayCells},
     },
@@ -48,8 +45,8 @@ const CONVERSATION_ID: usize = 0;
 const CREATED_AT: usize = 1;
 const ID: usize = 19;
 
-/// Writes the batch in one transaction.
-pub(super) async fn write(session: &mut Session, batch: &Batch) -> Answer<()> {
+/// Writes the batch in one transaction, unless it holds what was deleted.
+pub(super) async fn write(session: &mut Session, batch: &Batch) -> Answer<Fate> {
     // Statements of dropped days would fill the server's memory; they go with the connection.
     session.worn |= session.memory.has_too_many_days(batch.days.keys());
     let mut deadlocks = 0;
@@ -58,11 +55,15 @@ pub(super) async fn write(session: &mut Session, batch: &Batch) -> Answer<()> {
         let result = transaction(session, batch).await;
         let connection = &mut session.connection;
         let fault = match asked(connection, result).await {
-            Ok(fresh) => {
+            Ok(Ok(fresh)) => {
                 for conversation in fresh {
                     session.memory.learn(conversation);
                 }
-                return Ok(());
+                return Ok(Fate::Written);
+            }
+            Ok(Err(deleted)) => {
+                connection.batch_execute("ROLLBACK").await?;
+                return Ok(Fate::Deleted(deleted));
             }
             Err(fault) => fault,
         };
@@ -87,11 +88,11 @@ pub(super) async fn write(session: &mut Session, batch: &Batch) -> Answer<()> {
     }
 }
 
-/// Writes the batch, and says which of its conversations were written.
+/// Writes the batch, and says which of its conversations were written; or what of it was deleted.
 async fn transaction<'b>(
     session: &mut Session,
     batch: &'b Batch,
-) -> Answer<Vec<&'b ConversationCells>> {
+) -> Answer<Result<Vec<&'b ConversationCells>, Found>> {
     let Session {
         connection,
         memory,
@@ -107,6 +108,11 @@ async fn transaction<'b>(
     if layout.removals != *removals {
         *memory = Memory::default();
         *removals = layout.removals;
+    }
+    let deleted = marks::find(connection, &batch.marks).await?;
+    let deleted = batch.deletions.unknown(deleted);
+    if !deleted.is_empty() {
+        return Ok(Err(deleted));
     }
     for (day, cells) in &batch.days {
         enter(connection, *day).await?;
@@ -148,7 +154,7 @@ async fn transaction<'b>(
     };
     insert(connection, target, &batch.text, &conversations, *max_packet).await?;
     connection.batch_execute("COMMIT").await?;
-    Ok(fresh)
+    Ok(Ok(fresh))
 }
 
 #[derive(QueryableByName)]
@@ -228,49 +234,5 @@ fn bytes(cell: Option<&Cell>) -> [u8; 16] {
     match cell {
         Some(Cell::Bytes(bytes)) => *bytes,
         _ => [0; 16],
-    }
-}
-
-/// Keeps an exchange that cannot be written.
-pub(super) async fn reject(session: &mut Session, exchange: &RejectedExchange) -> Answer<()> {
-    let most = session.max_packet / 2;
-    let mut end = exchange.payload.len().min(most);
-    while !exchange.payload.is_char_boundary(end) {
-        end -= 1;
-    }
-    sql_query(
-        "INSERT INTO recording_rejects (exchange_id, conversation_id, created_at, reason, payload) \
-         VALUES (?, ?, ?, ?, ?) ON DUPLICATE KEY UPDATE exchange_id = exchange_id",
-    )
-    .bind::<Binary, _>(exchange.exchange_id.as_bytes().as_slice())
-    .bind::<Binary, _>(exchange.conversation_id.as_bytes().as_slice())
-    .bind::<Datetime, _>(Millis(exchange.created_at))
-    .bind::<Text, _>(&exchange.reason)
-    .bind::<Text, _>(&exchange.payload[..end])
-    .execute(&mut session.connection)
-    .await?;
-    Ok(())
-}
-
-/// An exchange on its way to `recording_rejects`.
-#[derive(Debug)]
-pub(super) struct RejectedExchange {
-    exchange_id: Id,
-    conversation_id: Id,
-    created_at: i64,
-    reason: String,
-    payload: String,
-}
-
-impl RejectedExchange {
-    /// Copies the exchange as JSON text.
-    pub(super) fn new(rows: &ExchangeRows, reason: &str) -> Self {
-        Self {
-            exchange_id: rows.exchange.exchange_id,
-            conversation_id: rows.exchange.conversation_id,
-            created_at: rows.exchange.created_at,
-            reason: reason.to_owned(),
-            payload: rows.to_short_json(),
-        }
     }
 }

@@ -26,6 +26,7 @@ use crate::{
     partition::Day,
     store::{
         StoreError, StoreOptions, UnixMillis,
+        deletion::Fate,
         pack::Batch,
         patience,
         replica::{Stamp, behind},
@@ -131,8 +132,8 @@ impl Connections {
         self.settle(lease, made, Doing::MakingDays)
     }
 
-    /// Writes a batch.
-    pub(super) async fn write(&self, batch: &Batch) -> Result<(), StoreError> {
+    /// Writes a batch, unless it holds what was deleted.
+    pub(super) async fn write(&self, batch: &Batch) -> Result<Fate, StoreError> {
         let mut is_first = true;
         loop {
             self.make_ready().await?;
@@ -143,7 +144,7 @@ impl Connections {
             };
             let state = lease.session.state();
             let (written, doing) = match written {
-                Ok(()) => (Ok(()), Doing::Writing),
+                Ok(fate) => (Ok(fate), Doing::Writing),
                 Err((doing, error)) => (Err(error), doing),
             };
             let written = self.settle(lease, written, doing);
@@ -157,7 +158,7 @@ impl Connections {
         }
     }
 
-    /// Keeps an exchange that cannot be written.
+    /// Keeps an exchange that cannot be written, unless it was deleted.
     pub(super) async fn reject(&self, rejected: &Rejected) -> Result<(), StoreError> {
         self.make_ready().await?;
         let mut lease = self.writers.lease().await?;

@@ -26,6 +26,7 @@ pub(super) enum Doing {
     Rejecting,
     Closing,
     Dropping,
+    Deleting,
     Repartitioning,
     Reading,
 }
@@ -47,6 +48,9 @@ impl Doing {
             Self::Dropping => {
                 "to own the recorder's tables, or in a single table DELETE on them, and SELECT, \
                  INSERT, UPDATE and DELETE on the others"
+            }
+            Self::Deleting => {
+                "SELECT, INSERT, UPDATE and DELETE on the recorder's tables, those of days included"
             }
             Self::Repartitioning => "CREATE on the schema and to own the recorder's tables",
             Self::Reading => "SELECT on the recorder's tables",

@@ -26,6 +26,7 @@ mod recall;
 mod read;
 mod replica;
 mod list;
+mod search;
 mod counts;
 mod stats;
 mod decode;
@@ -34,6 +35,10 @@ mod derive;
 mod close;
 mod drop;
 mod delete;
+mod edit;
+mod marks;
+mod removal;
+mod erase;
 mod retention;
 mod repartition;
 mod error;
@@ -54,11 +59,16 @@ use self::{
     mode::Mode,
     pool::lock,
     reject::Rejected,
+    removal::Doomed,
 };
 use super::{
-    Conversation, DsnError, ExchangeRows, Page, Partition, Place, Recall, Recalled, Server, Stats,
-    Store, StoreError, StoreFuture, StoreOptions, StoredError, StoredMessage, UnixMillis,
-    pack::Batch, patience, replica::Stamp,
+    Conversation, Deleted, DsnError, ExchangeRows, Hit, NewConversation, Page, Partition, Place,
+    Recall, Recalled, Recorded, Search, Server, Stats, Store, StoreError, StoreFuture,
+    StoreOptions, StoredError, StoredMessage, UnixMillis, Whose,
+    deletion::{self, Met},
+    pack::Batch,
+    patience,
+    replica::Stamp,
 };
 use crate::{
     id::Id,
@@ -75,6 +85,7 @@ pub(crate) struct PostgresStore {
     stamp: Option<Stamp>,
     /// Whether Citus has spread the rows over nodes; asked for again after an error.
     are_spread: Arc<Mutex<Option<bool>>>,
+    met: Arc<Met>,
 }
 
 impl PostgresStore {
@@ -90,6 +101,8 @@ impl PostgresStore {
             engine: Arc::default(),
             stamp: None,
             are_spread: Arc::default(),
+            met: Arc::default(),
+            is_spread: Arc::default(),
         })
     }
 
@@ -160,8 +173,43 @@ impl Store for PostgresStore {
     }
 
     fn write<'a>(&'a self, batch: &'a [ExchangeRows]) -> StoreFuture<'a, ()> {
-        let batch = Batch::new(batch);
-        self.run(move |connections| async move { connections.write(&batch).await })
+        Box::pin(async move { self.record(batch).await.map(drop) })
+    }
+
+    fn record<'a>(&'a self, batch: &'a [ExchangeRows]) -> StoreFuture<'a, Recorded> {
+        let send = |batch: Batch| {
+            self.run(move |connections| async move { connections.write(&batch).await })
+        };
+        Box::pin(deletion::record(&self.met, batch, send))
+    }
+
+    fn create_conversation<'a>(&'a self, new: &'a NewConversation) -> StoreFuture<'a, bool> {
+        let new = new.clone();
+        self.run(move |connections| async move { connections.create(&new).await })
+    }
+
+    fn rename_conversation<'a>(&'a self, id: Id, title: &'a str) -> StoreFuture<'a, bool> {
+        let title = title.to_owned();
+        self.run(move |connections| async move { connections.rename(id, &title).await })
+    }
+
+    fn delete_conversation(&self, id: Id, at: UnixMillis) -> StoreFuture<'_, Option<Deleted>> {
+        let doomed = Doomed::new(&[id], at);
+        self.run(move |connections| async move {
+            let deleted = connections.delete(&doomed).await?;
+            Ok((deleted.conversations > 0).then_some(deleted))
+        })
+    }
+
+    fn delete_user<'a>(
+        &'a self,
+        tenant: &'a str,
+        user_identifier: &'a str,
+        whose: Whose,
+        at: UnixMillis,
+    ) -> StoreFuture<'a, Deleted> {
+        let user = Arc::new(deletion::User::new(tenant, user_identifier, whose));
+        self.run(move |connections| async move { connections.erase(user, at).await })
     }
 
     fn reject<'a>(&'a self, exchange: &'a ExchangeRows, reason: &'a str) -> StoreFuture<'a, ()> {
@@ -258,6 +306,13 @@ impl Store for PostgresStore {
         let days = (Day::from_unix_ms(from), Day::from_unix_ms(to));
         self.read(move |connection| {
             Box::pin(async move { stats::stats(connection, (&tenant, &user), days).await })
+        })
+    }
+
+    fn search<'a>(&'a self, wanted: &'a Search) -> StoreFuture<'a, Vec<Hit>> {
+        let wanted = wanted.clone();
+        self.read(move |connection| {
+            Box::pin(async move { search::search(connection, &wanted).await })
         })
     }
 

@@ -12,6 +12,7 @@ use super::{
     citus, days,
     error::Doing,
     insert::{Kind, Target, insert, is_one_statement},
+    marks,
     prepared::{Bind, Prepared},
     session::Session,
     sqlstate::SqlState,
@@ -20,6 +21,7 @@ use crate::{
     partition::{Day, ERRORS, MESSAGES},
     store::{
         columns,
+        deletion::{Fate, Found},
         memory::Memory,
         pack::{Batch, Cell, ConversationCells},
     },
@@ -139,8 +141,9 @@ const _: () = assert!(ERROR_ROWS.kinds.len() == columns::ERROR_WIDTH);
 /// Where a row's own id stands.
 const ROW_ID: usize = 19;
 
-/// Writes the batch in one transaction, and says what it was doing where that failed.
-pub(super) async fn write(session: &mut Session, batch: &Batch) -> Result<(), (Doing, Error)> {
+/// Writes the batch in one transaction, unless it holds what was deleted; and says what it was doing
+/// where that failed.
+pub(super) async fn write(session: &mut Session, batch: &Batch) -> Result<Fate, (Doing, Error)> {
     let days: Vec<Day> = batch.days.keys().copied().collect();
     let mut targets = FIRST;
     let mut attempts = 1;
@@ -174,7 +177,9 @@ pub(super) async fn write(session: &mut Session, batch: &Batch) -> Result<(), (D
             }
             (Err(_), Some(SqlState::DEADLOCK | SqlState::SERIALIZATION)) if attempts < ATTEMPTS => {
             }
-            (result, _) => return result.map(drop).map_err(|error| (Doing::Writing, error)),
+            (Ok(Written::Whole), _) => return Ok(Fate::Written),
+            (Ok(Written::Deleted(found)), _) => return Ok(Fate::Deleted(found)),
+            (Err(error), _) => return Err((Doing::Writing, error)),
         }
         attempts += 1;
     }
@@ -185,6 +190,8 @@ enum Written {
     Whole,
     /// Taken back: a conversation that was stored is no longer.
     WithGaps,
+    /// Taken back: something of it was deleted.
+    Deleted(Found),
 }
 
 /// A missing partition has the code of a constraint that is violated, and no constraint.
@@ -207,7 +214,14 @@ async fn write_once(
     fresh.sort_unstable_by_key(|conversation| conversation.id);
     session.forget_state();
     let written = write_rows(&session.connection, targets, batch, &fresh, days).await;
-    if let Ok(DroppedRow { dropped }) = &written
+    if let Ok((_, found)) = &written {
+        let deleted = batch.deletions.unknown(found.clone());
+        if !deleted.is_empty() {
+            session.connection.batch_execute("ROLLBACK").await?;
+            return Ok(Written::Deleted(deleted));
+        }
+    }
+    if let Ok((DroppedRow { dropped }, _)) = &written
         && *dropped != session.dropped
     {
         // What this connection remembers may be gone.
@@ -233,7 +247,7 @@ async fn write_rows(
     batch: &Batch,
     fresh: &[&ConversationCells],
     days: &[Day],
-) -> QueryResult<DroppedRow> {
+) -> QueryResult<(DroppedRow, Found)> {
     let conversations: Vec<&[Cell]> = fresh
         .iter()
         .map(|conversation| conversation.cells.as_slice())
@@ -256,24 +270,28 @@ async fn write_rows(
     let errors = insert(connection, targets.errors, text, &errors);
     let responses = insert(connection, &RESPONSE_ROWS, text, &responses);
     let marks = mark_days(connection, days);
+    let found = marks::find(connection, batch.marks.clone());
     if one_each {
-        // One way to the server and back instead of six. They are sent in this order: the first
+        // One way to the server and back instead of seven. They are sent in this order: the first
         // statement is not prepared, and the others wait in line for the cache of those that are.
-        let (begin, conversations, messages, errors, responses, marks) =
-            join!(begin, conversations, messages, errors, responses, marks);
-        return begin
-            .and(conversations)
-            .and(messages)
-            .and(errors)
-            .and(responses)
-            .and(marks);
+        let (begin, conversations, messages, errors, responses, marks, found) = join!(
+            begin,
+            conversations,
+            messages,
+            errors,
+            responses,
+            marks,
+            found
+        );
+        let rows = begin.and(conversations).and(messages).and(errors);
+        return Ok((rows.and(responses).and(marks)?, found?));
     }
     begin.await?;
     conversations.await?;
     messages.await?;
     errors.await?;
     responses.await?;
-    marks.await
+    Ok((marks.await?, found.await?))
 }
 
 /// The rows by their key.

@@ -23,9 +23,14 @@ mod insert;
 mod read;
 mod replica;
 mod list;
+mod search;
 mod stats;
 mod decode;
 mod close;
+mod edit;
+mod marks;
+mod delete;
+mod erase;
 mod retention;
 mod sweep;
 mod switch;
@@ -46,12 +51,12 @@ use self::{
     list::Owner,
     retention::Retention,
     turns::Turns,
-    write::RejectedExchange,
 };
 use super::{
-    Conversation, ExchangeRows, Page, Partition, Place, Recall, Recalled, Stats, Store, StoreError,
-    StoreFuture, StoreOptions, StoredError, StoredMessage, UnixMillis,
-    pack::Batch,
+    Conversation, Deleted, ExchangeRows, Hit, NewConversation, Page, Partition, Place, Recall,
+    Recalled, Recorded, Search, Stats, Store, StoreError, StoreFuture, StoreOptions, StoredError,
+    StoredMessage, UnixMillis, Whose,
+    deletion::{self, Met},
     replica::{Stamp, behind},
 };
 use crate::{
@@ -68,6 +73,7 @@ pub(crate) struct SqliteStore {
     turns: Turns,
     /// Reads fail where the database's is another.
     stamp: Option<Stamp>,
+    met: Arc<Met>,
 }
 
 impl SqliteStore {
@@ -80,6 +86,7 @@ impl SqliteStore {
             retention: Retention::new(options),
             location,
             stamp: None,
+            met: Arc::default(),
         }
     }
 
@@ -146,13 +153,51 @@ impl Store for SqliteStore {
     }
 
     fn write<'a>(&'a self, batch: &'a [ExchangeRows]) -> StoreFuture<'a, ()> {
-        let batch = Batch::new(batch);
-        self.write_with(move |writer| write::write(writer, &batch))
+        Box::pin(async move { self.record(batch).await.map(drop) })
+    }
+
+    fn record<'a>(&'a self, batch: &'a [ExchangeRows]) -> StoreFuture<'a, Recorded> {
+        let send = |batch| self.write_with(move |writer| write::write(writer, &batch));
+        Box::pin(deletion::record(&self.met, batch, send))
     }
 
     fn reject<'a>(&'a self, exchange: &'a ExchangeRows, reason: &'a str) -> StoreFuture<'a, ()> {
-        let rejected = RejectedExchange::new(exchange, reason);
-        self.change(move |connection, _| write::reject(connection, &rejected))
+        let (exchange, reason) = (exchange.clone(), reason.to_owned());
+        self.change(move |connection, _| write::reject(connection, &exchange, &reason))
+    }
+
+    fn create_conversation<'a>(&'a self, new: &'a NewConversation) -> StoreFuture<'a, bool> {
+        let new = new.clone();
+        self.change(move |connection, _| edit::create(connection, &new))
+    }
+
+    fn rename_conversation<'a>(&'a self, id: Id, title: &'a str) -> StoreFuture<'a, bool> {
+        let title = title.to_owned();
+        self.change(move |connection, _| edit::rename(connection, id, &title))
+    }
+
+    fn delete_conversation(&self, id: Id, at: UnixMillis) -> StoreFuture<'_, Option<Deleted>> {
+        let connections = Arc::clone(&self.connections);
+        Box::pin(self.turns.chores.run(move || {
+            let deleted = delete::conversations(&connections, &[id], at, None)?;
+            Ok((deleted.conversations > 0).then_some(deleted))
+        }))
+    }
+
+    fn delete_user<'a>(
+        &'a self,
+        tenant: &'a str,
+        user_identifier: &'a str,
+        whose: Whose,
+        at: UnixMillis,
+    ) -> StoreFuture<'a, Deleted> {
+        let connections = Arc::clone(&self.connections);
+        let user = deletion::User::new(tenant, user_identifier, whose);
+        Box::pin(
+            self.turns
+                .chores
+                .run(move || erase::user(&connections, &user, at)),
+        )
     }
 
     fn maintain(&self, now: UnixMillis) -> StoreFuture<'_, ()> {
@@ -243,6 +288,11 @@ impl Store for SqliteStore {
             };
             stats::stats(connection, mode, owner, first, last)
         })
+    }
+
+    fn search<'a>(&'a self, wanted: &'a Search) -> StoreFuture<'a, Vec<Hit>> {
+        let wanted = wanted.clone();
+        self.read(move |connection, mode| search::search(connection, mode, &wanted))
     }
 
     fn conversation_history_table_name(&self, at: UnixMillis) -> StoreFuture<'_, String> {

@@ -1,5 +1,7 @@
 //! Batches into tables, each in one transaction.
 
+use std::slice;
+
 use diesel::{
     connection::CacheSize,
     prelude::*,
@@ -12,13 +14,13 @@ use super::{
     connection::Writer,
     days::{self, Mode},
     insert::{Target, insert},
-    meta,
+    marks, meta,
 };
 use crate::{
-    id::Id,
     partition::{Day, ERRORS, MESSAGES},
     store::{
         ExchangeRows, columns,
+        deletion::{self, Fate},
         pack::{Batch, Cell, ConversationCells, DayCells},
     },
 };
@@ -35,8 +37,8 @@ const WIDEN: &str = " ON CONFLICT (id) DO UPDATE SET \
      OR (title IS NULL AND excluded.title IS NOT NULL) \
      OR sends_history < excluded.sends_history";
 
-/// Writes the batch in one transaction.
-pub(super) fn write(writer: &mut Writer, batch: &Batch) -> QueryResult<()> {
+/// Writes the batch in one transaction, unless it holds what was deleted.
+pub(super) fn write(writer: &mut Writer, batch: &Batch) -> QueryResult<Fate> {
     let Writer {
         session,
         memory,
@@ -47,7 +49,13 @@ pub(super) fn write(writer: &mut Writer, batch: &Batch) -> QueryResult<()> {
         connection.set_prepared_statement_cache_size(CacheSize::Disabled);
         connection.set_prepared_statement_cache_size(CacheSize::Unbounded);
     }
-    let fresh = session.writing(|connection, mode| {
+    let written = session.writing(|connection, mode| {
+        let deleted = batch
+            .deletions
+            .unknown(marks::find(connection, &batch.marks)?);
+        if !deleted.is_empty() {
+            return Ok(Err(deleted));
+        }
         let current = meta::epoch(connection)?;
         if current != *epoch {
             memory.forget_conversations();
@@ -76,12 +84,16 @@ pub(super) fn write(writer: &mut Writer, batch: &Batch) -> QueryResult<()> {
             on_conflict: DO_NOTHING,
         };
         insert(connection, responses, &batch.text, &batch.responses)?;
-        Ok(fresh)
+        Ok(Ok(fresh))
     })?;
+    let fresh = match written {
+        Ok(fresh) => fresh,
+        Err(deleted) => return Ok(Fate::Deleted(deleted)),
+    };
     for conversation in fresh {
         memory.learn(conversation);
     }
-    Ok(())
+    Ok(Fate::Written)
 }
 
 fn write_conversations(
@@ -125,43 +137,26 @@ fn write_day(
     insert(connection, errors, text, &cells.errors)
 }
 
-/// Keeps an exchange that cannot be written.
+/// Keeps an exchange that cannot be written, unless it was deleted.
 pub(super) fn reject(
     connection: &mut SqliteConnection,
-    exchange: &RejectedExchange,
+    exchange: &ExchangeRows,
+    reason: &str,
 ) -> QueryResult<()> {
+    let marks = deletion::marks(slice::from_ref(exchange));
+    let Some(exchange) = deletion::rest(exchange, marks::find(connection, &marks)?) else {
+        return Ok(());
+    };
+    let ids = &exchange.exchange;
     sql_query(
         "INSERT INTO recording_rejects (exchange_id, conversation_id, created_at, reason, payload) \
          VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
     )
-    .bind::<Binary, _>(exchange.exchange_id.as_bytes().as_slice())
-    .bind::<Binary, _>(exchange.conversation_id.as_bytes().as_slice())
-    .bind::<BigInt, _>(exchange.created_at)
-    .bind::<Text, _>(&exchange.reason)
-    .bind::<Text, _>(&exchange.payload)
+    .bind::<Binary, _>(ids.exchange_id.as_bytes().as_slice())
+    .bind::<Binary, _>(ids.conversation_id.as_bytes().as_slice())
+    .bind::<BigInt, _>(ids.created_at)
+    .bind::<Text, _>(reason)
+    .bind::<Text, _>(exchange.to_short_json())
     .execute(connection)
     .map(drop)
-}
-
-/// An exchange on its way to `recording_rejects`.
-#[derive(Debug)]
-pub(super) struct RejectedExchange {
-    exchange_id: Id,
-    conversation_id: Id,
-    created_at: i64,
-    reason: String,
-    payload: String,
-}
-
-impl RejectedExchange {
-    /// Copies the exchange as JSON text.
-    pub(super) fn new(rows: &ExchangeRows, reason: &str) -> Self {
-        Self {
-            exchange_id: rows.exchange.exchange_id,
-            conversation_id: rows.exchange.conversation_id,
-            created_at: rows.exchange.created_at,
-            reason: reason.to_owned(),
-            payload: rows.to_short_json(),
-        }
-    }
 }

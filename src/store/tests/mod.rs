@@ -5,12 +5,15 @@
 
 pub(crate) mod databases;
 mod days;
+mod deletion;
+mod erasure;
 mod lists;
 mod mode;
 mod reads;
 mod recall;
 mod replica;
 mod retention;
+mod search;
 pub(super) mod rows;
 mod stats;
 mod tables;
@@ -41,6 +44,11 @@ pub(crate) trait Database: Sized + Send + Sync + 'static {
     /// Bytes in SQL.
     fn bytes(hex: &str) -> String {
         format!("x'{hex}'")
+    }
+
+    /// An id in SQL.
+    fn id(id: crate::id::Id) -> String {
+        Self::bytes(&id.to_string().replace('-', ""))
     }
 
     /// An empty database of the test's own.
@@ -148,6 +156,9 @@ suite! {
         a_dropped_day_stops_neither_closing_nor_reading,
         a_new_day_follows_a_later_migration,
     }
+    search "current_thread" {
+        a_text_is_found_on_its_day_newest_first,
+    }
     stats "current_thread" {
         stats_are_what_the_rows_say,
         stats_of_a_range_that_ends_before_it_begins_are_empty,
@@ -166,6 +177,7 @@ suite! {
         rows_are_read_from_the_replica_and_the_primary_says_what_there_is,
         nothing_is_ever_written_to_the_replica,
         what_was_removed_is_never_read_from_a_replica_that_lags,
+        what_was_deleted_is_never_read_from_a_replica_that_lags,
         what_somebody_deleted_by_hand_is_not_read_from_the_replica,
         a_replica_that_cannot_answer_is_done_without,
     }
@@ -177,6 +189,20 @@ suite! {
         what_is_left_after_dropping_is_counted_right,
         what_comes_after_its_day_was_dropped_adds_to_its_usage,
         a_writer_makes_a_conversation_again_that_was_dropped,
+    }
+    deletion "multi_thread" {
+        a_conversation_goes_with_all_its_rows_and_no_other,
+        what_began_before_does_not_come_back,
+        a_history_that_is_sent_again_is_not_stored_again,
+        a_history_without_a_name_is_not_stored_under_another,
+        conversations_are_made_and_renamed,
+        a_large_conversation_goes_in_parts,
+        deleting_while_others_write_leaves_nothing,
+    }
+    erasure "multi_thread" {
+        a_user_goes_from_every_table_with_exact_counts,
+        who_is_named_like_an_address_deletes_only_his_own,
+        what_a_user_said_elsewhere_goes_too,
     }
     retention "multi_thread" {
         so_many_days_are_kept_and_the_rest_goes,

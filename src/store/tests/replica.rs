@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use super::{Database, rows::*};
-use crate::store::{ExchangeRows, Recall, Store, StoreOptions, replica::Replicated};
+use crate::store::{ExchangeRows, Recall, Store, StoreOptions, Whose, replica::Replicated};
 
 /// Writes to one database and reads from the other.
 fn replicated<D: Database>(primary: &D, copy: &D) -> Replicated {
@@ -126,6 +126,41 @@ pub(super) async fn what_was_removed_is_never_read_from_a_replica_that_lags<D: D
         let stats = async |store: &dyn Store| store.stats("", "alice", old, NOON).await.unwrap();
         assert_eq!(stats(&store).await, stats(&own).await);
         assert_eq!(contents(&copy.store(), "gone").await.len(), 2);
+    }
+}
+
+pub(super) async fn what_was_deleted_is_never_read_from_a_replica_that_lags<D: Database>() {
+    for daily in [true, false] {
+        let batch = ["gone", "again", "s"].map(|session| exchange(session, NOON));
+        let batch = [batch.as_slice(), &[exchange_of("bob", "b", NOON)]].concat();
+        let (primary, copy) = copied::<D>(daily, &batch).await;
+        let store = replicated(&primary, &copy);
+        for session in ["gone", "again"] {
+            let deleted = store.delete_conversation(id_of(session), NOON + 1).await;
+            assert_eq!(deleted.unwrap().unwrap().messages, 2);
+        }
+        store.write(&[exchange("again", NOON + 2)]).await.unwrap();
+        for (session, rows) in [("gone", 0), ("again", 2), ("s", 2)] {
+            assert_eq!(contents(&store, session).await.len(), rows, "{session}");
+        }
+        assert_eq!(titles(&store).await.len(), 2);
+        let (primary, copy) = copied::<D>(daily, &batch).await;
+        let store = replicated(&primary, &copy);
+        store
+            .delete_user("", "alice", Whose::Named, NOON + 1)
+            .await
+            .unwrap();
+        assert!(titles(&store).await.is_empty());
+        let stats = store.stats("", "alice", NOON, NOON).await.unwrap();
+        assert_eq!(stats.total_messages, 0);
+        assert_eq!(
+            store
+                .stats("", "bob", NOON, NOON)
+                .await
+                .unwrap()
+                .total_messages,
+            2
+        );
     }
 }
 

@@ -6,7 +6,7 @@ use crate::{
     outcome::{Outcome, Truncated},
     store::{
         Conversation, ErrorColumns, ExchangeColumns, ExchangeRows, MessageColumns, NewConversation,
-        Store, UnixMillis,
+        Retold, Store, UnixMillis,
     },
 };
 
@@ -62,6 +62,7 @@ pub(in crate::store) fn exchange_of(user: &str, session: &str, at: UnixMillis) -
         ],
         error: None,
         response: None,
+        retold: Retold::default(),
     }
 }
 

@@ -31,8 +31,11 @@ impl Worker {
             let channel = Arc::clone(&self.workshop.channel);
             self.job = Some(Job::write(channel, store, batch));
         } else if let Some((batch, behind)) = self.next_heard(now)
-            && let Some(threader) = self.threader.take()
+            && let Some(mut threader) = self.threader.take()
         {
+            if !self.deleted.is_empty() {
+                threader.forget_conversations(&mem::take(&mut self.deleted));
+            }
             let workshop = self.workshop.clone();
             self.job = Some(Job::thread(workshop, store, threader, batch, behind));
         }

@@ -4,7 +4,7 @@ use std::{mem, sync::Arc, time::Instant};
 
 use super::{Held, Worker};
 use crate::{
-    store::{ExchangeRows, StoreError},
+    store::{ExchangeRows, Recorded, StoreError},
     thread::Threader,
     writer::{
         batch::Batch,
@@ -77,12 +77,18 @@ impl Worker {
         }
     }
 
-    fn written(&mut self, batch: Batch<ExchangeRows>, result: Result<(), StoreError>) {
+    fn written(&mut self, batch: Batch<ExchangeRows>, result: Result<Recorded, StoreError>) {
         let channel = Arc::clone(&self.workshop.channel);
         let counters = &channel.counters;
         match result {
-            Ok(()) => {
-                counters.written.add(batch.load().exchanges as u64);
+            Ok(Recorded { erased, deleted }) => {
+                let written = batch.load().exchanges.saturating_sub(erased.len());
+                counters.written.add(written as u64);
+                counters.erased.add(erased.len() as u64);
+                self.deleted.extend(deleted);
+                let is_erased = |rows: &&ExchangeRows| erased.contains(&rows.exchange.exchange_id);
+                let erased = batch.values().iter().filter(is_erased);
+                self.deleted.extend(erased.map(|rows| rows.conversation.id));
                 counters.rows.add(batch.rows() as u64);
                 counters.batches.add(1);
                 channel.vault.release(batch.load().bytes);

@@ -1,19 +1,20 @@
 //! An API, and the layer whose conversations it shows.
 
-use std::{collections::BTreeSet, net::SocketAddr};
-
-use axum::{
-    Json, Router,
-    body::{Body, Bytes},
-    extract::DefaultBodyLimit,
+use std::{
+    collections::BTreeSet,
+    convert::Infallible,
+    future::{Future, ready},
+    net::SocketAddr,
 };
+
+use axum::{Json, Router, body::Body, response::IntoResponse};
 use http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tower::ServiceExt;
+use tower::{Layer, ServiceExt, service_fn};
 use tower_recording::{
-    PeerAddr, RecordingLayer,
+    PeerAddr, Recorder, RecordingBody, RecordingLayer,
     api::{self, StaticKeys},
 };
 
@@ -27,35 +28,65 @@ pub(super) const PORTAL: &str = "sk-portal";
 pub(super) struct Fixture {
     pub(super) api: Router,
     recording: RecordingLayer,
-    _dir: TempDir,
+    _dir: Option<TempDir>,
 }
 
 impl Fixture {
     pub(super) fn new() -> Self {
         let dir = TempDir::new().unwrap();
         let dsn = format!("sqlite:{}", dir.path().join("history.db").display());
+        Self {
+            _dir: Some(dir),
+            ..Self::over(dsn)
+        }
+    }
+
+    /// The same on a database that is there.
+    pub(super) fn over(dsn: String) -> Self {
         let recording = RecordingLayer::builder(dsn).build().unwrap();
         let keys: StaticKeys = KEYS.parse().unwrap();
         Self {
             api: api::router(recording.recorder(), keys),
             recording,
-            _dir: dir,
+            _dir: None,
         }
+    }
+
+    pub(super) fn recorder(&self) -> Recorder {
+        self.recording.recorder()
     }
 
     /// Lets a user, or somebody unnamed, say something to a model that says `so <that>`.
     pub(super) async fn chat(&self, session: &str, user: Option<&str>, text: &str) {
+        let asked = json!({ "model": "m", "messages": [{ "role": "user", "content": text }] });
+        self.ask(session, user, asked, text, ready(())).await;
+    }
+
+    /// Sends this to the model, which answers `so <that>` once it may.
+    pub(super) async fn ask(
+        &self,
+        session: &str,
+        user: Option<&str>,
+        asked: Value,
+        text: &str,
+        may_answer: impl Future<Output = ()> + Send + 'static,
+    ) {
         let answer = json!({
             "id": "chatcmpl-1", "object": "chat.completion", "model": "m-1",
             "choices": [{ "index": 0, "finish_reason": "stop",
                 "message": { "role": "assistant", "content": format!("so {text}") } }],
             "usage": { "total_tokens": 5, "prompt_tokens": 3, "completion_tokens": 2 },
         });
-        let model = Router::new()
-            .fallback(async move |_: Bytes| Json(answer))
-            .layer(DefaultBodyLimit::disable())
-            .layer(self.recording.clone());
-        let asked = json!({ "model": "m", "messages": [{ "role": "user", "content": text }] });
+        let answering = async move |request: Request<RecordingBody<Body>>| {
+            request.into_body().collect().await.unwrap();
+            may_answer.await;
+            Ok::<_, Infallible>(Json(answer).into_response())
+        };
+        let answering = std::sync::Mutex::new(Some(answering));
+        let model = self.recording.layer(service_fn(move |request| {
+            let answering = answering.lock().unwrap().take();
+            answering.expect("one request")(request)
+        }));
         let mut request = Request::post("/v1/chat/completions")
             .header(header::CONTENT_TYPE, "application/json")
             .header("x-session-id", session)
@@ -75,6 +106,39 @@ impl Fixture {
 
     pub(super) async fn get(&self, key: &str, path: &str) -> (StatusCode, Value) {
         self.send(key, "GET", path, Body::empty()).await
+    }
+
+    pub(super) async fn delete(&self, key: &str, path: &str) -> (StatusCode, Value) {
+        self.send(key, "DELETE", path, Body::empty()).await
+    }
+
+    pub(super) async fn put(&self, key: &str, path: &str, body: Value) -> (StatusCode, Value) {
+        self.send(key, "PUT", path, Body::from(body.to_string()))
+            .await
+    }
+
+    /// What is no JSON.
+    pub(super) async fn text(&self, key: &str, path: &str) -> (StatusCode, String) {
+        self.raw(key, "GET", path, Body::empty()).await
+    }
+
+    pub(super) async fn raw(
+        &self,
+        key: &str,
+        method: &str,
+        path: &str,
+        body: Body,
+    ) -> (StatusCode, String) {
+        let request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header(header::AUTHORIZATION, format!("Bearer {key}"))
+            .body(body)
+            .unwrap();
+        let response = self.api.clone().oneshot(request).await.unwrap();
+        let status = response.status();
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        (status, String::from_utf8(body.to_vec()).unwrap())
     }
 
     pub(super) async fn post(&self, key: &str, path: &str, body: Value) -> (StatusCode, Value) {

@@ -1,6 +1,12 @@
 //! The history API over conversations that the layer recorded.
 
+mod deleting;
+mod editing;
+mod exports;
 mod fixture;
+mod matrix;
+mod searching;
+mod upkeep;
 mod health;
 mod history;
 mod load;

@@ -111,7 +111,7 @@ async fn what_is_malformed_or_out_of_bounds_is_refused_by_name() {
         assert!(!error.to_string().contains("secret"), "{error}");
     }
     let (status, _) = fixture
-        .send(ALICE, "DELETE", "/conversations/s", Body::empty())
+        .send(ALICE, "PATCH", "/conversations/s", Body::empty())
         .await;
     assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
     let message = json!({ "role": "user", "content": "x".repeat(1024 * 1024) });

@@ -3,7 +3,10 @@
 mod server;
 
 pub(crate) use self::server::{Database, Server};
-use crate::store::{Dsn, StoreOptions, UnixMillis, postgres::PostgresStore, tests};
+use crate::{
+    id::Id,
+    store::{Dsn, StoreOptions, UnixMillis, postgres::PostgresStore, tests},
+};
 
 pub(crate) fn store(dsn: &str, options: &StoreOptions) -> PostgresStore {
     match dsn.parse() {
@@ -40,6 +43,10 @@ impl tests::Database for Database {
 
     fn bytes(hex: &str) -> String {
         format!("'\\x{hex}'::bytea")
+    }
+
+    fn id(id: Id) -> String {
+        format!("'{id}'::uuid")
     }
 
     async fn open() -> Self {

@@ -1,0 +1,86 @@
+//! The exchanges of a conversation that failed.
+
+use std::collections::BTreeMap;
+
+use axum::{
+    extract::{
+        Path, Query, State,
+        rejection::{PathRejection, QueryRejection},
+    },
+    response::Response,
+};
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::{
+    access::Access, answer, error::ApiError, json::rfc3339, request::ListQuery, state::ApiState,
+};
+use crate::{
+    history::readable::{readable, readable_json},
+    store::StoredError,
+    thread::shown,
+};
+
+/// A failure's ids and numbers, with all names of fields.
+const FAILURE_BYTES: usize = 512;
+
+#[derive(Debug, Serialize)]
+struct FailureList {
+    data: Vec<FailureJson>,
+}
+
+#[derive(Debug, Serialize)]
+struct FailureJson {
+    id: String,
+    conversation_id: String,
+    exchange_id: String,
+    error_code: i64,
+    error_message: String,
+    model_name: Option<String>,
+    messages: Option<Box<RawValue>>,
+    timestamp: String,
+    other: BTreeMap<String, Box<RawValue>>,
+}
+
+impl From<StoredError> for FailureJson {
+    fn from(stored: StoredError) -> Self {
+        let StoredError { exchange, error } = stored;
+        let mut other: BTreeMap<String, Box<RawValue>> = error
+            .other
+            .and_then(|text| serde_json::from_str(&readable_json(text)).ok())
+            .unwrap_or_default();
+        Self {
+            id: error.id.to_string(),
+            conversation_id: exchange.conversation_id.to_string(),
+            exchange_id: exchange.exchange_id.to_string(),
+            error_code: error.error_code,
+            error_message: readable(error.error_message),
+            model_name: exchange.model_name.map(readable),
+            messages: other.remove("messages"),
+            timestamp: rfc3339(exchange.created_at),
+            other,
+        }
+    }
+}
+
+/// `GET /conversations/{session_id}/errors`
+pub(super) async fn list(
+    State(state): State<ApiState>,
+    access: Access,
+    path: Result<Path<String>, PathRejection>,
+    query: Result<Query<ListQuery>, QueryRejection>,
+) -> Result<Response, ApiError> {
+    let (Path(name), Query(query)) = (path?, query?);
+    let limit = query.limit()?;
+    let conversation = access.conversation(state.store(), &name).await?;
+    let page = state.store().errors(conversation.id, None, limit).await?;
+    let bytes = page.data.iter().map(length).sum();
+    let data = page.data.into_iter().map(Into::into).collect();
+    answer::json(FailureList { data }, bytes).await
+}
+
+fn length(stored: &StoredError) -> usize {
+    let error = &stored.error;
+    let other = error.other.as_deref().map_or(0, shown::text);
+    FAILURE_BYTES + shown::text(&error.error_message) + other
+}

@@ -1,0 +1,47 @@
+//! What a user said and spent.
+
+use std::collections::BTreeMap;
+
+use axum::{
+    Json,
+    extract::{
+        Path, Query, State,
+        rejection::{PathRejection, QueryRejection},
+    },
+};
+use serde::Serialize;
+
+use super::{access::Access, error::ApiError, request::ListQuery, state::ApiState};
+use crate::history::readable::readable;
+
+#[derive(Debug, Serialize)]
+pub(super) struct StatsJson {
+    total_conversations: i64,
+    total_messages: i64,
+    total_tokens: i64,
+    models_used: BTreeMap<String, i64>,
+    daily_message_count: BTreeMap<String, i64>,
+}
+
+/// `GET /conversations/user/{user_identifier}/stats`
+pub(super) async fn read(
+    State(state): State<ApiState>,
+    access: Access,
+    path: Result<Path<String>, PathRejection>,
+    query: Result<Query<ListQuery>, QueryRejection>,
+) -> Result<Json<StatsJson>, ApiError> {
+    let (Path(user), Query(query)) = (path?, query?);
+    access.user(&user)?;
+    let (from, to) = query.range()?;
+    let stats = state.recorder().conversation_stats(&user, from, to).await?;
+    let models = stats.models_used.into_iter();
+    Ok(Json(StatsJson {
+        total_conversations: stats.total_conversations,
+        total_messages: stats.total_messages,
+        total_tokens: stats.total_tokens,
+        models_used: models
+            .map(|(name, number)| (readable(name), number))
+            .collect(),
+        daily_message_count: stats.daily_message_count,
+    }))
+}

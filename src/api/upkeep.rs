@@ -1,0 +1,129 @@
+//! For those who run it: the tables of days, and the recorder's counters.
+
+use std::fmt::Write as _;
+
+use axum::{
+    Json,
+    extract::{Query, State, rejection::QueryRejection},
+    response::{IntoResponse, Response},
+};
+use http::header;
+use serde::{Deserialize, Serialize};
+
+use super::{access::Access, error::ApiError, request, state::ApiState};
+use crate::store::Partition;
+
+#[derive(Debug, Serialize)]
+pub(super) struct PartitionList {
+    data: Vec<PartitionJson>,
+}
+
+#[derive(Debug, Serialize)]
+struct PartitionJson {
+    table: String,
+    day: Option<String>,
+    rows: i64,
+    bytes: Option<i64>,
+}
+
+impl From<Partition> for PartitionJson {
+    fn from(partition: Partition) -> Self {
+        let Partition {
+            table,
+            day,
+            rows,
+            bytes,
+        } = partition;
+        Self {
+            table,
+            day,
+            rows,
+            bytes,
+        }
+    }
+}
+
+/// `GET /partitions`
+pub(super) async fn partitions(
+    State(state): State<ApiState>,
+    access: Access,
+) -> Result<Json<PartitionList>, ApiError> {
+    access.application()?;
+    let partitions = state.store().partitions().await?;
+    let data = partitions.into_iter().map(Into::into).collect();
+    Ok(Json(PartitionList { data }))
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct DropQuery {
+    before: Option<String>,
+}
+
+#[derive(Debug, Serialize)]
+pub(super) struct DroppedJson {
+    data: Vec<PartitionJson>,
+    tables_dropped: usize,
+    rows_deleted: i64,
+    bytes_freed: i64,
+}
+
+/// `DELETE /partitions?before=2025-01-01`
+pub(super) async fn drop(
+    State(state): State<ApiState>,
+    access: Access,
+    query: Result<Query<DropQuery>, QueryRejection>,
+) -> Result<Json<DroppedJson>, ApiError> {
+    access.application()?;
+    let Query(query) = query?;
+    let before = request::day("before", query.before.as_deref())?.ok_or_else(|| {
+        ApiError::bad_field("before", "missing_field", "`before` is missing: a date")
+    })?;
+    let dropped = state.store().drop_partitions(before.start_ms()).await?;
+    let sum = |number: fn(&Partition) -> i64| dropped.iter().map(number).sum();
+    Ok(Json(DroppedJson {
+        tables_dropped: dropped.iter().filter(|table| table.day.is_some()).count(),
+        rows_deleted: sum(|table| table.rows),
+        bytes_freed: sum(|table| table.bytes.unwrap_or(0)),
+        data: dropped.into_iter().map(Into::into).collect(),
+    }))
+}
+
+/// `GET /metrics`
+pub(super) async fn metrics(
+    State(state): State<ApiState>,
+    access: Access,
+) -> Result<Response, ApiError> {
+    access.application()?;
+    let metrics = state.recorder().metrics();
+    let mut text = String::new();
+    for (name, help, value) in metrics.counters() {
+        // Writing to a String cannot fail.
+        let _ = write!(
+            text,
+            "# HELP tower_recording_{name}_total {help}\n\
+             # TYPE tower_recording_{name}_total counter\n\
+             tower_recording_{name}_total {value}\n"
+        );
+    }
+    for (name, help, value) in [
+        (
+            "pending",
+            "Exchanges that are queued or in a writer's hands.",
+            metrics.pending(),
+        ),
+        (
+            "captured_bytes",
+            "Bytes charged to the budget at the moment.",
+            metrics.captured_bytes,
+        ),
+    ] {
+        let _ = write!(
+            text,
+            "# HELP tower_recording_{name} {help}\n\
+             # TYPE tower_recording_{name} gauge\n\
+             tower_recording_{name} {value}\n"
+        );
+    }
+    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
+    Ok((kind, text).into_response())
+}
