@@ -16,7 +16,8 @@ use crate::{
     store::{KnownMessage, Store, StoreError, StoredMessage},
 };
 
-/// Rows read at a time, at least: a page may have to pass over other branches.
+/// Rows read at a time, at least: a page may have to pass over other branches. By as many of the
+/// newest is judged which branch is current.
 const CHUNK: usize = 64;
 /// The most rows read at a time.
 const MAX_CHUNK: usize = 1000;

@@ -1,59 +1,94 @@
 //! Requests about a conversation that are none of its turns: agents ask for titles, topics and the
 //! like under its name.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use serde::{Deserialize, de::IgnoredAny};
 
-use super::row::{is_added, is_first, is_prompt, is_said};
+use super::{
+    CHUNK,
+    row::{is_added, is_first, is_prompt, is_said},
+};
 use crate::{
     conversation::Role,
     id::Id,
     store::{ChainHash, Store, StoreError, StoredMessage},
 };
 
-/// Of the newest rows, oldest first: the exchanges that are newer than the current branch.
+/// The rows of a root's exchange that are read with it, at most: its prompt stands before it.
+const BEFORE_ROOT: usize = 8;
+
+/// Of the newest rows, oldest first: the exchanges that are newer than the current branch. Judged by
+/// the same number of rows whatever the size of the page that is read.
 ///
 /// Such an exchange begins with what was asked in it, without a history, was told something else
 /// before than any other has been, has no tools, and nothing goes on from it. A history that was
-/// compacted, a new talk and an edited beginning are told what they always were, or have tools.
+/// compacted, a new talk and an edited beginning are told what they always were, or have tools;
+/// where the turns themselves are told something else each time, none is told from them.
 pub(super) async fn asides(
     store: &dyn Store,
     conversation: Id,
     rows: &[StoredMessage],
 ) -> Result<HashSet<Id>, StoreError> {
-    let mut roots: HashSet<Id> = rows.iter().filter(|row| is_root(row)).map(id).collect();
-    let mut exchanges: Vec<Exchange<'_>> = Vec::new();
-    for row in rows.iter().rev() {
-        let id = row.exchange.exchange_id;
-        match exchanges.last_mut().filter(|last| last.id == id) {
-            Some(exchange) => exchange.rows.push(row),
-            None => exchanges.push(Exchange {
-                id,
-                rows: vec![row],
-            }),
-        }
-    }
+    let rows = &rows[rows.len().saturating_sub(CHUNK)..];
+    let mut exchanges = Exchange::all_of(rows);
     let (Some(newest), Some(oldest)) = (exchanges.first(), rows.first()) else {
         return Ok(HashSet::new());
     };
+    let mut roots: HashSet<Id> = rows.iter().filter(|row| is_root(row)).map(id).collect();
     // What was asked there before may stand far behind.
-    if let Some(asked) = newest.asks_again().filter(|asked| *asked < id(oldest)) {
-        let found = store.messages(conversation, Some(asked.next()), 1).await?;
-        let found = found.data.iter().filter(|row| is_root(row)).map(id);
-        roots.extend(found.filter(|root| *root == asked));
-    }
-    if !newest.is_alone(&roots) {
+    let again = exchanges.iter().filter(|exchange| exchange.is_whole());
+    let asked: BTreeSet<Id> = again
+        .filter_map(Exchange::asks_again)
+        .filter(|asked| *asked < id(oldest))
+        .collect();
+    if !newest.is_alone(&roots.iter().chain(&asked).copied().collect()) {
         return Ok(HashSet::new());
     }
-    let (alone, turns): (Vec<_>, Vec<_>) = exchanges.iter().partition(|one| one.is_alone(&roots));
-    let told: HashSet<_> = turns.iter().filter_map(|turn| turn.told()).collect();
-    let Some(turn) = turns.first() else {
-        return Ok(HashSet::new());
+    let mut behind = Vec::new();
+    for asked in asked {
+        let before = Some(asked.next());
+        let mut found = store
+            .messages(conversation, before, BEFORE_ROOT)
+            .await?
+            .data;
+        let root = found.last().filter(|row| id(row) == asked && is_root(row));
+        if let Some(exchange) = root.map(|root| root.exchange.exchange_id) {
+            roots.insert(asked);
+            found.retain(|row| row.exchange.exchange_id == exchange);
+            behind.append(&mut found);
+        }
+    }
+    exchanges.extend(Exchange::all_of(&behind));
+    Ok(newer_than_turns(&exchanges, &roots))
+}
+
+/// Of these exchanges, newest first, those that are newer than the newest turn and none themselves.
+fn newer_than_turns(exchanges: &[Exchange<'_>], roots: &HashSet<Id>) -> HashSet<Id> {
+    let (alone, mut turns): (Vec<_>, Vec<_>) =
+        exchanges.iter().partition(|one| one.is_alone(roots));
+    // Of what is cut off nobody knows how it began.
+    if turns.iter().any(|turn| turn.is_whole()) {
+        turns.retain(|turn| turn.is_whole());
+    }
+    let Some(newest) = turns.first().map(|turn| turn.id) else {
+        return HashSet::new();
     };
-    let newer = alone.into_iter().take_while(|one| one.id > turn.id);
-    let is_aside = |one: &&Exchange<'_>| !told.contains(&one.told().unwrap_or_default());
-    Ok(newer.take_while(is_aside).map(|one| one.id).collect())
+    let parents: HashSet<Id> = turns.iter().flat_map(|turn| turn.parents()).collect();
+    let begun = alone.iter().filter(|one| one.has_answer_among(&parents));
+    turns.extend(begun);
+    let told: Vec<_> = turns.iter().filter_map(|turn| turn.told()).collect();
+    let different: HashSet<_> = told.iter().copied().collect();
+    let is_told_again = !told.is_empty() && different.len() * 2 <= told.len();
+    let mut prompted = turns.iter().filter(|turn| turn.rows().any(is_prompt));
+    let has_always_tools =
+        prompted.clone().next().is_some() && prompted.all(|turn| turn.rows().any(has_tools));
+    if !is_told_again && !has_always_tools {
+        return HashSet::new();
+    }
+    let newer = alone.into_iter().take_while(|one| one.id > newest);
+    let is_aside = |one: &&Exchange<'_>| !different.contains(&one.told().unwrap_or_default());
+    newer.take_while(is_aside).map(|one| one.id).collect()
 }
 
 fn id(row: &StoredMessage) -> Id {
@@ -71,8 +106,37 @@ struct Exchange<'a> {
 }
 
 impl<'a> Exchange<'a> {
+    /// Those of these rows, which are oldest first; the newest exchange first.
+    fn all_of(rows: &'a [StoredMessage]) -> Vec<Self> {
+        let mut exchanges: Vec<Self> = Vec::new();
+        for row in rows.iter().rev() {
+            let id = row.exchange.exchange_id;
+            match exchanges.last_mut().filter(|last| last.id == id) {
+                Some(exchange) => exchange.rows.push(row),
+                None => exchanges.push(Self {
+                    id,
+                    rows: vec![row],
+                }),
+            }
+        }
+        exchanges
+    }
+
     fn rows(&self) -> impl Iterator<Item = &'a StoredMessage> {
         self.rows.iter().copied()
+    }
+
+    fn is_whole(&self) -> bool {
+        self.rows().any(is_first)
+    }
+
+    fn parents(&self) -> impl Iterator<Item = Id> {
+        self.rows().filter_map(|row| row.message.parent_id)
+    }
+
+    fn has_answer_among(&self, ids: &HashSet<Id>) -> bool {
+        self.rows()
+            .any(|row| row.message.role == Role::Assistant && ids.contains(&id(row)))
     }
 
     /// The question that it has nothing but another answer to.
@@ -90,15 +154,9 @@ impl<'a> Exchange<'a> {
     fn is_alone(&self, roots: &HashSet<Id>) -> bool {
         let again = self.asks_again();
         let begins = self.rows().any(is_root) || again.is_some_and(|asked| roots.contains(&asked));
-        let parents: HashSet<Id> = self
-            .rows()
-            .filter_map(|row| row.message.parent_id)
-            .collect();
-        let shows_answer =
-            |row: &StoredMessage| row.message.role == Role::Assistant && parents.contains(&id(row));
         begins
-            && self.rows().any(is_first)
-            && !self.rows().any(shows_answer)
+            && self.is_whole()
+            && !self.has_answer_among(&self.parents().collect())
             && !self.rows().any(is_added)
             && !self.rows().any(has_tools)
     }

@@ -157,3 +157,79 @@ async fn what_is_added_by_hand_follows_the_branch_that_is_shown() {
     agent.history.push(user("by hand"));
     agent.assert_reads().await;
 }
+
+#[tokio::test]
+async fn a_new_beginning_is_shown_at_once_though_the_prompt_has_a_clock_in_it() {
+    let mut agent = Agent::new(None);
+    let mut time = 0;
+    for beginning in ["first", "edited", "new talk"] {
+        agent.history.clear();
+        for question in [beginning, "go on", "and on"] {
+            time += 1;
+            agent.history.push(user(question));
+            let now = system(&format!("it is {time} o'clock"));
+            let said = [vec![now], agent.history.clone()].concat();
+            let answer = format!("answer {time}");
+            agent.record(said, None, Answer::Given(&[&answer])).await;
+            agent.history.push(assistant(&answer));
+            assert_says(&agent).await;
+        }
+        agent.history.truncate(1);
+        agent.history[0] = user("edited and added to");
+        let said = [vec![system(beginning)], agent.history.clone()].concat();
+        agent.record(said, None, Answer::Given(&["yes"])).await;
+        agent.history.push(assistant("yes"));
+        pages::add(&agent.shelf, &mut agent.talk, "by hand".to_owned()).await;
+        agent.history.push(user("by hand"));
+        assert_says(&agent).await;
+    }
+}
+
+/// Asserts what is read besides the prompts.
+async fn assert_says(agent: &Agent) {
+    for limit in [1, 3, 50, 200] {
+        let mut read = branch_of(&agent.shelf, agent.talk.conversation(), limit).await;
+        read.retain(|text| !text.starts_with("system: "));
+        assert_eq!(read, told(&agent.history), "{limit}");
+    }
+}
+
+#[tokio::test]
+async fn the_same_branch_is_current_on_pages_of_any_size() {
+    let mut agent = Agent::new(None);
+    agent.turn("one").await;
+    agent.turn("two").await;
+    let mut summing = vec![system("you summarize")];
+    summing.extend(agent.history.clone());
+    summing.push(user("sum it up"));
+    agent.record(summing, None, Answer::Given(&["both"])).await;
+    for _ in 0..40 {
+        agent.turn("more").await;
+    }
+    agent
+        .aside("you summarize", "hello", Answer::Given(&["hi"]))
+        .await;
+    let expected = told(&[vec![system("work well")], agent.history.clone()].concat());
+    for limit in [20, 200] {
+        let read = branch_of(&agent.shelf, agent.talk.conversation(), limit).await;
+        assert_eq!(read, expected, "{limit}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_asked_aside_again_long_after_is_none_of_the_turns() {
+    let mut agent = Agent::new(TOOLS);
+    agent.aside("", "quota", Answer::Given(&["#"])).await;
+    for _ in 0..40 {
+        agent.turn("more").await;
+    }
+    for _ in 0..3 {
+        agent.aside("", "quota", Answer::Given(&["#"])).await;
+        agent
+            .aside("make a title", "more", Answer::Given(&["Title"]))
+            .await;
+        agent.assert_reads().await;
+        agent.turn("and more").await;
+        agent.assert_reads().await;
+    }
+}
