@@ -40,7 +40,7 @@ pub(super) async fn read(
         let mut rows = page.data;
         let surplus = rows.len() - shown::fitting(&rows, limit);
         rows.drain(..surplus);
-        (rows, page.has_more || surplus > 0)
+        (branch::once(rows), page.has_more || surplus > 0)
     } else {
         let page = branch::page(store, conversation.id, None, limit).await?;
         (page.data, page.next.is_some())

@@ -38,7 +38,11 @@ pub use error::StoreError;
 #[cfg(feature = "api")]
 pub(crate) use page::MAX_PAGE_BYTES;
 pub use page::{Page, ParsePlaceError, Place};
-pub use recall::{ChainHash, Head, KnownMessage, KnownResponse, Recall, Recalled};
+#[cfg(any(feature = "sqlite", feature = "mysql"))]
+use recall::NEAR_ROWS;
+#[cfg(any(test, feature = "sqlite", feature = "postgres", feature = "mysql"))]
+pub(crate) use recall::Near;
+pub use recall::{ChainHash, Head, KnownMessage, KnownResponse, Recall, Recalled, Unanswered};
 pub use rows::{
     Conversation, ErrorColumns, ExchangeColumns, ExchangeRows, MessageColumns, NewConversation,
     StoredError, StoredMessage, UnixMillis,

@@ -44,6 +44,18 @@ pub struct Head {
     pub sends_history: bool,
     /// The newest message with a chain hash, of the first choice, within the time asked for.
     pub message: Option<KnownMessage>,
+    /// What was asked last, where its answer is not whole and no history is sent.
+    pub unanswered: Option<Unanswered>,
+}
+
+/// A question whose answer is not whole, and which may be tried again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Unanswered {
+    /// The last message of what was asked.
+    pub question: KnownMessage,
+    /// The hash of what its first message follows; `None` where it follows nothing.
+    pub follows: Option<ChainHash>,
 }
 
 /// A message that is stored.
@@ -66,4 +78,45 @@ pub struct KnownResponse {
     pub hash: ChainHash,
     /// The answer.
     pub message: KnownMessage,
+}
+
+/// A message near a conversation's head, of the first choice and with a hash.
+#[cfg(any(test, feature = "sqlite", feature = "postgres", feature = "mysql"))]
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Near {
+    pub(crate) message: KnownMessage,
+    pub(crate) exchange_id: Id,
+    pub(crate) parent_id: Option<Id>,
+    pub(crate) is_answer: bool,
+}
+
+/// How many of them tell what was asked: the results of some tools, and answers broken off.
+#[cfg(any(feature = "sqlite", feature = "mysql"))]
+pub(super) const NEAR_ROWS: usize = 16;
+
+#[cfg(any(test, feature = "sqlite", feature = "postgres", feature = "mysql"))]
+impl Unanswered {
+    /// What was asked before a head whose exchange is not whole, where that is among these, newest first.
+    pub(crate) fn among(near: &[Near]) -> Option<Self> {
+        let find = |id: Id| near.iter().find(|row| row.message.id == id);
+        let mut last = near.first()?;
+        while last.is_answer {
+            last = find(last.parent_id?)?;
+        }
+        let mut first = last;
+        let follows = loop {
+            let Some(parent) = first.parent_id else {
+                break None;
+            };
+            let before = find(parent)?;
+            if before.exchange_id != last.exchange_id {
+                break Some(before.message.chain_hash);
+            }
+            first = before;
+        };
+        Some(Self {
+            question: last.message,
+            follows,
+        })
+    }
 }

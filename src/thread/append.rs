@@ -1,6 +1,6 @@
 //! The place of a message that is added by hand: behind the conversation's head.
 
-use super::canon;
+use super::{branch, canon};
 use crate::{
     conversation::Message,
     id::Id,
@@ -25,7 +25,15 @@ pub(crate) async fn append(
         ..Recall::default()
     };
     let recalled = store.recall(&wanted).await?;
-    let head = recalled.heads.into_iter().find_map(|head| head.message);
+    let head = recalled.heads.into_iter().next();
+    // Who sends no history asks nothing aside of it.
+    let shown = match &head {
+        Some(head) if head.sends_history => {
+            branch::head_below_asides(store, conversation.id).await?
+        }
+        _ => None,
+    };
+    let head = shown.or(head.and_then(|head| head.message));
     let Conversation {
         id,
         tenant,

@@ -1,14 +1,19 @@
 //! Reading a conversation as what was said on one branch, from its newest exchange back to its root.
 
+mod aside;
 mod bookmark;
+mod once;
+mod row;
 mod walk;
 
-pub(crate) use self::bookmark::Bookmark;
+pub(crate) use self::{bookmark::Bookmark, once::once};
 
-use self::walk::Walk;
+use std::collections::HashSet;
+
+use self::{aside::asides, row::is_said, walk::Walk};
 use crate::{
     id::Id,
-    store::{Store, StoreError, StoredMessage},
+    store::{KnownMessage, Store, StoreError, StoredMessage},
 };
 
 /// Rows read at a time, at least: a page may have to pass over other branches.
@@ -35,10 +40,15 @@ pub(crate) async fn page(
     let mut walk = Walk::new(from);
     let chunk = limit.saturating_mul(2).clamp(CHUNK, MAX_CHUNK);
     let mut before = from.map(|bookmark| bookmark.below);
+    let mut aside = HashSet::new();
     'pages: while walk.goes_on(limit) {
         let rows = store.messages(conversation, before, chunk).await?;
+        if before.is_none() {
+            aside = asides(store, conversation, &rows.data).await?;
+        }
         before = rows.data.first().map(|row| row.message.id).or(before);
-        for row in rows.data.into_iter().rev() {
+        let shown = |row: &StoredMessage| !aside.contains(&row.exchange.exchange_id);
+        for row in rows.data.into_iter().rev().filter(shown) {
             jump(store, conversation, &mut walk, Some(row.message.id)).await?;
             if !walk.goes_on(limit) {
                 break 'pages;
@@ -52,6 +62,29 @@ pub(crate) async fn page(
         }
     }
     Ok(walk.finish(limit))
+}
+
+/// The message that the current branch ends with, where newer ones are none of its turns.
+pub(super) async fn head_below_asides(
+    store: &dyn Store,
+    conversation: Id,
+) -> Result<Option<KnownMessage>, StoreError> {
+    let rows = store.messages(conversation, None, CHUNK).await?.data;
+    let aside = asides(store, conversation, &rows).await?;
+    if aside.is_empty() {
+        return Ok(None);
+    }
+    let mut turns = rows
+        .iter()
+        .rev()
+        .filter(|row| is_said(row) && !aside.contains(&row.exchange.exchange_id));
+    Ok(turns.find_map(|row| {
+        Some(KnownMessage {
+            conversation_id: conversation,
+            id: row.message.id,
+            chain_hash: row.message.chain_hash?,
+        })
+    }))
 }
 
 /// Reads the next messages of the branch where they should have come before this row, the next that

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use blake3::Hasher;
+use blake3::{Hash, keyed_hash};
 use serde_json::Value;
 
 use super::{
@@ -21,12 +21,17 @@ pub(crate) type Digest = [u8; 32];
 /// Names that clients add to parts of a message and move from call to call.
 const MARKERS: [&str; 2] = ["cache_control", "cachePoint"];
 
-/// The digest of a message: its role, the name of who speaks, text, tool calls, tool results and media.
-/// Reasoning, which most
-/// clients do not send back, is no part of it, nor is white space around the text, nor are the
-/// reminders that agents put into it.
+/// The digest of a message.
 pub(crate) fn digest(key: &Key, message: &Message) -> Digest {
-    let mut hasher = Hasher::new_keyed(key);
+    let mut text = Vec::with_capacity(message.content.len() + 64);
+    write(&mut text, message);
+    *keyed_hash(key, &text).as_bytes()
+}
+
+/// Writes what tells a message from another: its role, the name of who speaks, text, tool calls, tool
+/// results and media. Reasoning, which most clients do not send back, is no part of it, nor is white
+/// space around the text, nor are the reminders that agents put into it.
+pub(super) fn write(out: &mut Vec<u8>, message: &Message) {
     let spoken = match message.role {
         Role::User | Role::Tool => spoken(&message.content),
         _ => Cow::Borrowed(message.content.as_str()),
@@ -36,29 +41,28 @@ pub(crate) fn digest(key: &Key, message: &Message) -> Digest {
         ("", None) => message.content.trim(),
         (text, _) => text,
     };
-    put(&mut hasher, message.role.as_str());
-    put(&mut hasher, text);
-    put(&mut hasher, message.tool_call_id.as_deref().unwrap_or(""));
+    put(out, message.role.as_str());
+    put(out, text);
+    put(out, message.tool_call_id.as_deref().unwrap_or(""));
     for call in &message.tool_calls {
-        put_call(&mut hasher, call);
+        put_call(out, call);
     }
     // A client gives the model's answer a name that the model did not.
     if let Some(name) = message.other.get("name").and_then(Value::as_str)
         && message.role != Role::Assistant
     {
-        put(&mut hasher, "name");
-        put(&mut hasher, name);
+        put(out, "name");
+        put(out, name);
     }
     // The whole list of parts stands there where some of them are no text.
     if let Some(parts) = message.other.get("content").and_then(Value::as_array) {
         for part in parts.iter().filter(|part| !is_text(part)) {
-            put_value(&mut hasher, part);
+            put_value(out, part);
         }
     }
     if let Some(raw) = message.other.get("raw") {
-        put_value(&mut hasher, raw);
+        put_value(out, raw);
     }
-    *hasher.finalize().as_bytes()
 }
 
 /// The hash of a message that follows `parent`; that of `parent` where the message is but a reminder.
@@ -66,9 +70,10 @@ pub(crate) fn chained(key: &Key, parent: &ChainHash, message: &Digest) -> ChainH
     if *message == ASIDE {
         return *parent;
     }
-    let mut hasher = Hasher::new_keyed(key);
-    hasher.update(parent).update(message);
-    short(&hasher)
+    let mut both = [0; 48];
+    both[..16].copy_from_slice(parent);
+    both[16..].copy_from_slice(message);
+    short(&keyed_hash(key, &both))
 }
 
 /// The hash that every chain of one user of one tenant begins with; of nobody's by name, every chain
@@ -79,14 +84,14 @@ pub(crate) fn scope(
     named_user: Option<&str>,
     conversation: Id,
 ) -> ChainHash {
-    let mut hasher = Hasher::new_keyed(key);
-    put(&mut hasher, "scope");
-    put(&mut hasher, tenant);
+    let mut text = Vec::new();
+    put(&mut text, "scope");
+    put(&mut text, tenant);
     match named_user {
-        Some(user) => put(&mut hasher, user),
-        None => drop(hasher.update(conversation.as_bytes())),
+        Some(user) => put(&mut text, user),
+        None => text.extend_from_slice(conversation.as_bytes()),
     }
-    short(&hasher)
+    short(&keyed_hash(key, &text))
 }
 
 /// The same for those who have no name and send the same hint from one address.
@@ -96,72 +101,74 @@ pub(crate) fn hinted(key: &Key, tenant: &str, hint: &Hint) -> ChainHash {
         value,
         address,
     } = hint;
-    let mut hasher = Hasher::new_keyed(key);
+    let mut text = Vec::new();
     for part in ["hinted", tenant, name, value, address] {
-        put(&mut hasher, part);
+        put(&mut text, part);
     }
-    short(&hasher)
+    short(&keyed_hash(key, &text))
 }
 
 /// The hash of what the application tells the model before anybody speaks.
 pub(crate) fn prompt(key: &Key, instructions: &[Message], tools: Option<&str>) -> ChainHash {
-    let mut hasher = Hasher::new_keyed(key);
-    put(&mut hasher, "prompt");
+    let mut text = Vec::new();
+    put(&mut text, "prompt");
     for message in instructions {
-        hasher.update(&digest(key, message));
+        text.extend_from_slice(&digest(key, message));
     }
     if let Some(tools) = tools {
-        put_json(&mut hasher, tools);
+        put_json(&mut text, tools);
     }
-    short(&hasher)
+    short(&keyed_hash(key, &text))
 }
 
 /// The hash of a response to whoever this scope is, by the provider's id of it.
 pub(crate) fn response(key: &Key, scope: &ChainHash, id: &str) -> ChainHash {
-    let mut hasher = Hasher::new_keyed(key);
-    put(&mut hasher, "response");
-    hasher.update(scope);
-    put(&mut hasher, id);
-    short(&hasher)
+    let mut text = Vec::new();
+    put(&mut text, "response");
+    text.extend_from_slice(scope);
+    put(&mut text, id);
+    short(&keyed_hash(key, &text))
 }
 
 /// The hash that says that a prompt stands among a conversation's rows of a day.
 pub(crate) fn mark(key: &Key, conversation: &[u8; 16], day: &str, prompt: &ChainHash) -> ChainHash {
-    let mut hasher = Hasher::new_keyed(key);
-    put(&mut hasher, "mark");
-    put(&mut hasher, day);
-    hasher.update(conversation).update(prompt);
-    short(&hasher)
+    let mut text = Vec::new();
+    put(&mut text, "mark");
+    put(&mut text, day);
+    text.extend_from_slice(conversation);
+    text.extend_from_slice(prompt);
+    short(&keyed_hash(key, &text))
 }
 
-fn short(hasher: &Hasher) -> ChainHash {
-    let mut hash = ChainHash::default();
-    hasher.finalize_xof().fill(&mut hash);
-    hash
+/// As much of a hash as is stored.
+pub(super) fn short(hash: &Hash) -> ChainHash {
+    let mut short = ChainHash::default();
+    short.copy_from_slice(&hash.as_bytes()[..16]);
+    short
 }
 
-fn put(hasher: &mut Hasher, text: &str) {
-    hasher.update(&(text.len() as u64).to_le_bytes());
-    hasher.update(text.as_bytes());
+fn put(out: &mut Vec<u8>, text: &str) {
+    out.extend_from_slice(&(text.len() as u64).to_le_bytes());
+    out.extend_from_slice(text.as_bytes());
 }
 
-fn put_call(hasher: &mut Hasher, call: &ToolCall) {
-    put(hasher, "call");
-    put(hasher, call.id.as_deref().unwrap_or(""));
-    put(hasher, &call.name);
-    put_json(hasher, &call.arguments);
+fn put_call(out: &mut Vec<u8>, call: &ToolCall) {
+    put(out, "call");
+    put(out, call.id.as_deref().unwrap_or(""));
+    put(out, &call.name);
+    put_json(out, &call.arguments);
 }
 
 /// JSON text by what it says, any other text as it is.
-fn put_json(hasher: &mut Hasher, text: &str) {
+fn put_json(out: &mut Vec<u8>, text: &str) {
     match serde_json::from_str::<Value>(text) {
-        Ok(value) => put_value(hasher, &value),
-        Err(_) => put(hasher, text.trim()),
+        Ok(value) => put_value(out, &value),
+        Err(_) => put(out, text.trim()),
     }
 }
 
 /// A value without null members and markers, its members in the order of their names.
-fn put_value(hasher: &mut Hasher, value: &Value) {
+fn put_value(out: &mut Vec<u8>, value: &Value) {
     match value {
         Value::Object(members) => {
             let mut members: Vec<_> = members
@@ -169,25 +176,25 @@ fn put_value(hasher: &mut Hasher, value: &Value) {
                 .filter(|(name, value)| !value.is_null() && !MARKERS.contains(&name.as_str()))
                 .collect();
             members.sort_unstable_by_key(|(name, _)| *name);
-            put(hasher, "{");
+            put(out, "{");
             for (name, value) in members {
-                put(hasher, name);
-                put_value(hasher, value);
+                put(out, name);
+                put_value(out, value);
             }
-            put(hasher, "}");
+            put(out, "}");
         }
         Value::Array(elements) => {
-            put(hasher, "[");
+            put(out, "[");
             for element in elements {
-                put_value(hasher, element);
+                put_value(out, element);
             }
-            put(hasher, "]");
+            put(out, "]");
         }
         Value::String(text) => {
-            put(hasher, "\"");
-            put(hasher, text);
+            put(out, "\"");
+            put(out, text);
         }
-        Value::Null | Value::Bool(_) | Value::Number(_) => put(hasher, &value.to_string()),
+        Value::Null | Value::Bool(_) | Value::Number(_) => put(out, &value.to_string()),
     }
 }
 

@@ -1,14 +1,16 @@
 //! One look for the place of an exchange, in what is remembered and in what the database answered.
 
+mod prompt;
+
 use super::{
-    Facts, canon,
+    Facts,
     memory::Stand,
+    said::Chain,
     threader::{Asked, Placing, Session, Thread, Threader},
 };
 use crate::{
     id::Id,
-    partition::Day,
-    store::{ChainHash, KnownMessage, Recall},
+    store::{ChainHash, KnownMessage, Recall, Unanswered},
 };
 
 /// One look for the place of one exchange.
@@ -53,7 +55,7 @@ impl Look<'_> {
                 .asked
                 .prompt
                 .map(|prompt| self.mark(conversation, &prompt)),
-            ..self.thread(conversation, 0, None, self.asked.scope)
+            ..self.thread(conversation, self.asked.scope, 0, None, self.asked.scope)
         })
     }
 
@@ -75,53 +77,79 @@ impl Look<'_> {
             let chain = self.chain(self.asked.scope);
             return self.under_known(conversation, &chain, recall);
         }
-        if let Some(again) = stand.and_then(|stand| self.tried_again(conversation, stand)) {
-            return self.with_prompt(again, recall);
-        }
         let stored = head.and_then(|head| head.message);
         let stored = stored.map(|message| (message.id, message.chain_hash));
-        let newest = stored.max(stand.and_then(|stand| stand.head));
+        let remembered = stand.and_then(|stand| stand.head);
+        // Another gateway may have gone on with it.
+        let stored_again = head
+            .filter(|_| stored >= remembered)
+            .and_then(|head| self.tried_elsewhere(head.unanswered?));
+        let again = stored_again.or_else(|| {
+            let stand = stand.filter(|_| stored <= remembered)?;
+            self.tried_again(conversation, stand)
+        });
+        if let Some(again) = again {
+            return self.with_prompt(again, recall);
+        }
+        let newest = stored.max(remembered);
         let (parent, hash) = newest.map_or((None, self.asked.scope), |(id, hash)| (Some(id), hash));
-        self.with_prompt(self.thread(conversation, 0, parent, hash), recall)
+        self.with_prompt(self.thread(conversation, hash, 0, parent, hash), recall)
     }
 
     /// The same words as in the newest exchange, which was not answered.
     fn tried_again(self, conversation: Id, stand: &Stand) -> Option<Thread> {
-        let (_, hash) = stand.unanswered?;
-        let last = *self.chain(hash).last()?;
-        let id = self.find(conversation, &last)?;
-        Some(self.thread(conversation, self.asked.digests.len(), Some(id), last))
+        let began = stand.unanswered?;
+        let last = *self.chain(began).last()?;
+        let (id, known) = (self.find(conversation, &last)?, self.asked.said.len());
+        Some(self.thread(conversation, began, known, Some(id), last))
+    }
+
+    /// The same words as in what was asked last, as the database has it.
+    fn tried_elsewhere(self, unanswered: Unanswered) -> Option<Thread> {
+        let Unanswered { question, follows } = unanswered;
+        let KnownMessage {
+            conversation_id,
+            id,
+            chain_hash,
+        } = question;
+        let (began, known) = (follows.unwrap_or(self.asked.scope), self.asked.said.len());
+        let is_same = self.chain(began).last() == Some(&chain_hash);
+        is_same.then(|| self.thread(conversation_id, began, known, Some(id), chain_hash))
     }
 
     /// Under the last message of the longest beginning that the conversation holds.
-    fn under_known(self, conversation: Id, chain: &[ChainHash], recall: &mut Recall) -> Placing {
+    fn under_known(self, conversation: Id, chain: &Chain, recall: &mut Recall) -> Placing {
         // The last answer is stored, as a rule; what follows it may be, where it is tried again.
         let usual = self.asked.answers.last().map_or(1, |answered| *answered);
         let longest = |from: usize, to: usize| {
             (from..=to).rev().find_map(|known| {
-                let hash = chain.get(known.checked_sub(1)?)?;
+                let hash = chain.up_to(known)?;
                 Some((known, self.find(conversation, hash)?, *hash))
             })
         };
         let mut found = longest(usual, chain.len());
         if found.is_none() {
-            let tail = chain.get(usual.saturating_sub(1)..).unwrap_or_default();
-            if self.want(tail, recall) {
+            if self.want(chain.from(usual), recall) {
                 return Placing::Unknown;
             }
             if usual > 1 {
                 if !self.asked.is_second_look {
                     return Placing::Later;
                 }
-                if self.want(chain, recall) {
+                if !chain.is_whole() {
+                    return Placing::Unhashed;
+                }
+                if self.want(chain.from(1), recall) {
                     return Placing::Unknown;
                 }
                 found = longest(1, usual - 1);
             }
         }
         let thread = match found {
-            Some((known, id, hash)) => self.thread(conversation, known, Some(id), hash),
-            None => self.thread(conversation, 0, None, self.asked.scope),
+            Some((known, id, hash)) => {
+                self.thread(conversation, self.asked.scope, known, Some(id), hash)
+            }
+            None => self.thread(conversation, self.asked.scope, 0, None, self.asked.scope),
         };
         self.with_prompt(thread, recall)
     }
@@ -132,7 +160,7 @@ impl Look<'_> {
             return self.at_root(new);
         };
         let chain = self.chain(self.asked.scope);
-        let up_to = |answered: &usize| chain.get(answered.checked_sub(1)?);
+        let up_to = |answered: &usize| chain.up_to(*answered);
         let mut found = up_to(last).and_then(|hash| self.find_answer(hash));
         if found.is_none() {
             if self.want(up_to(last).as_slice().iter().copied(), recall) {
@@ -140,6 +168,9 @@ impl Look<'_> {
             }
             if !self.asked.is_second_look {
                 return Placing::Later;
+            }
+            if !chain.is_whole() {
+                return Placing::Unhashed;
             }
             let answers = self.asked.answers.iter();
             if self.want(answers.clone().filter_map(up_to), recall) {
@@ -178,14 +209,14 @@ impl Look<'_> {
             (_, None) => return Placing::Unknown,
         };
         let chain = self.chain(answer.chain_hash);
-        let known = chain.iter().enumerate().rev().find_map(|(number, hash)| {
-            let id = self.find(conversation, hash)?;
-            Some((number + 1, id, *hash))
+        let known = (1..=chain.len()).rev().find_map(|known| {
+            let hash = chain.up_to(known)?;
+            Some((known, self.find(conversation, hash)?, *hash))
         });
         let (known, id, hash) = known.unwrap_or((0, answer.id, answer.chain_hash));
         let thread = Thread {
             inferred,
-            ..self.thread(conversation, known, Some(id), hash)
+            ..self.thread(conversation, answer.chain_hash, known, Some(id), hash)
         };
         self.with_prompt(thread, recall)
     }
@@ -215,12 +246,14 @@ impl Look<'_> {
     fn thread(
         self,
         conversation: Id,
+        began: ChainHash,
         known: usize,
         parent: Option<Id>,
         parent_hash: ChainHash,
     ) -> Thread {
         Thread {
             conversation,
+            began,
             inferred: None,
             known,
             parent,
@@ -231,14 +264,8 @@ impl Look<'_> {
     }
 
     /// The hash of each message with all before it, from this one on.
-    fn chain(self, mut last: ChainHash) -> Vec<ChainHash> {
-        let digests = self.asked.digests.iter();
-        digests
-            .map(|digest| {
-                last = self.threader.chained(&last, digest);
-                last
-            })
-            .collect()
+    fn chain(self, began: ChainHash) -> Chain {
+        self.asked.said.chain(&self.threader.key, began)
     }
 
     fn find(self, conversation: Id, hash: &ChainHash) -> Option<Id> {
@@ -266,35 +293,5 @@ impl Look<'_> {
             .filter(|hash| !self.facts.has_asked(hash));
         recall.hashes.extend(unasked);
         recall.hashes.len() > before
-    }
-
-    /// The hash under which a prompt stands among the conversation's rows of the day.
-    fn mark(self, conversation: Id, prompt: &ChainHash) -> ChainHash {
-        let day = Day::from_unix_ms(self.asked.at).to_string();
-        canon::mark(&self.threader.key, conversation.as_bytes(), &day, prompt)
-    }
-
-    /// Asks early whether the prompt stands there, so that one question does.
-    fn want_prompt(self, conversation: Id, recall: &mut Recall) {
-        if let Some(prompt) = &self.asked.prompt {
-            let mark = self.mark(conversation, prompt);
-            if self.find(conversation, &mark).is_none() {
-                self.want([&mark], recall);
-            }
-        }
-    }
-
-    fn with_prompt(self, mut thread: Thread, recall: &mut Recall) -> Placing {
-        if let Some(prompt) = &self.asked.prompt {
-            let mark = self.mark(thread.conversation, prompt);
-            let stored = self.find(thread.conversation, &mark).is_some();
-            // A branch of its own has the prompt at its root, where reading finds it.
-            let is_rooted = thread.parent.is_none();
-            if !stored && !is_rooted && self.want([&mark], recall) {
-                return Placing::Unknown;
-            }
-            thread.new_prompt = (!stored || is_rooted).then_some(mark);
-        }
-        Placing::Placed(thread)
     }
 }

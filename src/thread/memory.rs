@@ -11,7 +11,7 @@ use crate::{
 /// them are answers with a response's id. The last messages of as many
 /// conversations as a busy gateway has open.
 const MESSAGES: usize = 65_536;
-/// Conversations remembered, twice: some 20 MB.
+/// Conversations remembered, twice: some 20 MB, and 6 MB of long histories.
 const CONVERSATIONS: usize = 65_536;
 
 /// What was stored lately. Without it every turn would have to ask the database.
@@ -23,6 +23,8 @@ pub(super) struct Memory {
     /// Answers by the provider's id of the response, hashed.
     responses: Generations<ChainHash, KnownMessage>,
     heads: Generations<Id, Stand>,
+    /// The hashes that long histories come to, by what was sent.
+    said: Generations<ChainHash, ChainHash>,
 }
 
 /// Where a conversation stands, as far as this writer knows.
@@ -31,8 +33,8 @@ pub(super) struct Stand {
     pub(super) session_id: String,
     pub(super) sends_history: bool,
     pub(super) head: Option<(Id, ChainHash)>,
-    /// Where the newest exchange began, if its answer is not whole: the same may be tried again.
-    pub(super) unanswered: Option<(Option<Id>, ChainHash)>,
+    /// What the newest exchange began after, if its answer is not whole: the same may be tried again.
+    pub(super) unanswered: Option<ChainHash>,
 }
 
 impl Memory {
@@ -42,7 +44,17 @@ impl Memory {
             answers: Generations::new(MESSAGES),
             responses: Generations::new(MESSAGES),
             heads: Generations::new(CONVERSATIONS),
+            said: Generations::new(CONVERSATIONS),
         }
+    }
+
+    /// The hash that what is remembered by this comes to.
+    pub(super) fn said(&self, remembered_by: &ChainHash) -> Option<ChainHash> {
+        self.said.get(remembered_by).copied()
+    }
+
+    pub(super) fn learn_said(&mut self, remembered_by: ChainHash, hash: ChainHash) {
+        self.said.insert(remembered_by, hash);
     }
 
     /// The row of the message with this hash in this conversation.

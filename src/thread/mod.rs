@@ -14,6 +14,7 @@ mod facts;
 mod look;
 mod memory;
 mod reminder;
+mod said;
 #[cfg(feature = "api")]
 pub(crate) mod shown;
 mod threader;
@@ -23,7 +24,8 @@ pub(crate) use self::append::{Appended, append};
 pub(crate) use self::{
     canon::{digest, hinted, prompt as prompt_hash, response as response_hash, scope},
     facts::Facts,
-    reminder::{digests, spoken},
+    reminder::spoken,
+    said::Said,
     threader::{Asked, Hint, Placing, Session, Thread, Threader},
 };
 

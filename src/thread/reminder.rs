@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Key, canon::Digest, digest};
+use super::canon::Digest;
 use crate::conversation::{Message, Role};
 
 const BEGIN: &str = "<system-reminder>";
@@ -43,25 +43,30 @@ pub(crate) fn spoken(text: &str) -> Cow<'_, str> {
 }
 
 fn find(text: &str, from: usize, wanted: &str) -> Option<usize> {
-    Some(from + text.get(from..)?.find(wanted)?)
+    let mut at = from;
+    // Few texts have what a tag begins with at all.
+    loop {
+        let found = at + text.get(at..)?.find('<')?;
+        if text.get(found..)?.starts_with(wanted) {
+            return Some(found);
+        }
+        at = found + 1;
+    }
 }
 
-/// The digests of messages, one after the other. A reminder alone, in a message after others, is none
-/// that the next depends on, nor is what the application adds behind what the user said: many send it
-/// with their newest request only.
-pub(crate) fn digests(key: &Key, messages: &[Message]) -> Vec<Digest> {
+/// Whether each of these messages moves no chain on: a reminder alone, in a message after others, is
+/// nothing that the next depends on, nor is what the application adds behind what the user said. Many
+/// send it with their newest request only.
+pub(super) fn asides(messages: &[Message]) -> impl Iterator<Item = bool> {
     let mut is_behind_user = false;
-    let numbered = messages.iter().enumerate();
-    let digests = numbered.map(|(number, message)| {
+    messages.iter().enumerate().map(move |(number, message)| {
         let is_instruction = matches!(message.role, Role::System | Role::Developer);
-        let is_added = is_behind_user && is_instruction;
-        if is_added || (number > 0 && is_aside(message)) {
-            return ASIDE;
+        if (is_behind_user && is_instruction) || (number > 0 && is_aside(message)) {
+            return true;
         }
         is_behind_user = matches!(message.role, Role::User | Role::Tool);
-        digest(key, message)
-    });
-    digests.collect()
+        false
+    })
 }
 
 fn is_aside(message: &Message) -> bool {

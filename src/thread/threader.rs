@@ -5,8 +5,10 @@ use super::{
     canon::{self, Digest},
     look::Look,
     memory::{Memory, Stand},
+    said::Said,
 };
 use crate::{
+    conversation::Message,
     id::Id,
     store::{ChainHash, ExchangeRows, KnownMessage, KnownResponse, Recall, UnixMillis},
 };
@@ -20,7 +22,7 @@ pub(crate) struct Asked {
     /// Whether this kind of client sends everything that was said, also where nothing was yet.
     pub(crate) sends_history: bool,
     /// What was said, without what the application told the model before.
-    pub(crate) digests: Vec<Digest>,
+    pub(crate) said: Said,
     /// How many messages stand up to each answer of the model, itself included, in order.
     pub(crate) answers: Vec<usize>,
     /// What the application told the model before.
@@ -71,6 +73,8 @@ pub(crate) enum Placing {
     Unknown,
     /// What its history ends with may still be on its way: it is to be looked for again.
     Later,
+    /// It goes on from a place for which more than the end of its history has to be hashed.
+    Unhashed,
 }
 
 /// The place of an exchange.
@@ -79,6 +83,8 @@ pub(crate) struct Thread {
     pub(crate) conversation: Id,
     /// The conversation's session id, where it was found by its history.
     pub(crate) inferred: Option<String>,
+    /// The hash of what the first message of the request follows.
+    pub(crate) began: ChainHash,
     /// So many messages are stored already.
     pub(crate) known: usize,
     /// The message that the first new one follows, or the answer where none is new.
@@ -120,7 +126,23 @@ impl Threader {
             asked,
             facts,
         };
-        look.place(recall)
+        match look.place(recall) {
+            Placing::Placed(thread) if thread.known < asked.said.skipped() => Placing::Unhashed,
+            placing => placing,
+        }
+    }
+
+    /// What was said, as hashes from this scope on. What stands before the last answer, up to which
+    /// there are `answered` messages, is not hashed one by one where it was before.
+    pub(crate) fn said(&self, scope: &ChainHash, messages: &[Message], answered: usize) -> Said {
+        Said::remembering(&self.key, scope, messages, answered, &self.memory)
+    }
+
+    /// Remembers which hash all that was said in a request comes to.
+    pub(crate) fn learn_said(&mut self, said: &Said, hash: ChainHash) {
+        if let Some(remembered_by) = said.remembered_by {
+            self.memory.learn_said(remembered_by, hash);
+        }
     }
 
     /// The hash of a message that follows `parent`.
@@ -155,19 +177,15 @@ impl Threader {
         is_answered: bool,
     ) {
         let before = self.memory.stand(thread.conversation);
-        let unanswered = match thread.known {
-            _ if is_answered => None,
-            0 => Some((thread.parent, thread.parent_hash)),
-            _ => before.and_then(|stand| stand.unanswered),
-        };
         let stand = Stand {
-            unanswered,
+            unanswered: (!is_answered).then_some(thread.began),
             session_id: session_id.to_owned(),
             sends_history: thread.sends_history || before.is_some_and(|stand| stand.sends_history),
             head: head.max(before.and_then(|stand| stand.head)),
         };
         self.memory.learn_stand(thread.conversation, stand);
     }
+
     /// Forgets an exchange whose rows are not stored after all: nothing is to follow them.
     pub(crate) fn forget(&mut self, rows: &ExchangeRows) {
         self.memory.forget(rows);

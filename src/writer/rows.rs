@@ -64,6 +64,9 @@ pub(super) fn make(
     } else {
         rows.add_prompt(&prompt, asked, thread);
         rows.add_messages(prompt, asked, thread, threader);
+        if thread.began == asked.scope {
+            threader.learn_said(&asked.said, rows.hash);
+        }
         rows.add_choices(reply, asked, threader);
         None
     };
@@ -93,8 +96,8 @@ pub(super) fn make(
     if let Some(response) = &response {
         threader.learn_response(response);
     }
-    let complete = columns.outcome == Outcome::Complete;
-    threader.learn_head(thread, &conversation.session_id, head, complete);
+    let is_answered = !failed && columns.outcome == Outcome::Complete;
+    threader.learn_head(thread, &conversation.session_id, head, is_answered);
     ExchangeRows {
         conversation,
         exchange: columns,
@@ -204,8 +207,8 @@ impl Rows<'_> {
         thread: &Thread,
         threader: &Threader,
     ) {
-        let new = prompt.messages.into_iter().zip(&asked.digests);
-        for (message, digest) in new.skip(thread.known) {
+        let new = prompt.messages.into_iter().skip(thread.known);
+        for (message, digest) in new.zip(asked.said.behind(thread.known)) {
             let hash = threader.chained(&self.hash, digest);
             let row = MessageColumns {
                 parent_id: self.parent,
@@ -230,7 +233,7 @@ impl Rows<'_> {
         // exchange that says again what is known.
         let has_more = response_id.is_some() || usage != Usage::default();
         let says_new = self.made.iter().any(|row| row.prompt_hash.is_none());
-        let says_known = !asked.digests.is_empty() && !says_new;
+        let says_known = asked.said.len() > 0 && !says_new;
         if choices.is_empty() && (has_more || says_known) {
             choices.push(Choice {
                 index: 0,

@@ -13,8 +13,7 @@ use crate::{
     id::Id,
     store::{ChainHash, ExchangeRows, Recall, Store, StoreError, UnixMillis},
     thread::{
-        Asked, Facts, Placing, Session, Threader, digests, hinted, prompt_hash, response_hash,
-        scope,
+        Asked, Facts, Placing, Said, Session, Threader, hinted, prompt_hash, response_hash, scope,
     },
 };
 
@@ -126,7 +125,11 @@ impl Pass {
         threaded: &mut Threaded,
     ) {
         let order = asking.order();
-        let placing = threader.place(&asking.asked, facts, &mut self.recall);
+        let mut placing = threader.place(&asking.asked, facts, &mut self.recall);
+        if matches!(placing, Placing::Unhashed) {
+            asking.asked.said = Said::new(threader.key(), &asking.heard.prompt.messages);
+            placing = threader.place(&asking.asked, facts, &mut self.recall);
+        }
         self.look_back_from(asking.asked.at);
         let is_later = matches!(placing, Placing::Later);
         asking.heard.is_second_look |= is_later;
@@ -194,12 +197,20 @@ pub(super) fn ask(threader: &Threader, heard: &Heard) -> Asked {
         ),
     };
     let previous = prompt.goes_on_from.as_deref();
+    let answers: Vec<usize> = prompt.answers().collect();
+    let is_by_history =
+        previous.is_none() && !is_wordless && !matches!(identity.session, Session::New(_));
+    let said = match answers.last() {
+        Some(answered) if is_by_history => threader.said(&scope, &prompt.messages, *answered),
+        None if is_by_history => threader.said(&scope, &prompt.messages, 0),
+        _ => Said::new(key, &prompt.messages),
+    };
     Asked {
         scope,
         session: identity.session,
         sends_history: identity.sends_history,
-        digests: digests(key, &prompt.messages),
-        answers: prompt.answers().collect(),
+        said,
+        answers,
         prompt: is_instructed
             .then(|| prompt_hash(key, &prompt.instructions, prompt.tools.as_deref())),
         goes_on_from: previous.map(|id| response_hash(key, &scope, id)),

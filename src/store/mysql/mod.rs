@@ -18,6 +18,7 @@ mod layout;
 mod days;
 mod views;
 mod recall;
+mod unanswered;
 mod responses;
 mod write;
 mod insert;

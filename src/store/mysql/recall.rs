@@ -17,6 +17,7 @@ use super::{
     responses::responses,
     session::Session,
     statement::{LONGEST_LIST, Statement, Value, filled, marks},
+    unanswered::unanswered,
 };
 use crate::{
     id::Id,
@@ -45,10 +46,10 @@ pub(super) async fn recall(session: &mut Session, mode: Mode, wanted: &Recall) -
         search
             .look_in(&mut session.connection, MESSAGES, None)
             .await?;
-        return Ok(search.end());
+        return search.end(&mut session.connection, mode).await;
     }
     if search.wants_nothing_before(Day::MAX) {
-        return Ok(search.end());
+        return search.end(&mut session.connection, mode).await;
     }
     let days = days::between(&mut session.connection, since, Day::MAX).await?;
     for day in days.into_iter().rev() {
@@ -62,12 +63,14 @@ pub(super) async fn recall(session: &mut Session, mode: Mode, wanted: &Recall) -
             .await?;
     }
     session.worn |= session.recalled.len() > PREPARED_DAYS;
-    Ok(search.end())
+    search.end(&mut session.connection, mode).await
 }
 
 /// A conversation whose head is looked for.
 struct Sought {
     head: Head,
+    /// Its answer is not whole.
+    is_open: bool,
     first_day: Day,
     last_day: Day,
 }
@@ -108,12 +111,13 @@ async fn heads(
                 conversation_id: id,
                 session_id: row.session_id,
                 sends_history: row.sends_history != 0,
-                message: None,
+                ..Head::default()
             };
             heads.insert(
                 id,
                 Sought {
                     head,
+                    is_open: false,
                     first_day: row.first_day,
                     last_day: row.last_day,
                 },
@@ -139,7 +143,7 @@ struct FoundRow {
     is_head: i64,
     #[diesel(sql_type = Binary)]
     conversation_id: Vec<u8>,
-    /// Its id and its hash.
+    /// Its id and its hash, and a byte more where it is a head whose answer is not whole.
     #[diesel(sql_type = Nullable<Binary>)]
     message: Option<Vec<u8>>,
 }
@@ -201,6 +205,10 @@ impl Search {
         else {
             return;
         };
+        let (hash, is_open) = match hash.split_at_checked(16) {
+            Some((hash, rest)) => (hash, !rest.is_empty()),
+            None => return,
+        };
         let message = KnownMessage {
             conversation_id: id(&row.conversation_id),
             id: id(message),
@@ -211,6 +219,7 @@ impl Search {
             self.messages.push(message);
         } else if let Some(sought) = self.heads.get_mut(&message.conversation_id) {
             sought.head.message = Some(message);
+            sought.is_open = is_open;
         }
     }
 
@@ -228,7 +237,7 @@ impl Search {
             let heads = filled(heads.iter().copied().map(Value::Bytes).collect());
             selects.push(format!(
                 "(SELECT CAST(1 AS SIGNED) AS is_head, c.id AS conversation_id, \
-                 (SELECT CONCAT(h.id, h.chain_hash) FROM {table} AS h FORCE INDEX (PRIMARY) \
+                 (SELECT CONCAT(h.id, h.chain_hash, IF(h.outcome = 'complete', '', '+')) FROM {table} AS h FORCE INDEX (PRIMARY) \
                  WHERE h.conversation_id = c.id AND h.created_at >= ? \
                  AND h.chain_hash IS NOT NULL AND h.choice_index = 0 \
                  ORDER BY h.created_at DESC, h.id DESC LIMIT 1) AS message \
@@ -257,18 +266,24 @@ impl Search {
     }
 
     /// Of the messages with the same hash, those of its newest day.
-    fn end(self) -> Recalled {
+    async fn end(mut self, connection: &mut AsyncMysqlConnection, mode: Mode) -> Answer<Recalled> {
+        let is_open = |sought: &&mut Sought| sought.is_open && !sought.head.sends_history;
+        for sought in self.heads.values_mut().filter(is_open) {
+            let (first, last) = (sought.first_day.max(self.since), sought.last_day);
+            let id = sought.head.conversation_id;
+            sought.head.unanswered = unanswered(connection, mode, id, first, last).await?;
+        }
         let mut days: HashMap<ChainHash, Day> = HashMap::new();
         let mut messages = self.messages;
         messages.retain(|message| {
             let day = Day::from_unix_ms(message.id.unix_ms());
             *days.entry(message.chain_hash).or_insert(day) == day
         });
-        Recalled {
+        Ok(Recalled {
             heads: self.heads.into_values().map(|sought| sought.head).collect(),
             messages,
             responses: self.responses,
-        }
+        })
     }
 }
 

@@ -53,8 +53,7 @@ pub(super) async fn distribute_like(
     }
     connection
         .batch_execute(&format!(
-            "SET LOCAL citus.multi_shard_modify_mode = 'sequential'; \
-             SELECT create_distributed_table('{table}', 'conversation_id', \
+            "SELECT create_distributed_table('{table}', 'conversation_id', \
              colocate_with => 'conversations')"
         ))
         .await
@@ -72,6 +71,11 @@ pub(super) async fn advise(connection: &mut AsyncPgConnection) -> QueryResult<()
         );
     }
     Ok(())
+}
+
+/// Whether the rows lie on several nodes.
+pub(super) async fn is_spread(connection: &mut AsyncPgConnection) -> QueryResult<bool> {
+    Ok(is_installed(connection).await? && is_distributed(connection, MESSAGES).await?)
 }
 
 async fn is_distributed(connection: &mut AsyncPgConnection, table: &str) -> QueryResult<bool> {

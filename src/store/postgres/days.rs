@@ -49,10 +49,20 @@ async fn make_missing(connection: &mut AsyncPgConnection, days: &[Day]) -> Query
         // A table that an operator detached is attached again, with its rows.
         let create = format!("CREATE TABLE IF NOT EXISTS {table} (LIKE {prefix} INCLUDING ALL)");
         let attach = attach(prefix, &table, *day);
-        let sql = format!("{create}; {attach}");
-        connection.batch_execute(&sql).await?;
+        one_by_one(connection, &[&create, &attach]).await?;
     }
     Ok(!missing.is_empty())
+}
+
+/// Citus sends its nodes all that a query holds with each of its commands that change tables.
+pub(super) async fn one_by_one(
+    connection: &mut AsyncPgConnection,
+    commands: &[impl AsRef<str>],
+) -> QueryResult<()> {
+    for command in commands {
+        connection.batch_execute(command.as_ref()).await?;
+    }
+    Ok(())
 }
 
 /// The tables of these days that are not there and ought to be.

@@ -198,8 +198,7 @@ pub(super) async fn rest(
 
 /// Deletes the conversations whose last day was dropped in another way.
 async fn conversations(session: &mut Session, before: Day, who: Who) -> QueryResult<()> {
-    const LEFT: &str = "last_day < $1::date AND NOT EXISTS \
-         (SELECT FROM recording_days AS d WHERE d.day = conversations.last_day)";
+    const LEFT: &str = "last_day < $1::date AND last_day NOT IN (SELECT day FROM recording_days)";
     loop {
         session
             .begin("BEGIN READ ONLY; SET LOCAL statement_timeout = 0")

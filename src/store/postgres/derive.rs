@@ -158,10 +158,15 @@ pub(super) async fn recount(
     .load(connection)
     .await?;
     let closed: Vec<Day> = closed.into_iter().map(|row| day_of(row.day)).collect();
-    let within = within(&closed);
-    // Each is led to its own rows by its key; a join may read those of all days.
-    connection
-        .batch_execute(&format!(
+    let sql = if closed.is_empty() {
+        format!(
+            "UPDATE conversations SET message_count = 0 \
+             WHERE first_day < last_day AND message_count <> 0 AND id IN ({touched})"
+        )
+    } else {
+        let within = within(&closed);
+        // Each is led to its own rows by its key; a join may read those of all days.
+        format!(
             "UPDATE conversations AS c SET message_count = n.messages FROM (\
              SELECT t.id, (SELECT count(*) FROM {MESSAGES} AS h WHERE h.conversation_id = t.id \
              AND h.created_at >= t.first_day::timestamptz \
@@ -169,6 +174,7 @@ pub(super) async fn recount(
              AS messages FROM conversations AS t \
              WHERE t.first_day < t.last_day AND t.id IN ({touched}) OFFSET 0) AS n \
              WHERE c.id = n.id AND c.message_count <> n.messages"
-        ))
-        .await
+        )
+    };
+    connection.batch_execute(&sql).await
 }

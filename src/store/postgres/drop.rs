@@ -125,8 +125,8 @@ async fn drop_day(session: &mut Session, day: Day) -> QueryResult<Vec<Partition>
     for prefix in [MESSAGES, ERRORS] {
         if days::existing(connection, prefix).await?.contains(&day) {
             let table = day.table_name(prefix);
-            let lock = format!("{LOCK_SOON}; LOCK TABLE {table} IN SHARE MODE");
-            connection.batch_execute(&lock).await?;
+            let lock = format!("LOCK TABLE {table} IN SHARE MODE");
+            days::one_by_one(connection, &[LOCK_SOON, &lock]).await?;
             connection
                 .batch_execute("ROLLBACK TO SAVEPOINT soon")
                 .await?;
@@ -165,20 +165,18 @@ pub(super) async fn forget(
     day: Day,
 ) -> QueryResult<()> {
     recount(connection, touched, &format!("AND day > '{day}'")).await?;
-    connection
-        .batch_execute(&format!(
-            "DELETE FROM conversations WHERE last_day <= '{day}' AND id IN ({touched}); {NOTE_DROP}"
-        ))
-        .await
+    let delete =
+        format!("DELETE FROM conversations WHERE last_day <= '{day}' AND id IN ({touched})");
+    days::one_by_one(connection, &[&delete, NOTE_DROP]).await
 }
 
 /// Waits in short turns, so that nobody stands behind it for long.
 async fn drop_tables(session: &mut Session, tables: &str) -> QueryResult<()> {
     session.connection.batch_execute(LOCK_TIMEOUT).await?;
-    let sql = format!("SAVEPOINT tables; DROP TABLE {tables}");
+    let sql = ["SAVEPOINT tables", &format!("DROP TABLE {tables}")];
     let mut tries = 1;
     loop {
-        let result = session.connection.batch_execute(&sql).await;
+        let result = days::one_by_one(&mut session.connection, &sql).await;
         let in_use = session.state() == Some(SqlState::LOCK_TIMEOUT);
         if result.is_ok() || !in_use || tries == TRIES {
             return result;

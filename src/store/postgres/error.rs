@@ -21,6 +21,8 @@ pub(super) enum Doing {
     Migrating,
     MakingDays,
     Writing,
+    /// The same where Citus spreads the rows, which has one code for all that its nodes refuse.
+    WritingToNodes,
     Rejecting,
     Closing,
     Dropping,
@@ -33,7 +35,7 @@ impl Doing {
         match self {
             Self::Migrating => "CONNECT on the database, USAGE and CREATE on the schema",
             Self::MakingDays => "CREATE on the schema and to own the recorder's tables",
-            Self::Writing => {
+            Self::Writing | Self::WritingToNodes => {
                 "SELECT, INSERT and UPDATE on conversations and recording_days, \
                  INSERT and SELECT on the recorder's other tables"
             }
@@ -98,6 +100,15 @@ fn database_error(
         .find_map(|(kind, name)| name.map(|name| format!(", {kind} {name}")))
         .unwrap_or_default();
         return StoreError::Refused(format!("{what} (SQLSTATE {state}{name})"));
+    }
+    if state == SqlState::INTERNAL {
+        // Its text is a node's, and may quote a value.
+        return match doing {
+            Doing::WritingToNodes => {
+                StoreError::Refused(format!("a node refused it (SQLSTATE {state})"))
+            }
+            _ => StoreError::Unavailable(format!("an internal error (SQLSTATE {state})")),
+        };
     }
     let message = information.message();
     StoreError::Unavailable(if state == SqlState::NO_RIGHT {

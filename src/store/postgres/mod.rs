@@ -42,7 +42,7 @@ mod tests;
 
 use std::{
     fmt,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, OnceLock},
 };
 
 use diesel_async::AsyncPgConnection;
@@ -73,6 +73,8 @@ pub(crate) struct PostgresStore {
     engine: Arc<Mutex<Option<Engine>>>,
     /// Reads fail where the database's is another.
     stamp: Option<Stamp>,
+    /// Whether Citus has spread the tables over nodes; asked for once.
+    is_spread: Arc<OnceLock<bool>>,
 }
 
 impl PostgresStore {
@@ -87,6 +89,7 @@ impl PostgresStore {
             connections: Arc::new(Connections::new(address, options)),
             engine: Arc::default(),
             stamp: None,
+            is_spread: Arc::default(),
         })
     }
 
@@ -182,8 +185,9 @@ impl Store for PostgresStore {
 
     fn recall<'a>(&'a self, wanted: &'a Recall) -> StoreFuture<'a, Recalled> {
         let wanted = wanted.clone();
+        let is_spread = Arc::clone(&self.is_spread);
         self.look_up(move |connection| {
-            Box::pin(async move { recall::recall(connection, &wanted).await })
+            Box::pin(async move { recall::recall(connection, &wanted, &is_spread).await })
         })
     }
 

@@ -1,6 +1,10 @@
 //! What a writer asks about the past. It asks before nearly every batch, so all statements are prepared.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    cmp::Reverse,
+    collections::{HashMap, HashSet},
+    sync::OnceLock,
+};
 
 use diesel::{
     deserialize::{self, QueryableByName},
@@ -9,11 +13,12 @@ use diesel::{
     result::Error,
     row::NamedRow,
     sql_query,
-    sql_types::{Bool, Bytea, Date, Text, Uuid},
+    sql_types::{Bool, Bytea, Date, Nullable, Text, Uuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::{
+    citus,
     decode::{PgId, day_of, time},
     prepared::{Bind, Prepared},
     time::now,
@@ -21,7 +26,10 @@ use super::{
 use crate::{
     id::Id,
     partition::Day,
-    store::{ChainHash, Head, KnownMessage, KnownResponse, Recall, Recalled, UnixMillis},
+    store::{
+        ChainHash, Head, KnownMessage, KnownResponse, Near, Recall, Recalled, Unanswered,
+        UnixMillis,
+    },
 };
 
 /// What a conversation begins with may stand in all of them, and then so few do as well as any.
@@ -31,21 +39,38 @@ const MESSAGES: &str = "SELECT m.conversation_id, m.id, w.hash AS chain_hash \
      WHERE h.chain_hash = w.hash AND h.created_at >= ? AND h.created_at < ? LIMIT 64) AS m \
      ORDER BY m.created_at DESC, m.id DESC";
 
-/// Of a response whose answer is gone, nothing.
+/// The same where the rows of a hash lie on several nodes, which Citus cannot ask for each of them.
+const MESSAGES_OF_NODES: &str = "SELECT h.conversation_id, h.id, h.chain_hash \
+     FROM conversation_histories AS h \
+     WHERE h.chain_hash = ANY(?) AND h.created_at >= ? AND h.created_at < ? \
+     ORDER BY h.created_at DESC, h.id DESC LIMIT 4096";
+
+/// Of a response whose answer is gone, nothing. Those are looked up first, and alone.
 const RESPONSES: &str = "SELECT r.hash, r.conversation_id, r.message_id AS id, h.chain_hash \
-     FROM response_ids AS r JOIN conversation_histories AS h \
+     FROM (SELECT hash, conversation_id, message_id, seen_at FROM response_ids \
+     WHERE hash = ANY(?) OFFSET 0) AS r JOIN conversation_histories AS h \
      ON h.conversation_id = r.conversation_id AND h.created_at = r.seen_at AND h.id = r.message_id \
-     WHERE r.hash = ANY(?) AND h.chain_hash IS NOT NULL";
+     WHERE h.chain_hash IS NOT NULL";
 
 const CONVERSATIONS: &str = "SELECT id, session_id, sends_history, first_day, last_day \
      FROM conversations WHERE id = ANY(?)";
 
-const HEADS: &str = "SELECT m.conversation_id, m.id, m.chain_hash \
-     FROM unnest(?) AS w (id) CROSS JOIN LATERAL (\
-     SELECT h.conversation_id, h.id, h.chain_hash FROM conversation_histories AS h \
+const HEADS: &str = "SELECT m.conversation_id, m.id, m.chain_hash, m.is_open \
+     FROM (SELECT id FROM conversations WHERE id = ANY(?)) AS w CROSS JOIN LATERAL (\
+     SELECT h.conversation_id, h.id, h.chain_hash, h.outcome <> 'complete' AS is_open \
+     FROM conversation_histories AS h \
      WHERE h.conversation_id = w.id AND h.created_at >= ? AND h.created_at < ? \
      AND h.chain_hash IS NOT NULL AND h.choice_index = 0 \
      ORDER BY h.created_at DESC, h.id DESC LIMIT 1) AS m";
+
+/// What tells which question the head is about.
+const NEAR: &str = "SELECT m.conversation_id, m.id, m.chain_hash, m.exchange_id, m.parent_id, m.is_answer \
+     FROM (SELECT id FROM conversations WHERE id = ANY(?)) AS w CROSS JOIN LATERAL (\
+     SELECT h.conversation_id, h.id, h.chain_hash, h.exchange_id, h.parent_id, \
+     h.role = 'assistant' AS is_answer FROM conversation_histories AS h \
+     WHERE h.conversation_id = w.id AND h.created_at >= ? AND h.created_at < ? \
+     AND h.chain_hash IS NOT NULL AND h.choice_index = 0 \
+     ORDER BY h.created_at DESC, h.id DESC LIMIT 16) AS m";
 
 /// The key of the hashes, which the first migration made.
 pub(super) async fn secret(connection: &mut AsyncPgConnection) -> QueryResult<[u8; 32]> {
@@ -66,11 +91,24 @@ struct SecretRow {
 pub(super) async fn recall(
     connection: &mut AsyncPgConnection,
     wanted: &Recall,
+    is_spread: &OnceLock<bool>,
 ) -> QueryResult<Recalled> {
+    let is_spread = match is_spread.get() {
+        Some(is_spread) => *is_spread,
+        None => {
+            let now = citus::is_spread(connection).await?;
+            *is_spread.get_or_init(|| now)
+        }
+    };
+    let sql = if is_spread {
+        MESSAGES_OF_NODES
+    } else {
+        MESSAGES
+    };
     let since = Day::from_unix_ms(wanted.since);
     Ok(Recalled {
         heads: heads(connection, &wanted.conversations, since).await?,
-        messages: messages(connection, &wanted.hashes, since).await?,
+        messages: messages(connection, sql, &wanted.hashes, since).await?,
         responses: responses(connection, &wanted.responses).await?,
     })
 }
@@ -95,6 +133,7 @@ async fn responses(
 /// for the rest.
 async fn messages(
     connection: &mut AsyncPgConnection,
+    sql: &'static str,
     hashes: &[ChainHash],
     since: Day,
 ) -> QueryResult<Vec<KnownMessage>> {
@@ -109,11 +148,12 @@ async fn messages(
             continue;
         }
         let hashes = missing.iter().copied().collect();
-        let rows = known(connection, MESSAGES, Bind::Hashes(hashes), (from, to)).await?;
-        for message in &rows {
+        let hashes = Bind::Hashes(hashes);
+        let rows: Vec<KnownRow> = between(connection, sql, hashes, (from, to)).await?;
+        for KnownRow(message) in rows {
             missing.remove(&message.chain_hash);
+            found.push(message);
         }
-        found.extend(rows);
     }
     Ok(found)
 }
@@ -137,7 +177,7 @@ async fn heads(
     }
     .load(connection)
     .await?;
-    let mut newest: HashMap<Id, KnownMessage> = HashMap::new();
+    let mut newest: HashMap<Id, HeadRow> = HashMap::new();
     let begins: [fn(&ConversationRow) -> Day; 2] = [|row| row.last_day, |row| row.first_day];
     for begin in begins {
         let open = |row: &&ConversationRow| row.last_day >= since && !newest.contains_key(&row.id);
@@ -149,35 +189,65 @@ async fn heads(
         };
         let ids = open.iter().map(|row| PgId(row.id)).collect();
         let range = (first.max(since).start_ms(), last.end_ms());
-        let found = known(connection, HEADS, Bind::Ids(ids), range).await?;
-        newest.extend(
-            found
-                .into_iter()
-                .map(|message| (message.conversation_id, message)),
-        );
+        let found: Vec<HeadRow> = between(connection, HEADS, Bind::Ids(ids), range).await?;
+        let found = found
+            .into_iter()
+            .map(|row| (row.message.conversation_id, row));
+        newest.extend(found);
     }
+    let is_open = |row: &&ConversationRow| {
+        !row.sends_history && newest.get(&row.id).is_some_and(|head| head.is_open)
+    };
+    let open: Vec<&ConversationRow> = rows.iter().filter(is_open).collect();
+    let mut unanswered = unanswered(connection, &open, since).await?;
     let head = |row: ConversationRow| Head {
         conversation_id: row.id,
         session_id: row.session_id,
         sends_history: row.sends_history,
-        message: newest.remove(&row.id),
+        message: newest.remove(&row.id).map(|head| head.message),
+        unanswered: unanswered.remove(&row.id),
     };
     Ok(rows.into_iter().map(head).collect())
 }
 
-async fn known(
+/// What was asked last in these conversations, whose last answers are not whole.
+async fn unanswered(
+    connection: &mut AsyncPgConnection,
+    open: &[&ConversationRow],
+    since: Day,
+) -> QueryResult<HashMap<Id, Unanswered>> {
+    let Some(last) = open.iter().map(|row| row.last_day).max() else {
+        return Ok(HashMap::new());
+    };
+    let ids = open.iter().map(|row| PgId(row.id)).collect();
+    let range = (since.start_ms(), last.end_ms());
+    let rows: Vec<NearRow> = between(connection, NEAR, Bind::Ids(ids), range).await?;
+    let mut near: HashMap<Id, Vec<Near>> = HashMap::new();
+    for NearRow(row) in rows {
+        near.entry(row.message.conversation_id)
+            .or_default()
+            .push(row);
+    }
+    let unanswered = near.into_iter().filter_map(|(id, mut rows)| {
+        rows.sort_by_key(|row| Reverse(row.message.id));
+        Some((id, Unanswered::among(&rows)?))
+    });
+    Ok(unanswered.collect())
+}
+
+/// What stands there of what is wanted between two times.
+async fn between<T: QueryableByName<Pg> + Send + 'static>(
     connection: &mut AsyncPgConnection,
     sql: &'static str,
     wanted: Bind,
     (from, to): (UnixMillis, UnixMillis),
-) -> QueryResult<Vec<KnownMessage>> {
-    let rows: Vec<KnownRow> = Prepared {
+) -> QueryResult<Vec<T>> {
+    Prepared {
         sql,
         binds: vec![wanted, Bind::Time(time(from)), Bind::Time(time(to))],
     }
     .load(connection)
-    .await?;
-    Ok(rows.into_iter().map(|KnownRow(message)| message).collect())
+    .await
 }
 
 struct ConversationRow {
@@ -212,6 +282,37 @@ impl QueryableByName<Pg> for KnownRow {
             conversation_id,
             id,
             chain_hash: hash.try_into().map_err(|_| "not 16 bytes")?,
+        }))
+    }
+}
+
+struct HeadRow {
+    message: KnownMessage,
+    is_open: bool,
+}
+
+impl QueryableByName<Pg> for HeadRow {
+    fn build<'a>(row: &impl NamedRow<'a, Pg>) -> deserialize::Result<Self> {
+        let KnownRow(message) = KnownRow::build(row)?;
+        Ok(Self {
+            message,
+            is_open: NamedRow::get::<Bool, _>(row, "is_open")?,
+        })
+    }
+}
+
+struct NearRow(Near);
+
+impl QueryableByName<Pg> for NearRow {
+    fn build<'a>(row: &impl NamedRow<'a, Pg>) -> deserialize::Result<Self> {
+        let KnownRow(message) = KnownRow::build(row)?;
+        let PgId(exchange_id) = NamedRow::get::<Uuid, _>(row, "exchange_id")?;
+        let parent: Option<PgId> = NamedRow::get::<Nullable<Uuid>, _>(row, "parent_id")?;
+        Ok(Self(Near {
+            message,
+            exchange_id,
+            parent_id: parent.map(|PgId(id)| id),
+            is_answer: NamedRow::get::<Bool, _>(row, "is_answer")?,
         }))
     }
 }

@@ -8,7 +8,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 
 use super::{
     citus,
-    days::attach,
+    days::{attach, one_by_one},
     decode::{DayRow, day_of},
     migrate::{PARTITIONED, time_index},
     mode::{Mode, TextRow},
@@ -16,9 +16,12 @@ use super::{
 };
 use crate::partition::{Day, ERRORS, MESSAGES};
 
-/// What waits for the maintenance of others holds nobody up; what waits for batches does.
+/// What waits for the maintenance of others holds nobody up; what waits for batches does. Citus
+/// distributes a table only where all before it went over one connection a node; to others the name
+/// says nothing.
 const BEGIN: &str = concat!(
-    "BEGIN; SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '5min'; ",
+    "BEGIN; SET LOCAL citus.multi_shard_modify_mode = 'sequential'; \
+     SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '5min'; ",
     lock!(maintenance),
     "; ",
     lock!(migration),
@@ -83,20 +86,17 @@ async fn repartition_alone(connection: &mut AsyncPgConnection, mode: Mode) -> Qu
     lock_tables(connection, "ACCESS EXCLUSIVE").await?;
     let views = commands(connection, VIEWS, MESSAGES).await?;
     for prefix in [MESSAGES, ERRORS] {
-        connection
-            .batch_execute(&format!(
-                "ALTER TABLE {prefix} RENAME TO {prefix}_old; \
-                 ALTER TABLE {prefix}_new RENAME TO {prefix}"
-            ))
-            .await?;
+        let away = format!("ALTER TABLE {prefix} RENAME TO {prefix}_old");
+        let here = format!("ALTER TABLE {prefix}_new RENAME TO {prefix}");
+        one_by_one(connection, &[away, here]).await?;
     }
-    connection.batch_execute(&views).await?;
+    one_by_one(connection, &views).await?;
     for prefix in [MESSAGES, ERRORS] {
         connection
             .batch_execute(&format!("DROP TABLE {prefix}_old"))
             .await?;
         let names = commands(connection, NAMES, prefix).await?;
-        connection.batch_execute(&names).await?;
+        one_by_one(connection, &names).await?;
     }
     mode.store(connection).await
 }
@@ -143,25 +143,22 @@ async fn fill(
     for day in days {
         let table = day.table_name(prefix);
         let attach = attach(&new, &table, *day);
-        connection
-            .batch_execute(&format!(
-                "CREATE TABLE {table} (LIKE {new} INCLUDING ALL); {attach}"
-            ))
-            .await?;
+        let create = format!("CREATE TABLE {table} (LIKE {new} INCLUDING ALL)");
+        one_by_one(connection, &[create, attach]).await?;
     }
     connection
         .batch_execute(&format!("INSERT INTO {new} SELECT * FROM {prefix}"))
         .await?;
     // Built at the end they cost a fraction of what each row would.
     let indexes = commands(connection, INDEXES, prefix).await?;
-    connection.batch_execute(&indexes).await?;
+    one_by_one(connection, &indexes).await?;
     if mode == Mode::Single {
         connection
             .batch_execute(&time_index(prefix, "_new"))
             .await?;
     }
     let rights = commands(connection, RIGHTS, prefix).await?;
-    connection.batch_execute(&rights).await
+    one_by_one(connection, &rights).await
 }
 
 /// The commands that a query makes for a table.
@@ -169,11 +166,10 @@ async fn commands(
     connection: &mut AsyncPgConnection,
     query: &str,
     prefix: &str,
-) -> QueryResult<String> {
+) -> QueryResult<Vec<String>> {
     let rows: Vec<TextRow> = sql_query(query)
         .bind::<Text, _>(prefix)
         .load(connection)
         .await?;
-    let commands: Vec<String> = rows.into_iter().map(|row| row.value).collect();
-    Ok(commands.join("; "))
+    Ok(rows.into_iter().map(|row| row.value).collect())
 }

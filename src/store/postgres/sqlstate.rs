@@ -24,6 +24,8 @@ impl SqlState {
     pub(super) const DEADLOCK: Self = Self(*b"40P01");
     pub(super) const SERIALIZATION: Self = Self(*b"40001");
     pub(super) const NO_PARTITION: Self = Self(*b"23514");
+    /// What Citus says of whatever a node has refused while rows were copied to it.
+    pub(super) const INTERNAL: Self = Self(*b"XX000");
     pub(super) const NO_TABLE: Self = Self(*b"42P01");
     pub(super) const NO_RIGHT: Self = Self(*b"42501");
     pub(super) const DUPLICATE_TABLE: Self = Self(*b"42P07");

@@ -9,7 +9,7 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use tokio::join;
 
 use super::{
-    days,
+    citus, days,
     error::Doing,
     insert::{Kind, Target, insert, is_one_statement},
     prepared::{Bind, Prepared},
@@ -119,15 +119,18 @@ const RESPONSE_ROWS: Target = Target {
 /// with that look.
 #[derive(Clone, Copy)]
 struct Targets {
+    is_first: bool,
     messages: &'static Target,
     errors: &'static Target,
 }
 
 const FIRST: Targets = Targets {
+    is_first: true,
     messages: &MESSAGE_ROWS,
     errors: &ERROR_ROWS,
 };
 const AGAIN: Targets = Targets {
+    is_first: false,
     messages: &MESSAGE_ROWS_AGAIN,
     errors: &ERROR_ROWS_AGAIN,
 };
@@ -158,6 +161,19 @@ pub(super) async fn write(session: &mut Session, batch: &Batch) -> Result<(), (D
             {
                 let made = days::make(session, &days).await;
                 made.map_err(|error| (Doing::MakingDays, error))?;
+            }
+            // Citus says no more of what a node refused: a day, or a row, may be missing or there.
+            (Err(_), Some(SqlState::INTERNAL)) if targets.is_first => {
+                targets = AGAIN;
+                let made = days::make(session, &days).await;
+                made.map_err(|error| (Doing::MakingDays, error))?;
+            }
+            (Err(error), Some(SqlState::INTERNAL)) => {
+                let doing = match citus::is_spread(&mut session.connection).await {
+                    Ok(true) => Doing::WritingToNodes,
+                    _ => Doing::Writing,
+                };
+                return Err((doing, error));
             }
             (Err(_), Some(SqlState::DEADLOCK | SqlState::SERIALIZATION)) if attempts < ATTEMPTS => {
             }

@@ -16,6 +16,7 @@ mod days;
 mod tables;
 mod views;
 mod recall;
+mod unanswered;
 mod responses;
 mod write;
 mod insert;

@@ -15,6 +15,7 @@ use super::{
     days::{self, Mode},
     read::unless_dropped,
     responses::responses,
+    unanswered::unanswered,
 };
 use crate::{
     id::Id,
@@ -44,7 +45,7 @@ pub(super) fn recall(
 }
 
 /// A message that is stored.
-struct KnownRow(KnownMessage);
+pub(super) struct KnownRow(pub(super) KnownMessage);
 
 impl QueryableByName<Sqlite> for KnownRow {
     fn build<'a>(row: &impl NamedRow<'a, Sqlite>) -> deserialize::Result<Self> {
@@ -153,15 +154,43 @@ fn heads(
             query = query.bind::<Binary, _>(id.as_bytes().as_slice());
         }
         let rows: Vec<ConversationRow> = query.load(connection)?;
-        let mut newest = newest(connection, mode, &rows, since, days)?;
+        let newest = newest(connection, mode, &rows, since, days)?;
+        let begun = heads.len();
         heads.extend(rows.into_iter().map(|row| Head {
             conversation_id: row.id,
             session_id: row.session_id,
             sends_history: row.sends_history,
-            message: newest.remove(&row.id),
+            message: newest.get(&row.id).map(|head| head.message),
+            unanswered: None,
         }));
+        let is_open = |head: &&mut Head| {
+            !head.sends_history
+                && newest
+                    .get(&head.conversation_id)
+                    .is_some_and(|head| head.is_open)
+        };
+        for head in heads[begun..].iter_mut().filter(is_open) {
+            let id = head.conversation_id;
+            head.unanswered = unanswered(connection, mode, id, since, days)?;
+        }
     }
     Ok(heads)
+}
+
+/// A conversation's head, and whether its answer is not whole.
+struct HeadRow {
+    message: KnownMessage,
+    is_open: bool,
+}
+
+impl QueryableByName<Sqlite> for HeadRow {
+    fn build<'a>(row: &impl NamedRow<'a, Sqlite>) -> deserialize::Result<Self> {
+        let KnownRow(message) = KnownRow::build(row)?;
+        Ok(Self {
+            message,
+            is_open: NamedRow::get::<Bool, _>(row, "is_open")?,
+        })
+    }
 }
 
 /// The newest message with a hash of each.
@@ -171,7 +200,7 @@ fn newest(
     conversations: &[ConversationRow],
     since: Day,
     days: &[Day],
-) -> QueryResult<HashMap<Id, KnownMessage>> {
+) -> QueryResult<HashMap<Id, HeadRow>> {
     let mut found = HashMap::new();
     for day in days.iter().rev() {
         let table = mode.table(MESSAGES, *day);
@@ -189,7 +218,8 @@ fn newest(
         }
         let marks = marks(asked.len());
         let mut query = sql_query(format!(
-            "SELECT h.conversation_id, h.id, h.chain_hash FROM conversations AS c \
+            "SELECT h.conversation_id, h.id, h.chain_hash, h.outcome <> 'complete' AS is_open \
+             FROM conversations AS c \
              JOIN {table} AS h ON h.rowid = (SELECT n.rowid FROM {table} AS n \
              WHERE n.conversation_id = c.id AND n.created_at >= ? AND n.choice_index = 0 \
              AND n.chain_hash IS NOT NULL ORDER BY n.created_at DESC, n.id DESC LIMIT 1) \
@@ -201,9 +231,9 @@ fn newest(
             query = query.bind::<Binary, _>(id.as_bytes().as_slice());
         }
         let rows = query.load(connection);
-        let rows: Vec<KnownRow> = unless_dropped(connection, &table, rows)?.unwrap_or_default();
-        for KnownRow(message) in rows {
-            found.insert(message.conversation_id, message);
+        let rows: Vec<HeadRow> = unless_dropped(connection, &table, rows)?.unwrap_or_default();
+        for head in rows {
+            found.insert(head.message.conversation_id, head);
         }
     }
     Ok(found)

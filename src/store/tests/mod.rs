@@ -157,6 +157,7 @@ suite! {
         hashes_are_found_in_every_conversation_newest_day_first,
         many_hashes_may_be_asked_for_at_once,
         a_head_is_the_newest_message_with_a_hash,
+        what_was_asked_last_is_known_where_its_answer_is_not_whole,
         responses_are_found_while_their_answers_stand_there,
         once_a_client_sends_its_history_it_stays_so,
         the_secret_is_the_same_in_every_process,

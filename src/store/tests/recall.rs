@@ -1,8 +1,12 @@
 //! What a writer finds of the past.
 
 use super::{Database, rows::*};
-use crate::store::{
-    ChainHash, ExchangeRows, Head, KnownMessage, KnownResponse, Recall, Recalled, Store, UnixMillis,
+use crate::{
+    outcome::Outcome,
+    store::{
+        ChainHash, ExchangeRows, Head, KnownMessage, KnownResponse, Recall, Recalled, Store,
+        Unanswered, UnixMillis,
+    },
 };
 
 fn hash(number: u8) -> ChainHash {
@@ -146,6 +150,7 @@ pub(super) async fn a_head_is_the_newest_message_with_a_hash<D: Database>() {
             session_id: rows.conversation.session_id.clone(),
             sends_history,
             message,
+            unanswered: None,
         };
         let mut expected = vec![
             head(&first, false, Some(known(&branched, 0))),
@@ -157,6 +162,65 @@ pub(super) async fn a_head_is_the_newest_message_with_a_hash<D: Database>() {
         assert_eq!(recalled.heads, expected);
         let recalled = recall(&store, &["s"], &[], NOON).await;
         assert_eq!(recalled.heads[0].message, None);
+    }
+}
+
+pub(super) async fn what_was_asked_last_is_known_where_its_answer_is_not_whole<D: Database>() {
+    for daily in [true, false] {
+        let database = D::open().await;
+        let store = database.store_in(daily);
+        let linked = |session, at, hashes, parent: Option<&ExchangeRows>| {
+            let mut rows = hashed(session, at, hashes);
+            rows.messages[0].parent_id = parent.map(|rows| rows.messages[1].id);
+            rows.messages[1].parent_id = Some(rows.messages[0].id);
+            rows
+        };
+        let broken = |mut rows: ExchangeRows| {
+            rows.exchange.outcome = Outcome::ClientAbort;
+            rows
+        };
+        // Over midnight, and tried again in vain.
+        let whole = linked("s", NOON - 13 * HOUR, [Some(1), Some(2)], None);
+        let asked = broken(linked("s", NOON, [Some(3), Some(4)], Some(&whole)));
+        let mut again = broken(linked("s", NOON + 1, [Some(5), Some(6)], None));
+        again.messages.remove(0);
+        again.messages[0].parent_id = Some(asked.messages[0].id);
+        let mut first = broken(linked("first", NOON, [Some(7), None], None));
+        first.messages.truncate(1);
+        let complete = linked("complete", NOON, [Some(8), Some(9)], None);
+        let mut history = broken(linked("history", NOON, [Some(10), Some(11)], None));
+        history.conversation.sends_history = true;
+        let lost = broken(linked("lost", NOON, [Some(12), Some(13)], Some(&whole)));
+        let batch = [
+            whole,
+            asked.clone(),
+            again,
+            first.clone(),
+            complete,
+            history,
+            lost,
+        ];
+        store.write(&batch).await.unwrap();
+        let sessions = ["s", "first", "complete", "history", "lost"];
+        let recalled = recall(&store, &sessions, &[], NOON - 3 * DAY).await;
+        let asked_in = |session: &str| {
+            let mut heads = recalled.heads.iter();
+            heads
+                .find(|head| head.session_id == session)
+                .unwrap()
+                .unanswered
+        };
+        let unanswered = |rows: &ExchangeRows, follows: Option<u8>| {
+            Some(Unanswered {
+                question: known(rows, 0),
+                follows: follows.map(hash),
+            })
+        };
+        assert_eq!(asked_in("s"), unanswered(&asked, Some(2)));
+        assert_eq!(asked_in("first"), unanswered(&first, None));
+        for session in ["complete", "history", "lost"] {
+            assert_eq!(asked_in(session), None, "{session}");
+        }
     }
 }
 

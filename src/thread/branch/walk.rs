@@ -2,7 +2,10 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{Bookmark, BranchPage};
+use super::{
+    Bookmark, BranchPage,
+    row::{is_added, is_first, is_prompt, is_said},
+};
 use crate::{
     conversation::Role,
     id::Id,
@@ -35,6 +38,12 @@ pub(super) struct Walk {
     unread: Option<ChainHash>,
     /// The exchange of which the branch's oldest message so far is.
     exchange: Option<Id>,
+    /// The exchange older than the root that is being read.
+    beyond: Option<Id>,
+    /// Something of the exchange that is being read was late.
+    has_late: bool,
+    /// An exchange older than the root had nothing that was late.
+    is_past: bool,
     /// What all rows that are held come to.
     bytes: usize,
 }
@@ -66,7 +75,8 @@ impl Walk {
             .between
             .last()
             .is_some_and(|row| is_prompt(row) && !is_first(row));
-        let is_open = !self.begun || self.wanted.is_some() || !self.prompts.is_empty();
+        let is_open =
+            !self.begun || self.wanted.is_some() || !self.prompts.is_empty() || !self.is_past;
         (is_open || is_in_prompt) && self.taken.len() <= limit && !self.is_heavy()
     }
 
@@ -101,6 +111,25 @@ impl Walk {
     }
 
     pub(super) fn pass(&mut self, row: StoredMessage) {
+        let exchange = row.exchange.exchange_id;
+        let is_beyond = self.begun && self.wanted.is_none() && self.exchange != Some(exchange);
+        if is_beyond && !is_prompt(&row) {
+            self.beyond = Some(exchange);
+            if !self.is_late(&row) {
+                // The root's own exchange would have had the prompt.
+                self.prompts.clear();
+            }
+        }
+        let ends = is_first(&row) && self.beyond == Some(exchange);
+        self.place(row);
+        if ends {
+            // What began before the root's exchange and ended after it lies right before it.
+            self.is_past = !self.has_late;
+            self.has_late = false;
+        }
+    }
+
+    fn place(&mut self, row: StoredMessage) {
         let id = row.message.id;
         let bytes = shown::bytes(&row);
         if is_prompt(&row) {
@@ -130,9 +159,6 @@ impl Walk {
             self.added.entry(parent).or_default().push(row);
         } else if self.is_late(&row) {
             self.take_late(row);
-        } else if self.wanted.is_none() && self.exchange != Some(row.exchange.exchange_id) {
-            // The root's own exchange would have had the prompt.
-            self.prompts.clear();
         } else {
             self.pass_over(row);
         }
@@ -153,6 +179,7 @@ impl Walk {
 
     /// Reads an exchange that ended late at its own time, from its first message on.
     fn take_late(&mut self, row: StoredMessage) {
+        self.has_late = true;
         self.bytes += shown::bytes(&row);
         let exchange = row.exchange.exchange_id;
         for later in self.passed.drain(..) {
@@ -244,26 +271,6 @@ fn unread_prompt(data: &[StoredMessage], before: Option<ChainHash>) -> Option<Ch
     let is_read =
         |row: &StoredMessage| is_prompt(row) && is_first(row) && row.message.prompt_hash == hash;
     hash.filter(|_| !data.iter().any(is_read))
-}
-
-/// What the application told the model, which is on no branch.
-fn is_prompt(row: &StoredMessage) -> bool {
-    row.message.prompt_hash.is_some() && row.message.role != Role::Assistant
-}
-
-/// Whether a branch may end with it.
-fn is_said(row: &StoredMessage) -> bool {
-    row.message.choice_index == 0 && row.message.chain_hash.is_some()
-}
-
-/// Whether its exchange has nothing before it. A prompt stands first.
-fn is_first(row: &StoredMessage) -> bool {
-    row.message.id == row.exchange.exchange_id.row(1)
-}
-
-/// What the API added: it was never on its way through the gateway.
-fn is_added(row: &StoredMessage) -> bool {
-    row.exchange.latency_ms.is_none()
 }
 
 /// Puts each of `between`, which are in the order of their ids, before the first of the branch that is newer.

@@ -44,6 +44,7 @@ fn rows(prompt: Prompt, reply: Reply, status: u16) -> ExchangeRows {
     let thread = Thread {
         conversation: Id::conversation("", None, "s"),
         inferred: None,
+        began: [9; 16],
         known: 0,
         parent: None,
         parent_hash: asked.scope,

@@ -1,10 +1,14 @@
+mod asides;
 mod clients;
 mod gateways;
 mod late;
 mod midnight;
 mod pages;
+mod places;
 mod refused;
 mod reminders;
+mod roots;
+mod unnamed;
 mod wordless;
 
 use std::sync::{Arc, Mutex};
@@ -19,7 +23,7 @@ use crate::{
     outcome::Outcome,
     redact::Patterns,
     settings::WriterSettings,
-    store::{Head, KnownMessage, Page, Recalled, StoreFuture, StoredMessage},
+    store::{Head, KnownMessage, Near, Page, Recalled, StoreFuture, StoredMessage, Unanswered},
     thread::branch,
     writer::hear,
 };
@@ -69,6 +73,7 @@ impl Store for Shelf {
                 chain_hash: row.message.chain_hash?,
             })
         };
+        let is_recent = |id: &Id| id.unix_ms() >= wanted.since;
         let rows = self.rows.lock().unwrap();
         let heads = wanted.conversations.iter().filter_map(|id| {
             let mut of_it = rows.iter().filter(|rows| rows.conversation.id == *id);
@@ -77,21 +82,41 @@ impl Store for Shelf {
                 conversation_id: *id,
                 session_id,
                 sends_history: of_it.any(|rows| rows.conversation.sends_history),
-                message: None,
+                ..Head::default()
             })
         });
         let mut heads: Vec<Head> = heads.collect();
         drop(rows);
         for head in &mut heads {
-            let first_choices = self
+            let hashed = |row: &StoredMessage| known(row).map(|message| (row.clone(), message));
+            let mut near: Vec<(StoredMessage, KnownMessage)> = self
                 .of(head.conversation_id)
-                .filter(|row| row.message.choice_index == 0);
-            head.message = first_choices.filter_map(|row| known(&row)).last();
+                .filter(|row| row.message.choice_index == 0 && is_recent(&row.message.id))
+                .filter_map(|row| hashed(&row))
+                .collect();
+            near.reverse();
+            let Some((newest, message)) = near.first() else {
+                continue;
+            };
+            head.message = Some(*message);
+            if newest.exchange.outcome == Outcome::Complete {
+                continue;
+            }
+            let near: Vec<Near> = near
+                .iter()
+                .map(|(row, message)| Near {
+                    message: *message,
+                    exchange_id: row.exchange.exchange_id,
+                    parent_id: row.message.parent_id,
+                    is_answer: row.message.role == Role::Assistant,
+                })
+                .collect();
+            head.unanswered = Unanswered::among(&near);
         }
         let stored = self.stored();
         let messages = stored.iter().filter_map(known);
         let messages = messages
-            .filter(|known| wanted.hashes.contains(&known.chain_hash))
+            .filter(|known| wanted.hashes.contains(&known.chain_hash) && is_recent(&known.id))
             .collect();
         Box::pin(std::future::ready(Ok(Recalled {
             heads,
@@ -274,6 +299,7 @@ impl Talk {
                 exchange.status = Some(500);
                 reply.error = Some(ProviderError::default());
             }
+            Answer::Unheard => exchange.outcome = Outcome::ClientAbort,
             Answer::BrokenOff(text) => {
                 exchange.outcome = Outcome::ClientAbort;
                 reply.choices.push(Choice {
@@ -298,6 +324,8 @@ enum Answer<'a> {
     /// These choices.
     Given(&'a [&'a str]),
     Failed,
+    /// The client hung up before there was any.
+    Unheard,
     BrokenOff(&'a str),
 }
 

@@ -224,6 +224,46 @@ async fn agents_are_conversations_that_know_who_began_them() {
 }
 
 #[tokio::test]
+async fn titles_topics_and_quotas_are_not_shown_for_the_session() {
+    let gateway = Gateway::start().await;
+    let mut session = Agent::new(&gateway, "Work well.", &[]);
+    let aside = async |system: Option<&str>, said: &str, answer: &str| {
+        let asked = json!({
+            "model": "claude-haiku-4-5-20251001", "max_tokens": 512, "stream": true,
+            "system": system.map(|told| json!([text(told)])).unwrap_or_default(),
+            "metadata": {"user_id": format!("user_ab_account_cd_session_{SESSION}")},
+            "messages": [{"role": "user", "content": said}],
+        });
+        let headers = [("x-user-id", "ada"), ("x-claude-code-session-id", SESSION)];
+        let answer = blocks_stream("msg_aside", &json!([text(answer)]));
+        gateway.ask("/v1/messages", &headers, &asked, answer).await;
+    };
+    let mut history = Vec::new();
+    let told = "system: You are Claude Code, Anthropic's official CLI for Claude.\nWork well.";
+    let mut expected = vec![told.to_owned()];
+    aside(None, "quota", "#").await;
+    for turn in 0..3 {
+        let question = format!("Question {turn}.");
+        history.push(("user", json!([text(&question)])));
+        let answer = format!("Answer {turn}.");
+        session.turn(&history, &json!([text(&answer)])).await;
+        history.push(("assistant", json!([text(&answer)])));
+        expected.extend([format!("user: {question}"), format!("assistant: {answer}")]);
+        assert_eq!(gateway.reads(SESSION).await, expected);
+        let topic = Some("Analyze if this message indicates a new conversation topic.");
+        aside(topic, &question, r#"{"isNewTopic":false,"title":null}"#).await;
+        aside(
+            Some("Summarize this coding conversation."),
+            "Question 0.",
+            "Questions",
+        )
+        .await;
+        aside(None, "quota", "#").await;
+        assert_eq!(gateway.reads(SESSION).await, expected);
+    }
+}
+
+#[tokio::test]
 async fn a_history_that_was_compacted_is_a_branch_of_its_own() {
     let gateway = Gateway::start().await;
     let mut session = Agent::new(&gateway, "Work well.", &[]);

@@ -56,6 +56,25 @@ async fn what_was_broken_off_and_is_tried_again_is_one_turn() {
 }
 
 #[tokio::test]
+async fn what_was_broken_off_at_one_gateway_and_is_tried_again_at_another_is_one_turn() {
+    let (shelf, mut one, mut other) = (Shelf::default(), Gateway::new(), Gateway::new());
+    let mut talk = Talk::named("s");
+    let first = talk.exchange(vec![user("a")], Answer::Given(&["1"]));
+    other.record(&shelf, vec![first]).await;
+    let broken = talk.exchange(vec![user("b")], Answer::Unheard);
+    one.record(&shelf, vec![broken]).await;
+    let again = talk.exchange(vec![user("b")], Answer::Given(&["2"]));
+    other.record(&shelf, vec![again]).await;
+    // By now it was answered: the same words are another turn.
+    let once_more = talk.exchange(vec![user("b")], Answer::Given(&["3"]));
+    one.record(&shelf, vec![once_more]).await;
+    let said = [("a", "1"), ("b", "2"), ("b", "3")].map(|(q, a)| [user(q), assistant(a)]);
+    let said = told(&said.concat());
+    assert_eq!(branch_of(&shelf, talk.conversation(), 10).await, said);
+    assert_eq!(shelf.stored().len(), 6);
+}
+
+#[tokio::test]
 async fn a_failure_keeps_only_what_is_new_and_a_retry_is_stored_once() {
     let (shelf, mut gateway) = (Shelf::default(), Gateway::new());
     let mut talk = Talk::named("s");

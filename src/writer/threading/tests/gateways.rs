@@ -43,7 +43,8 @@ fn assert_no_doubles(shelf: &Shelf) {
     }
 }
 
-async fn everything_is_sent(steps: Vec<Step>, gateways: usize) {
+/// `more` is said with everything that the user says.
+async fn everything_is_sent(steps: Vec<Step>, gateways: usize, more: &str) {
     let shelf = Shelf::default();
     let mut talk = Talk::named("s");
     let mut gateways: Vec<Gateway> = (0..gateways).map(|_| Gateway::new()).collect();
@@ -53,11 +54,11 @@ async fn everything_is_sent(steps: Vec<Step>, gateways: usize) {
         let turns = history.len() / 2;
         match step {
             Step::Send(text) | Step::FailAndRetry(text) if number > 0 => {
-                history.push(user(&format!("say {text}")));
+                history.push(user(&format!("say {text}{more}")));
             }
             Step::Edit(turn, text) => {
                 history.truncate(turn % turns * 2);
-                history.push(user(&format!("say {text}")));
+                history.push(user(&format!("say {text}{more}")));
             }
             Step::Regenerate => drop(history.pop()),
             Step::Compact => {
@@ -87,24 +88,66 @@ async fn everything_is_sent(steps: Vec<Step>, gateways: usize) {
     }
 }
 
-async fn only_the_newest_is_sent(steps: Vec<(u8, bool)>, gateways: usize) {
+/// How a turn fails before it is tried again.
+#[derive(Clone, Copy, Debug)]
+enum Failure {
+    Error,
+    /// The client hangs up before there is an answer.
+    Unheard,
+    BrokenOff,
+}
+
+/// What a client that sends only its newest does, each time through one of the gateways.
+#[derive(Clone, Debug)]
+struct Turn {
+    text: u8,
+    failures: Vec<(Failure, usize)>,
+    gateway: usize,
+}
+
+fn turns() -> impl Strategy<Value = Vec<Turn>> {
+    let failure = prop_oneof![
+        Just(Failure::Error),
+        Just(Failure::Unheard),
+        Just(Failure::BrokenOff),
+    ];
+    let failures = prop::collection::vec((failure, any::<usize>()), 0..4);
+    let turn = (0u8..2, failures, any::<usize>());
+    let turn = turn.prop_map(|(text, failures, gateway)| Turn {
+        text,
+        failures,
+        gateway,
+    });
+    prop::collection::vec(turn, 1..20)
+}
+
+async fn only_the_newest_is_sent(turns: Vec<Turn>, gateways: usize) {
     let shelf = Shelf::default();
     let mut talk = Talk::named("s");
     let mut gateways: Vec<Gateway> = (0..gateways).map(|_| Gateway::new()).collect();
+    let count = gateways.len();
     let mut said = Vec::new();
-    for (number, (text, fails)) in steps.into_iter().enumerate() {
-        let text = format!("say {text}");
-        let which = number % gateways.len();
-        if fails {
-            let failing = talk.exchange(vec![user(&text)], Answer::Failed);
-            gateways[which].record(&shelf, vec![failing]).await;
+    for turn in turns {
+        let text = format!("say {}", turn.text);
+        for (failure, which) in turn.failures {
+            let answer = match failure {
+                Failure::Error => Answer::Failed,
+                Failure::Unheard => Answer::Unheard,
+                Failure::BrokenOff => Answer::BrokenOff("o"),
+            };
+            let failing = talk.exchange(vec![user(&text)], answer);
+            gateways[which % count].record(&shelf, vec![failing]).await;
         }
         let exchange = talk.exchange(vec![user(&text)], Answer::Given(&["ok"]));
-        gateways[which].record(&shelf, vec![exchange]).await;
+        let gateway = &mut gateways[turn.gateway % count];
+        gateway.record(&shelf, vec![exchange]).await;
         said.extend([user(&text), assistant("ok")]);
         assert_eq!(branch_of(&shelf, talk.conversation(), 4).await, told(&said));
     }
-    assert_eq!(shelf.stored().len(), said.len());
+    assert_no_doubles(&shelf);
+    let stored = shelf.stored().into_iter();
+    let asked = stored.filter(|row| row.message.role == Role::User);
+    assert_eq!(asked.count() * 2, said.len());
 }
 
 proptest! {
@@ -112,20 +155,25 @@ proptest! {
 
     #[test]
     fn the_branch_is_what_a_client_that_sends_everything_said_last(steps in steps()) {
-        run(everything_is_sent(steps, 1));
+        run(everything_is_sent(steps, 1, ""));
     }
 
     #[test]
     fn the_same_through_two_gateways(steps in steps()) {
-        run(everything_is_sent(steps, 2));
+        run(everything_is_sent(steps, 2, ""));
+    }
+
+    #[test]
+    fn the_same_where_the_history_is_long(steps in steps(), gateways in 1usize..3) {
+        run(everything_is_sent(steps, gateways, &" and so on".repeat(200)));
     }
 
     #[test]
     fn the_branch_is_all_that_a_client_that_sends_its_newest_said(
-        steps in prop::collection::vec((0u8..2, any::<bool>()), 1..25),
-        gateways in 1usize..3,
+        turns in turns(),
+        gateways in 1usize..4,
     ) {
-        run(only_the_newest_is_sent(steps, gateways));
+        run(only_the_newest_is_sent(turns, gateways));
     }
 }
 
@@ -170,5 +218,56 @@ async fn a_prefix_that_two_gateways_imported_reads_once() {
     shelf.write(&rows).await.unwrap();
     assert_eq!(shelf.stored().len(), 8);
     let read = branch_of(&shelf, talk.conversation(), 10).await;
-    assert_eq!(read, told(&[said, vec![assistant("3")]].concat()));
+    assert_eq!(read, told(&[said.clone(), vec![assistant("3")]].concat()));
+    let tree = branch::once(shelf.stored());
+    let answers = vec![assistant("2"), assistant("3")];
+    let texts: Vec<Message> = tree
+        .iter()
+        .map(|row| Message::new(row.message.role.clone(), row.message.content.as_str()))
+        .collect();
+    assert_eq!(told(&texts), told(&[said, answers].concat()));
+    let parents = tree.iter().map(|row| row.message.parent_id);
+    let ids: Vec<Id> = tree.iter().map(|row| row.message.id).collect();
+    let expected = [None, Some(ids[0]), Some(ids[1]), Some(ids[2]), Some(ids[2])];
+    assert_eq!(parents.collect::<Vec<_>>(), expected);
+}
+
+#[tokio::test]
+async fn a_question_that_two_gateways_stored_is_read_once_and_all_its_answers() {
+    let shelf = Shelf::default();
+    let mut talk = Talk::named("s");
+    let (mut one, mut other) = (Gateway::new(), Gateway::new());
+    let mut said = vec![user("a")];
+    let first = talk.exchange(said.clone(), Answer::Given(&["1"]));
+    one.record(&shelf, vec![first]).await;
+    said.extend([assistant("1"), user("b")]);
+    // The first knows the talk up to here, and does not ask what became of it elsewhere.
+    let second = talk.exchange(said.clone(), Answer::Given(&["2"]));
+    other.record(&shelf, vec![second]).await;
+    for gateway in [&mut one, &mut other] {
+        let again = talk.exchange(said.clone(), Answer::Given(&["2"]));
+        gateway.record(&shelf, vec![again]).await;
+        let now = [said.clone(), vec![assistant("2")]].concat();
+        let read = branch_of(&shelf, talk.conversation(), 10).await;
+        assert_eq!(read, told(&now));
+    }
+    let tree = branch::once(shelf.stored());
+    let questions = tree.iter().filter(|row| row.message.role == Role::User);
+    let ids: Vec<Id> = questions.map(|row| row.message.id).collect();
+    assert_eq!(ids.len(), 2);
+    let answers = tree
+        .iter()
+        .filter(|row| row.message.parent_id == Some(ids[1]));
+    assert_eq!(answers.count(), 3);
+}
+
+#[tokio::test]
+async fn a_reminder_is_not_taken_for_what_it_stands_behind() {
+    let (shelf, mut gateway) = (Shelf::default(), Gateway::new());
+    let mut talk = Talk::named("s");
+    let reminder = Message::new(Role::Developer, "be short");
+    let said = vec![user("a"), reminder.clone(), reminder];
+    let exchange = talk.exchange(said.clone(), Answer::Given(&["1"]));
+    gateway.record(&shelf, vec![exchange]).await;
+    assert_eq!(branch::once(shelf.stored()).len(), 4);
 }

@@ -41,3 +41,50 @@ async fn a_slow_answer_leads_back_where_what_came_next_was_lost() {
     let said = ["zero", "slow", "fast", "last"].map(|text| [user(text), assistant(text)]);
     assert_eq!(read, told(&said.concat()));
 }
+
+#[tokio::test]
+async fn a_first_exchange_that_ends_after_the_second_is_read_before_it() {
+    for ends in [[1, 0, 2], [2, 1, 0], [1, 2, 0]] {
+        let (shelf, mut gateway) = (Shelf::default(), Gateway::new());
+        let mut talk = Talk::named("s");
+        let texts = ["slow", "fast", "next"];
+        let exchanges =
+            texts.map(|text| talk.exchange(vec![system("p"), user(text)], Answer::Given(&["ok"])));
+        let mut exchanges = exchanges.map(Some);
+        for number in ends {
+            let exchange = exchanges[number].take().unwrap();
+            gateway.record(&shelf, vec![exchange]).await;
+        }
+        let last = talk.exchange(vec![system("p"), user("last")], Answer::Given(&["ok"]));
+        gateway.record(&shelf, vec![last]).await;
+        let said = [texts[0], texts[1], texts[2], "last"].map(|text| [user(text), assistant("ok")]);
+        let said = told(&said.concat());
+        for limit in [1, 2, 3, 4, 5, 50] {
+            let read = branch_of(&shelf, talk.conversation(), limit).await;
+            let read: Vec<String> = read
+                .into_iter()
+                .filter(|line| line != "system: p")
+                .collect();
+            assert_eq!(read, said, "{ends:?} {limit}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_stands_before_the_root_of_another_branch_is_not_read() {
+    let (shelf, mut gateway) = (Shelf::default(), Gateway::new());
+    let mut talk = Talk::named("s");
+    let mut history = vec![user("a"), assistant("1"), user("b")];
+    let first = talk.exchange(history.clone(), Answer::Given(&["2"]));
+    gateway.record(&shelf, vec![first]).await;
+    history[0] = user("edited");
+    for _ in 0..2 {
+        let exchange = talk.exchange(history.clone(), Answer::Given(&["3"]));
+        gateway.record(&shelf, vec![exchange]).await;
+    }
+    history.push(assistant("3"));
+    for limit in [1, 2, 3, 4, 5, 50] {
+        let read = branch_of(&shelf, talk.conversation(), limit).await;
+        assert_eq!(read, told(&history), "{limit}");
+    }
+}

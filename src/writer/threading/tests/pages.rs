@@ -47,8 +47,8 @@ async fn a_page_ends_where_its_text_gets_long_and_the_next_goes_on() {
     assert_eq!(words.join(" "), expected);
 }
 
-/// Adds a message by hand, behind the head.
-async fn add(shelf: &Shelf, talk: &mut Talk, text: String) {
+/// Adds a message by hand, behind the branch that is shown.
+pub(super) async fn add(shelf: &Shelf, talk: &mut Talk, text: String) {
     talk.now_ms += 1000;
     let stored = shelf.rows.lock().unwrap()[0].clone();
     let conversation = crate::store::Conversation {
@@ -68,6 +68,7 @@ async fn add(shelf: &Shelf, talk: &mut Talk, text: String) {
     row.parent_id = place.parent;
     row.chain_hash = Some(place.chain_hash);
     row.prompt_hash = None;
+    row.role = message.role;
     row.content = message.content;
     rows.messages = vec![row];
     shelf.write(&[rows]).await.unwrap();
