@@ -271,4 +271,9 @@ impl ProviderError {
             ..Self::default()
         }
     }
+
+    /// Adds what has no place of its own, by a name and as JSON text; what is no JSON stands as a string.
+    pub fn put_other(&mut self, name: impl Into<String>, json: &str) {
+        self.other.insert(name.into(), decode::value(json));
+    }
 }

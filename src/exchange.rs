@@ -117,7 +117,7 @@ pub(crate) struct RpcFailure {
 impl RpcFailure {
     /// A longer code is none, and a longer message is cut.
     const MAX_CODE_BYTES: usize = 10;
-    const MAX_MESSAGE_BYTES: usize = 4 << 10;
+    const MAX_MESSAGE_BYTES: usize = 256;
 
     /// What these say of a failure.
     pub(crate) fn of(headers: &HeaderMap) -> Option<Box<Self>> {
@@ -127,12 +127,40 @@ impl RpcFailure {
         }
         let message = headers.get("grpc-message");
         let message = message.map_or(&b""[..], |message| message.as_bytes());
-        let message = message.get(..Self::MAX_MESSAGE_BYTES).unwrap_or(message);
+        let message = match message.len() > Self::MAX_MESSAGE_BYTES {
+            true => first_encoded(message, Self::MAX_MESSAGE_BYTES),
+            false => message,
+        };
         Some(Box::new(Self {
             code: code.into(),
             message: message.into(),
         }))
     }
+}
+
+/// The beginning of a percent-encoded text, at most so many bytes, without a part of a character.
+fn first_encoded(text: &[u8], most: usize) -> &[u8] {
+    let (mut rest, mut end) = (text, 0);
+    while text.len() - rest.len() <= most {
+        let at = text.len() - rest.len();
+        let (continues, after) = match rest {
+            [b'%', high, low, after @ ..]
+                if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
+            {
+                (
+                    matches!(high, b'8' | b'9' | b'a' | b'b' | b'A' | b'B'),
+                    after,
+                )
+            }
+            [byte, after @ ..] => ((0x80..0xC0).contains(byte), after),
+            [] => return text,
+        };
+        if !continues {
+            end = at;
+        }
+        rest = after;
+    }
+    text.get(..end).unwrap_or_default()
 }
 
 /// Methods whose responses are framed in a way of their own.
@@ -240,5 +268,28 @@ mod tests {
         drop(capture);
         // Looking takes no lock, so a frame finds none.
         assert!(half.try_capture().is_some());
+    }
+
+    #[test]
+    fn a_long_message_of_grpc_is_cut_before_a_character_that_would_not_fit() {
+        let cut = |message: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert("grpc-status", "13".parse().expect("a value"));
+            headers.insert("grpc-message", message.parse().expect("a value"));
+            let failure = RpcFailure::of(&headers).expect("a failure");
+            String::from_utf8(failure.message.into_vec()).expect("text")
+        };
+        let letters = |count| "a".repeat(count);
+        assert_eq!(cut(&letters(256)), letters(256));
+        assert_eq!(cut(&letters(257)), letters(256));
+        for character in ["%25", "%C3%A9", "%e2%90%9b", "%F0%9F%A6%80"] {
+            let most = RpcFailure::MAX_MESSAGE_BYTES - character.len();
+            let fitting = letters(most) + character;
+            assert_eq!(cut(&fitting.repeat(2)), fitting);
+            for before in most + 1..=RpcFailure::MAX_MESSAGE_BYTES {
+                let message = letters(before) + character + &letters(9);
+                assert_eq!(cut(&message), letters(before), "{character}");
+            }
+        }
     }
 }

@@ -12,7 +12,7 @@ use http::{HeaderName, header};
 
 use crate::{
     channel::Channel,
-    decode::Decode,
+    decode::{self, Decode},
     identity::{
         AGENT, CONSENT_HEADERS, DEFAULT_HINT_NAMES, DEFAULT_SESSION_NAMES, DEFAULT_USER_NAMES,
         IdentityRules, ORIGINATOR, PARENT_AGENT,
@@ -34,7 +34,7 @@ use crate::{
 pub use self::error::BuildError;
 use self::{
     error::Report,
-    names::{Names, header_name},
+    names::{Names, SESSION_NAMES, header_name},
     target::{Replica, Target, open},
 };
 
@@ -183,9 +183,15 @@ impl RecordingLayerBuilder {
                 });
             }
         }
+        if !self.own.iter().all(|own| decode::fits(own.provider())) {
+            return Err(BuildError::Setting {
+                setting: "decode",
+                expected: "a dialect whose provider has at most 255 bytes and neither U+0000 nor U+241B",
+            });
+        }
         let (store, discards) = open(self.target, self.replica, &self.store_options)?;
         let session = [self.session_header].into_iter().chain(self.session_names);
-        let session = Names::read("session_names", session)?;
+        let session = Names::read(SESSION_NAMES, session)?;
         let user = Names::read("user_names", self.user_names)?;
         let hint = Names::read("hint_names", self.hint_names)?;
         let mut listed = vec![

@@ -128,7 +128,8 @@ impl RecordingLayerBuilder {
     /// [`session_header`](Self::session_header) does not, in order
     /// ([`DEFAULT_SESSION_NAMES`](crate::DEFAULT_SESSION_NAMES)). `x-*-session-id` stands for every header
     /// of that form, `baggage` for its members `session.id`, `langfuse.session.id` and
-    /// `gen_ai.conversation.id`, `body:metadata.session_id` for that member of the body.
+    /// `gen_ai.conversation.id`, `body:metadata.session_id` for that member of the body. Of whom a member
+    /// is meant can be said in `body:prompt_cache_key of codex` alone.
     ///
     /// With several [`writer_threads`](Self::writer_threads) exchanges that are named by their body alone
     /// are not all handed to the same one.

@@ -1,12 +1,21 @@
 //! An error body in any of the shapes that providers send.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::json;
 use crate::{conversation::ProviderError, escape};
 
 /// How much of a body that is no JSON becomes the message.
 const MAX_MESSAGE_CHARS: usize = 1000;
+/// The members of an error that may say what happened, in order of precedence.
+const MESSAGES: [&str; 6] = [
+    "message",
+    "msg",
+    "faultstring",
+    "detail",
+    "error",
+    "Message",
+];
 
 /// Reads the body of a failed response; `None` where it is in no known shape.
 pub(super) fn body(source: &str) -> Option<ProviderError> {
@@ -36,14 +45,23 @@ pub(super) fn of(value: &Value) -> Option<ProviderError> {
             let inner = ["error", "errors", "detail", "fault"]
                 .into_iter()
                 .find_map(|key| members.get(key).and_then(object));
+            let is_bare = inner.is_none();
             let mut error = match inner {
                 Some(error) => error,
                 None => object(value).filter(|error| !error.message.is_empty())?,
             };
-            error.code = error
-                .code
-                .or_else(|| word(members.get("code").or_else(|| members.get("statusCode"))))
-                .or_else(|| word(members.get("__type")).map(shape));
+            if error.code.is_none()
+                && let Some((name, word)) = first_word(members, &["code", "statusCode", "__type"])
+            {
+                let code = match name {
+                    "__type" => shape(&word),
+                    _ => &word,
+                };
+                if is_bare && code == word {
+                    error.other.remove(name);
+                }
+                error.code = Some(code.to_owned());
+            }
             error.kind = error
                 .kind
                 .or_else(|| word(members.get("type")).filter(|kind| kind != "error"))
@@ -69,33 +87,32 @@ pub(super) fn object(value: &Value) -> Option<ProviderError> {
         }),
         Value::Array(values) => values.first().and_then(object),
         Value::Object(members) if !members.is_empty() => {
-            let message = [
-                "message",
-                "msg",
-                "faultstring",
-                "detail",
-                "error",
-                "Message",
-            ]
-            .into_iter()
-            .find_map(|key| members.get(key));
+            let message = MESSAGES
+                .into_iter()
+                .filter_map(|name| Some((name, members.get(name)?)))
+                .find(|(_, message)| !message.is_null());
+            let code = first_word(members, &["code"]);
+            let kind = first_word(members, &["type"])
+                .or_else(|| {
+                    first_word(members, &["status"]).filter(|_| has_text(members, "status"))
+                })
+                .or_else(|| first_word(members, &["error_type"]));
+            let taken = [
+                message.map(|(name, _)| name),
+                code.as_ref().map(|(name, _)| *name),
+                kind.as_ref().map(|(name, _)| *name),
+            ];
             Some(ProviderError {
                 message: match message {
-                    Some(Value::String(message)) => message.clone(),
-                    Some(Value::Null) | None => String::new(),
-                    Some(other) => other.to_string(),
+                    Some((_, Value::String(message))) => message.clone(),
+                    Some((_, other)) => other.to_string(),
+                    None => String::new(),
                 },
-                code: word(members.get("code")),
-                kind: word(
-                    members
-                        .get("type")
-                        .filter(|kind| !kind.is_null())
-                        .or_else(|| members.get("status").filter(|status| status.is_string()))
-                        .or_else(|| members.get("error_type")),
-                ),
+                code: code.map(|(_, code)| code),
+                kind: kind.map(|(_, kind)| kind),
                 other: members
                     .iter()
-                    .filter(|(name, value)| !is_told(name) && !value.is_null())
+                    .filter(|(name, value)| !taken.contains(&Some(name)) && !value.is_null())
                     .map(|(name, value)| (name.clone(), value.clone()))
                     .collect(),
             })
@@ -104,17 +121,23 @@ pub(super) fn object(value: &Value) -> Option<ProviderError> {
     }
 }
 
-/// Whether a member of an error has a place of its own.
-fn is_told(name: &str) -> bool {
-    ["message", "msg", "Message", "code", "type", "status"].contains(&name)
+/// The first of these members that is a word or a number, with its name.
+fn first_word(
+    members: &Map<String, Value>,
+    names: &[&'static str],
+) -> Option<(&'static str, String)> {
+    names
+        .iter()
+        .find_map(|&name| Some((name, word(members.get(name))?)))
+}
+
+fn has_text(members: &Map<String, Value>, name: &str) -> bool {
+    members.get(name).is_some_and(Value::is_string)
 }
 
 /// The name of a shape of Amazon's, without its namespace.
-fn shape(name: String) -> String {
-    match name.rsplit_once('#') {
-        Some((_, name)) => name.to_owned(),
-        None => name,
-    }
+fn shape(name: &str) -> &str {
+    name.rsplit_once('#').map_or(name, |(_, name)| name)
 }
 
 fn word(value: Option<&Value>) -> Option<String> {
@@ -173,6 +196,47 @@ mod tests {
             read(r#"{"else":1}"#),
             (r#"{"else":1}"#.to_owned(), None, None)
         );
+    }
+
+    #[test]
+    fn every_member_stands_in_one_place() {
+        for (source, other) in [
+            (
+                r#"{"fault":{"faultstring":"no","detail":7}}"#,
+                r#"{"detail":7}"#,
+            ),
+            (r#"{"detail":"no"}"#, "{}"),
+            (r#"{"error":{"detail":"no","loc":1}}"#, r#"{"loc":1}"#),
+            (r#"{"error":{"error":"no","error_type":"t"}}"#, "{}"),
+            (
+                r#"{"error":{"message":"no","type":"t","error_type":"u"}}"#,
+                r#"{"error_type":"u"}"#,
+            ),
+            (
+                r#"{"error":{"message":"no","msg":"nor"}}"#,
+                r#"{"msg":"nor"}"#,
+            ),
+            (
+                r#"{"error":{"message":"no","status":400}}"#,
+                r#"{"status":400}"#,
+            ),
+            (
+                r#"{"error":{"message":"no","type":"t","status":"S"}}"#,
+                r#"{"status":"S"}"#,
+            ),
+            (r#"{"error":{"message":"no","status":"S"}}"#, "{}"),
+            (
+                r#"{"error":{"message":"no","code":{"n":4},"type":[]}}"#,
+                r#"{"code":{"n":4},"type":[]}"#,
+            ),
+            (r#"{"statusCode":401,"message":"no"}"#, "{}"),
+            (r#"{"__type":"T","Message":"no"}"#, "{}"),
+            (r#"{"__type":"a#T","Message":"no"}"#, r#"{"__type":"a#T"}"#),
+        ] {
+            let error = body(source).expect("an error");
+            assert_eq!(error.message, "no", "{source}");
+            assert_eq!(Value::Object(error.other).to_string(), other, "{source}");
+        }
     }
 
     #[test]

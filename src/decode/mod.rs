@@ -43,7 +43,7 @@ mod tests;
 #[cfg(any(test, feature = "internals"))]
 pub(crate) use self::claims::claims;
 pub use self::own::{CapturedBody, Decode};
-pub(crate) use self::{dialect::Dialect, json::value};
+pub(crate) use self::{dialect::Dialect, json::value, own::fits};
 
 use self::{hearing::Hearing, own::Speech};
 use crate::{

@@ -7,7 +7,10 @@ mod tests;
 use std::fmt;
 
 use super::{Dialect, Policy, Read, Unread, body::Body};
-use crate::conversation::{Prompt, Reply};
+use crate::{
+    conversation::{Prompt, Reply},
+    identity::told,
+};
 
 /// A dialect that the application adds: how an API of its own is read.
 ///
@@ -16,7 +19,8 @@ use crate::conversation::{Prompt, Reply};
 /// hold anything; they are brought into the form in which they are stored. What was said before may be
 /// in a request, and is recognized as it is of any other.
 ///
-/// All but [`speaks`](Self::speaks) is called on a writer's thread.
+/// All but [`speaks`](Self::speaks) is called on a writer's thread, and [`provider`](Self::provider) also
+/// where the layer is built.
 ///
 /// # Panics
 /// Where reading panics, both bodies are kept as they came, counted in
@@ -59,7 +63,8 @@ use crate::conversation::{Prompt, Reply};
 /// # assert!(layer.is_ok());
 /// ```
 pub trait Decode: fmt::Debug + Send + Sync + 'static {
-    /// Whose API it is: what stands in the column `provider`.
+    /// Whose API it is: what stands in the column `provider`, always the same. The layer is not built where
+    /// it is longer than 255 bytes, or has a U+0000 or a `␛` (U+241B).
     fn provider(&self) -> &'static str;
 
     /// Whether it is spoken at this path, without its query. It is called on the request's thread, for every
@@ -76,6 +81,11 @@ pub trait Decode: fmt::Debug + Send + Sync + 'static {
     fn reply(&self, status: u16, body: &CapturedBody<'_>) -> Option<Reply>;
 }
 
+/// Whether what the application says of its API fits the column as it is.
+pub(crate) fn fits(provider: &str) -> bool {
+    provider == told(provider)
+}
+
 /// A body as it passed, without its content encoding.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
@@ -88,6 +98,28 @@ pub struct CapturedBody<'a> {
     pub bytes: &'a [u8],
     /// Whether bytes are missing at the end.
     pub is_cut: bool,
+}
+
+impl<'a> CapturedBody<'a> {
+    /// A body of which no byte is missing, for the tests of a [`Decode`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use tower_recording::CapturedBody;
+    ///
+    /// let mut body = CapturedBody::new("/ask", "text/plain", b"What is it");
+    /// assert!(!body.is_cut);
+    /// body.is_cut = true;
+    /// ```
+    pub fn new(path: &'a str, content_type: &'a str, bytes: &'a [u8]) -> Self {
+        Self {
+            path,
+            content_type,
+            bytes,
+            is_cut: false,
+        }
+    }
 }
 
 /// Who reads an exchange.

@@ -20,7 +20,7 @@ use crate::{
 pub use self::names::{DEFAULT_HINT_NAMES, DEFAULT_SESSION_NAMES, DEFAULT_USER_NAMES};
 pub(crate) use self::{
     consent::{CONSENT_HEADERS, Consent},
-    names::{AGENT, BODY, ORIGINATOR, PARENT_AGENT},
+    names::{AGENT, BODY, CODEX_CACHE_KEY, ORIGINATOR, PARENT_AGENT},
 };
 
 /// The longest name or external id that a text column holds, in bytes.

@@ -90,7 +90,7 @@ pub(crate) const BODY: &str = "body:";
 /// In which Claude Code names its session, and others a user.
 const CLAUDE_CODE_BODY: &str = "body:metadata.user_id";
 /// In which Codex names its session, and others whatever they share a cache by.
-const CODEX_CACHE_KEY: &str = "body:prompt_cache_key of codex";
+pub(crate) const CODEX_CACHE_KEY: &str = "body:prompt_cache_key of codex";
 const CACHE_KEY: &str = "body:prompt_cache_key";
 /// In which Codex says which of its programs it is.
 pub(crate) const ORIGINATOR: &str = "originator";
@@ -118,7 +118,7 @@ const SEND_HISTORY: [&str; 13] = [
     OPEN_WEBUI,
     CLAUDE_CODE,
     CLAUDE_CODE_BODY,
-    CACHE_KEY,
+    CODEX_CACHE_KEY,
     "session-id",
     "thread-id",
     "session_id",
@@ -148,7 +148,7 @@ pub(super) fn session(
         }
         CODEX_CACHE_KEY => {
             let key = claimed(claims, CACHE_KEY).filter(|_| is_codex(prefix))?;
-            Some((name(key)?, CACHE_KEY.to_owned()))
+            Some((name(key)?, CODEX_CACHE_KEY.to_owned()))
         }
         wanted if wanted.starts_with(BODY) => {
             Some((name(claimed(claims, wanted)?)?, wanted.to_owned()))

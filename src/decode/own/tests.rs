@@ -5,6 +5,7 @@ use super::{
     *,
 };
 use crate::{
+    RecordingLayer,
     conversation::{Message, ProviderError, Role, ToolCall},
     outcome::Truncated,
 };
@@ -46,7 +47,9 @@ impl Decode for Saying {
         message.tool_calls = vec![ToolCall::default(); 5000];
         let mut reply = Reply::new(message);
         if status == 503 {
-            reply.error = Some(ProviderError::new("away"));
+            let mut error = ProviderError::new("away");
+            error.put_other("until\0", r#"{"hour":7}"#);
+            reply.error = Some(error);
         }
         Some(reply)
     }
@@ -105,10 +108,63 @@ fn what_it_does_not_read_is_kept_as_it_came() {
 fn a_failure_is_its_error_or_the_body() {
     let error = |status, body: &[u8]| heard(b"say a", status, body).reply.error;
     let message = |status, body: &[u8]| error(status, body).map(|error| error.message);
-    assert_eq!(message(503, b"say it").as_deref(), Some("away"));
+    let away = error(503, b"say it").expect("an error");
+    assert_eq!(away.message, "away");
+    assert_eq!(away.other["until␛00"], json!({ "hour": 7 }));
     assert_eq!(message(500, b"say it").as_deref(), Some("say it"));
     assert_eq!(
         message(500, br#"{"error":{"message":"no"}}"#).as_deref(),
         Some("no")
     );
+}
+
+#[derive(Debug)]
+struct Named(&'static str);
+
+impl Decode for Named {
+    fn provider(&self) -> &'static str {
+        self.0
+    }
+
+    fn speaks(&self, _path: &str) -> bool {
+        false
+    }
+
+    fn prompt(&self, _body: &CapturedBody<'_>) -> Option<Prompt> {
+        None
+    }
+
+    fn reply(&self, _status: u16, _body: &CapturedBody<'_>) -> Option<Reply> {
+        None
+    }
+}
+
+#[test]
+fn a_layer_is_not_built_with_a_provider_that_its_column_does_not_hold() {
+    const LONGEST: &str = match str::from_utf8(&[b'p'; 255]) {
+        Ok(name) => name,
+        Err(_) => unreachable!(),
+    };
+    const TOO_LONG: &str = match str::from_utf8(&[b'p'; 256]) {
+        Ok(name) => name,
+        Err(_) => unreachable!(),
+    };
+    let build = |provider| {
+        RecordingLayer::builder("discard:")
+            .decode(Named(provider))
+            .build()
+            .map_err(|error| error.to_string())
+    };
+    assert!(build(LONGEST).is_ok());
+    for provider in [TOO_LONG, "p\0", "␛"] {
+        let error = build(provider).expect_err("no layer");
+        assert!(error.starts_with("the setting decode must be"), "{error}");
+    }
+}
+
+#[test]
+fn a_body_of_a_test_is_whole() {
+    let body = CapturedBody::new("/say", "text/plain", b"say it");
+    assert!(!body.is_cut);
+    assert!(Saying.prompt(&body).is_some());
 }

@@ -115,7 +115,10 @@ async fn codex_names_its_conversation_by_the_cache_key() {
         let codex = [("originator", originator)];
         let rows = talk.hint(key, &codex, json!([user("hello")])).await;
         assert_eq!(rows.conversation.session_id, "0199c0de", "{originator}");
-        assert_eq!(rows.conversation.session_source, "body:prompt_cache_key");
+        assert_eq!(
+            rows.conversation.session_source,
+            "body:prompt_cache_key of codex"
+        );
         assert!(rows.conversation.sends_history);
     }
     for originator in ["code", "my-codex"] {
@@ -126,4 +129,14 @@ async fn codex_names_its_conversation_by_the_cache_key() {
             "{originator}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_cache_key_that_the_operator_takes_for_a_name_promises_no_history() {
+    let name = "body:prompt_cache_key";
+    let talk = Talk::with(|builder| builder.session_names([name])).await;
+    let rows = talk.hint((name, "k-1"), &[], json!([user("hello")])).await;
+    assert_eq!(rows.conversation.session_id, "k-1");
+    assert_eq!(rows.conversation.session_source, name);
+    assert!(!rows.conversation.sends_history);
 }
