@@ -102,7 +102,6 @@ impl PostgresStore {
             stamp: None,
             are_spread: Arc::default(),
             met: Arc::default(),
-            is_spread: Arc::default(),
         })
     }
 
