@@ -71,7 +71,7 @@ fn with_history(session: &str, at: i64) -> ExchangeRows {
     }
     rows.retold = Retold {
         messages: 2,
-        last: Some([2; 16]),
+        answers: vec![[2; 16]],
         title: Some("new".to_owned()),
         is_all: false,
     };
@@ -219,6 +219,60 @@ pub(super) async fn a_history_without_a_name_is_not_stored_under_another<D: Data
             ["new", "answer"]
         );
         assert_eq!(said(&store, id_of("named")).await.len(), 4);
+    }
+}
+
+/// The client tells again what was said in it, some of which was never stored.
+pub(super) async fn what_a_deleted_conversation_would_have_held_does_not_come_back<D: Database>() {
+    for daily in [true, false] {
+        let database = D::open().await;
+        let store = database.store_in(daily);
+        let other = database.store_in(daily);
+        let unnamed = |mut rows: ExchangeRows| {
+            rows.conversation.session_source = "inferred".to_owned();
+            rows
+        };
+        let telling = |session: &str, at, answers: &[u8]| {
+            let mut rows = with_history(session, at);
+            rows.retold.answers = answers.iter().map(|hash| [*hash; 16]).collect();
+            rows
+        };
+        store
+            .write(&[unnamed(with_history("made up", NOON))])
+            .await
+            .unwrap();
+        store
+            .delete_conversation(id_of("made up"), NOON + 10)
+            .await
+            .unwrap()
+            .unwrap();
+        // On their way meanwhile: one under its id, one that did not find it any more.
+        let mut own = unnamed(exchange("made up", NOON + 5));
+        own.messages[1].chain_hash = Some([21; 16]);
+        let mut lost = unnamed(telling("lost", NOON + 10, &[2]));
+        lost.messages[3].chain_hash = Some([22; 16]);
+        let recorded = store.record(&[own.clone(), lost.clone()]).await.unwrap();
+        let ids = [&own, &lost].map(|rows| rows.exchange.exchange_id);
+        assert_eq!(recorded.erased, ids);
+        assert_eq!(rows_of(&database, &store, id_of("lost")).await, 0);
+        for (session, answers) in [
+            ("after the first", &[21][..]),
+            ("after the second", &[22]),
+            ("after what failed", &[2, 99]),
+        ] {
+            other
+                .write(&[unnamed(telling(session, NOON + 11, answers))])
+                .await
+                .unwrap();
+            assert_eq!(said(&store, id_of(session)).await, ["new", "answer"]);
+        }
+        // It has a name, under which nothing was deleted.
+        let named = telling("named", NOON + 10, &[2]);
+        assert!(other.record(&[named]).await.unwrap().erased.is_empty());
+        assert_eq!(said(&store, id_of("named")).await, ["new", "answer"]);
+        let own = unnamed(telling("its own", NOON + 10, &[98, 99]));
+        other.write(&[own]).await.unwrap();
+        assert_eq!(said(&store, id_of("its own")).await.len(), 4);
     }
 }
 

@@ -195,6 +195,7 @@ suite! {
         what_began_before_does_not_come_back,
         a_history_that_is_sent_again_is_not_stored_again,
         a_history_without_a_name_is_not_stored_under_another,
+        what_a_deleted_conversation_would_have_held_does_not_come_back,
         conversations_are_made_and_renamed,
         a_large_conversation_goes_in_parts,
         deleting_while_others_write_leaves_nothing,
