@@ -22,6 +22,8 @@ pub struct Recorded {
     pub erased: Vec<Id>,
     /// Conversations that were found to have been deleted: what is remembered of them no longer holds.
     pub deleted: HashSet<Id>,
+    /// So many rows were not written, those of [`erased`](Self::erased) exchanges among them.
+    pub left_out: usize,
 }
 
 /// What was deleted with a conversation.

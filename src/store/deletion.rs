@@ -4,25 +4,30 @@
 //! A deletion leaves marks behind, hashes with the time of the deletion. Whoever writes looks for
 //! those of his batch in his own transaction, and beside a deletion nobody writes.
 
+mod met;
+#[cfg(test)]
+mod tests;
+
 use std::{
     borrow::Cow,
-    collections::{HashMap, HashSet},
-    sync::{Mutex, MutexGuard, PoisonError},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
 };
 
 use serde_json::{Map, Value};
 
-use super::{ExchangeRows, Recorded, StoreError, UnixMillis, Whose, pack::Batch};
+pub(super) use self::met::{Met, record};
+use super::{ExchangeRows, UnixMillis, Whose};
 use crate::{conversation::Role, id::Id};
 
 /// What a deletion is found by: the conversation's id, a hash of the user, or a hash of messages.
 pub(super) type Mark = [u8; 16];
 
-/// Marks that a store remembers having found.
-const KNOWN_MARKS: usize = 65_536;
-
 /// Where a conversation has no name, its messages tell what a client's history belongs to.
 pub(super) const UNNAMED: &str = "session_source IN ('inferred', 'generated')";
+
+fn is_unnamed(rows: &ExchangeRows) -> bool {
+    matches!(&*rows.conversation.session_source, "inferred" | "generated")
+}
 
 impl Whose {
     /// Whether this conversation, which bears the user's name, is meant.
@@ -107,6 +112,9 @@ impl Rejected {
 /// The marks of deletions with the times of these.
 pub(super) type Found = Vec<(Mark, UnixMillis)>;
 
+/// The marks that a batch leaves, by the times of the deletions.
+pub(super) type Leaving = BTreeMap<UnixMillis, BTreeSet<Mark>>;
+
 /// What became of a batch.
 #[derive(Debug)]
 pub(super) enum Fate {
@@ -145,27 +153,68 @@ impl Deletions {
         marks.into_iter().flatten().max().copied()
     }
 
-    /// What is left of these exchanges, and which of them are left out.
-    fn apply<'a>(&self, exchanges: &'a [ExchangeRows]) -> (Cow<'a, [ExchangeRows]>, Vec<Id>) {
+    /// When what this exchange tells again was last deleted.
+    fn told(&self, rows: &ExchangeRows) -> Option<UnixMillis> {
+        let answers = rows.retold.answers.iter();
+        answers.filter_map(|hash| self.0.get(hash)).max().copied()
+    }
+
+    /// What is left of these exchanges.
+    fn apply<'a>(&self, exchanges: &'a [ExchangeRows]) -> Rest<'a> {
+        let mut rest = Rest::default();
         if self.0.is_empty() {
-            return (Cow::Borrowed(exchanges), Vec::new());
+            rest.kept = Cow::Borrowed(exchanges);
+            return rest;
         }
-        let mut kept = Vec::with_capacity(exchanges.len());
-        let mut erased = Vec::new();
         for rows in exchanges {
-            let told = rows.retold.last.and_then(|hash| self.0.get(&hash));
-            match self.of(rows) {
+            let (own, told) = (self.of(rows), self.told(rows));
+            let began = rows.exchange.created_at;
+            match (own, told) {
                 // A message that is added by hand belongs to the conversation that was there.
-                Some(at)
-                    if rows.exchange.created_at <= at || rows.conversation.created_at <= at =>
-                {
-                    erased.push(rows.exchange.exchange_id);
+                (Some(at), _) if began <= at || rows.conversation.created_at <= at => {
+                    rest.erase(rows, at);
                 }
-                None if told.is_none() => kept.push(rows.clone()),
-                _ => kept.push(without_history(rows.clone())),
+                // It went on in a conversation that was not found any more.
+                (_, Some(at)) if began <= at && is_unnamed(rows) => rest.erase(rows, at),
+                (None, None) => rest.kept.to_mut().push(rows.clone()),
+                _ => rest.strip(rows, own),
             }
         }
-        (Cow::Owned(kept), erased)
+        rest
+    }
+}
+
+/// What deletions leave of a batch.
+#[derive(Default)]
+struct Rest<'a> {
+    kept: Cow<'a, [ExchangeRows]>,
+    /// Exchanges that are left out.
+    erased: Vec<Id>,
+    /// Conversations in which an exchange was put with, or after, what is not there.
+    deleted: HashSet<Id>,
+    leaving: Leaving,
+}
+
+impl Rest<'_> {
+    fn erase(&mut self, rows: &ExchangeRows, at: UnixMillis) {
+        self.erased.push(rows.exchange.exchange_id);
+        if is_unnamed(rows) {
+            // No deletion finds these answers, and histories will tell them.
+            let new = rows.messages.iter().skip(rows.retold.messages);
+            let answers = new.filter(|row| row.role == Role::Assistant);
+            let marks = answers.filter_map(|row| row.chain_hash);
+            self.leaving.entry(at).or_default().extend(marks);
+        }
+    }
+
+    fn strip(&mut self, rows: &ExchangeRows, deleted_at: Option<UnixMillis>) {
+        let parents = rows.messages.iter().filter_map(|row| row.parent_id);
+        let parents = parents.chain(rows.error.as_ref().and_then(|error| error.parent_id));
+        let mut parents = parents.map(|parent| parent.unix_ms());
+        if rows.retold.messages > 0 || parents.any(|at| deleted_at.is_some_and(|gone| at <= gone)) {
+            self.deleted.insert(rows.conversation.id);
+        }
+        self.kept.to_mut().push(without_history(rows.clone()));
     }
 }
 
@@ -184,7 +233,7 @@ pub(super) fn marks(exchanges: &[ExchangeRows]) -> Vec<Mark> {
     let mut users = HashSet::new();
     for rows in exchanges {
         marks.insert(*rows.conversation.id.as_bytes());
-        marks.extend(rows.retold.last);
+        marks.extend(&rows.retold.answers);
         if users.insert((&rows.exchange.tenant, &rows.exchange.user_id)) {
             marks.extend(owners(rows));
         }
@@ -225,64 +274,9 @@ fn cut(other: String, messages: usize) -> String {
     Value::Object(details).to_string()
 }
 
-/// The deletions that a store has met, so that who goes on after one is not sent twice.
-#[derive(Debug, Default)]
-pub(super) struct Met(Mutex<Deletions>);
-
-impl Met {
-    fn lock(&self) -> MutexGuard<'_, Deletions> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn of(&self, marks: &[Mark]) -> Deletions {
-        let met = self.lock();
-        if met.0.is_empty() {
-            return Deletions::default();
-        }
-        let known = |mark: &Mark| met.0.get(mark).map(|at| (*mark, *at));
-        Deletions(marks.iter().filter_map(known).collect())
-    }
-
-    fn learn(&self, found: &Found) {
-        let mut met = self.lock();
-        if met.0.len() > KNOWN_MARKS {
-            met.0.clear();
-        }
-        met.add(found);
-    }
-}
-
-/// Sends a batch as often as something of it turns out to have been deleted.
-pub(super) async fn record<F>(
-    met: &Met,
-    exchanges: &[ExchangeRows],
-    mut send: impl FnMut(Batch) -> F,
-) -> Result<Recorded, StoreError>
-where
-    F: Future<Output = Result<Fate, StoreError>>,
-{
-    let marks = marks(exchanges);
-    let mut deletions = met.of(&marks);
-    let mut deleted = HashSet::new();
-    loop {
-        let (kept, erased) = deletions.apply(exchanges);
-        let batch = Batch::new(&kept, marks.clone(), deletions.clone());
-        match send(batch).await? {
-            Fate::Written => return Ok(Recorded { erased, deleted }),
-            Fate::Deleted(found) => {
-                met.learn(&found);
-                deletions.add(&found);
-                let new = Deletions(found.into_iter().collect());
-                let concerned = exchanges.iter().filter(|rows| new.of(rows).is_some());
-                deleted.extend(concerned.map(|rows| rows.conversation.id));
-            }
-        }
-    }
-}
-
 /// What is left of an exchange that cannot be written; `None` where it is left out.
 pub(super) fn rest(exchange: &ExchangeRows, found: Found) -> Option<ExchangeRows> {
     let deletions = Deletions(found.into_iter().collect());
-    let (kept, _) = deletions.apply(std::slice::from_ref(exchange));
-    kept.into_owned().pop()
+    let rest = deletions.apply(std::slice::from_ref(exchange));
+    rest.kept.into_owned().pop()
 }

@@ -11,7 +11,7 @@ use self::cells::{
 };
 use super::{
     columns::NEW_CONVERSATION_WIDTH,
-    deletion::{Deletions, Mark},
+    deletion::{Deletions, Leaving, Mark},
 };
 use crate::{
     id::Id,
@@ -63,14 +63,22 @@ pub(super) struct Batch {
     pub(super) marks: Vec<Mark>,
     /// Those that it knows of.
     pub(super) deletions: Deletions,
+    /// Marks of what was left out of it.
+    pub(super) leaving: Leaving,
 }
 
 impl Batch {
     /// Copies these exchanges, of which these deletions have left this much.
-    pub(super) fn new(exchanges: &[ExchangeRows], marks: Vec<Mark>, deletions: Deletions) -> Self {
+    pub(super) fn new(
+        exchanges: &[ExchangeRows],
+        marks: Vec<Mark>,
+        deletions: Deletions,
+        leaving: Leaving,
+    ) -> Self {
         let mut batch = Self {
             marks,
             deletions,
+            leaving,
             ..Self::default()
         };
         batch.text.reserve(text_len(exchanges));

@@ -163,8 +163,9 @@ pub struct ExchangeRows {
 pub struct Retold {
     /// So many of the first messages, or of those in the details of a failure.
     pub messages: usize,
-    /// The keyed hash of the last of them and all before it.
-    pub last: Option<ChainHash>,
+    /// The keyed hashes of the answers among them, each with all before it. Of many, the first
+    /// and the newest.
+    pub answers: Vec<ChainHash>,
     /// A title made of what follows.
     pub title: Option<String>,
     /// Whether nothing followed.

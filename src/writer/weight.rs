@@ -52,6 +52,7 @@ impl Weigh for ExchangeRows {
             &columns.tags,
         ];
         ROW_BYTES
+            + size_of_val(&*retold.answers)
             + names.iter().map(|name| name.len()).sum::<usize>()
             + texts(optional)
             + messages.chain(error).sum::<usize>()

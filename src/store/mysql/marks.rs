@@ -54,7 +54,7 @@ pub(super) async fn find(connection: &mut AsyncMysqlConnection, wanted: &[Mark])
 /// Leaves these marks.
 pub(super) async fn leave(
     connection: &mut AsyncMysqlConnection,
-    marks: &[Mark],
+    marks: impl IntoIterator<Item = &Mark>,
     at: UnixMillis,
 ) -> Answer<()> {
     let sql = format!("INSERT INTO recording_erasures (hash, erased_at) VALUES (?, ?) {LATEST}");

@@ -153,6 +153,9 @@ async fn transaction<'b>(
         on_duplicate: WIDEN,
     };
     insert(connection, target, &batch.text, &conversations, *max_packet).await?;
+    for (at, left) in &batch.leaving {
+        marks::leave(connection, left, *at).await?;
+    }
     connection.batch_execute("COMMIT").await?;
     Ok(Ok(fresh))
 }

@@ -21,7 +21,7 @@ use crate::{
     partition::{Day, ERRORS, MESSAGES},
     store::{
         columns,
-        deletion::{Fate, Found},
+        deletion::{Fate, Found, Leaving, Mark},
         memory::Memory,
         pack::{Batch, Cell, ConversationCells},
     },
@@ -232,11 +232,24 @@ async fn write_once(
             return Ok(Written::WithGaps);
         }
     }
-    session.end(written).await?;
+    let left = match written {
+        Ok(_) => leave(&mut session.connection, &batch.leaving).await,
+        Err(error) => Err(error),
+    };
+    session.end(left).await?;
     for conversation in fresh {
         session.memory.learn(conversation);
     }
     Ok(Written::Whole)
+}
+
+/// Leaves the marks of what was left out of the batch.
+async fn leave(connection: &mut AsyncPgConnection, leaving: &Leaving) -> QueryResult<()> {
+    for (at, left) in leaving {
+        let left: Vec<Mark> = left.iter().copied().collect();
+        marks::leave(connection, &left, *at).await?;
+    }
+    Ok(())
 }
 
 /// In an order that is the same in every process, so that two batches with the same rows wait for

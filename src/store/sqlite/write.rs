@@ -84,6 +84,9 @@ pub(super) fn write(writer: &mut Writer, batch: &Batch) -> QueryResult<Fate> {
             on_conflict: DO_NOTHING,
         };
         insert(connection, responses, &batch.text, &batch.responses)?;
+        for (at, left) in &batch.leaving {
+            marks::leave(connection, left.iter().copied(), *at)?;
+        }
         Ok(Ok(fresh))
     })?;
     let fresh = match written {

@@ -11,14 +11,13 @@ use super::{
     truth::{Truth, talk},
 };
 use crate::{
-    conversation::Role,
     id::Id,
     partition::{Day, ERRORS, MESSAGES},
-    store::{ExchangeRows, KnownMessage, KnownResponse, Retold, Store},
+    store::{ExchangeRows, KnownMessage, KnownResponse, Store},
 };
 
 /// All rows of a conversation, of whatever kind.
-async fn rows_of<D: Database>(database: &D, store: &impl Store, id: Id) -> i64 {
+pub(super) async fn rows_of<D: Database>(database: &D, store: &impl Store, id: Id) -> i64 {
     let id = D::id(id);
     let mut tables = Vec::new();
     for prefix in [MESSAGES, ERRORS] {
@@ -52,33 +51,7 @@ fn responding(mut rows: ExchangeRows, hash: u8) -> ExchangeRows {
     rows
 }
 
-/// A question behind a history of two messages, which the client sent along.
-fn with_history(session: &str, at: i64) -> ExchangeRows {
-    let mut rows = exchange(session, at);
-    let id = rows.exchange.exchange_id;
-    rows.conversation.title = Some("secret".to_owned());
-    rows.messages = vec![
-        message(id, 1, Role::User, "secret"),
-        message(id, 2, Role::Assistant, "secret too"),
-        message(id, 3, Role::User, "new"),
-        message(id, 4, Role::Assistant, "answer"),
-    ];
-    for number in 1..4 {
-        rows.messages[number].parent_id = Some(id.row(number));
-    }
-    for (number, message) in rows.messages.iter_mut().enumerate() {
-        message.chain_hash = Some([number as u8 + 1; 16]);
-    }
-    rows.retold = Retold {
-        messages: 2,
-        last: Some([2; 16]),
-        title: Some("new".to_owned()),
-        is_all: false,
-    };
-    rows
-}
-
-async fn said(store: &impl Store, id: Id) -> Vec<String> {
+pub(super) async fn said(store: &impl Store, id: Id) -> Vec<String> {
     let page = store.messages(id, None, 100).await.unwrap();
     let said = page.data.into_iter().map(|row| row.message.content);
     said.collect()
@@ -161,64 +134,6 @@ pub(super) async fn what_began_before_does_not_come_back<D: Database>() {
         let recorded = other.record(&[exchange("s", NOON + 11)]).await.unwrap();
         assert!(recorded.erased.is_empty());
         assert_eq!(count_of(&store, "s").await, 2);
-    }
-}
-
-pub(super) async fn a_history_that_is_sent_again_is_not_stored_again<D: Database>() {
-    let database = D::open().await;
-    let store = database.store();
-    store.write(&[with_history("s", NOON)]).await.unwrap();
-    assert_eq!(said(&store, id_of("s")).await.len(), 4);
-    store
-        .delete_conversation(id_of("s"), NOON + 1)
-        .await
-        .unwrap()
-        .unwrap();
-    let mut failure = with_history("s", NOON + 3);
-    failure.messages.clear();
-    failure.error = failed("s", NOON + 3).error;
-    let details = r#"{"messages":[{"a":1},{"a":2},{"a":3}],"type":"x"}"#;
-    failure.error.as_mut().unwrap().other = Some(details.to_owned());
-    let later = [with_history("s", NOON + 2), failure];
-    store.write(&later).await.unwrap();
-    assert_eq!(said(&store, id_of("s")).await, ["new", "answer"]);
-    assert_eq!(find(&store, "s").await.title.as_deref(), Some("new"));
-    let rows = store.messages(id_of("s"), None, 9).await.unwrap().data;
-    assert_eq!(rows[0].message.parent_id, None);
-    assert_eq!(rows[1].message.parent_id, Some(rows[0].message.id));
-    let errors = store.errors(id_of("s"), None, 9).await.unwrap().data;
-    let details = errors[0].error.other.as_deref().unwrap();
-    assert_eq!(details, r#"{"messages":[{"a":3}],"type":"x"}"#);
-    // The same rows again change nothing.
-    store.write(&later).await.unwrap();
-    assert_eq!(said(&store, id_of("s")).await, ["new", "answer"]);
-}
-
-/// Where a session has no name, its history comes under a new one.
-pub(super) async fn a_history_without_a_name_is_not_stored_under_another<D: Database>() {
-    for daily in [true, false] {
-        let database = D::open().await;
-        let store = database.store_in(daily);
-        let mut unnamed = with_history("made up", NOON);
-        unnamed.conversation.session_source = "generated".to_owned();
-        store
-            .write(&[unnamed, with_history("named", NOON)])
-            .await
-            .unwrap();
-        store
-            .delete_conversation(id_of("made up"), NOON + 1)
-            .await
-            .unwrap()
-            .unwrap();
-        store
-            .write(&[with_history("made up again", NOON + 2)])
-            .await
-            .unwrap();
-        assert_eq!(
-            said(&store, id_of("made up again")).await,
-            ["new", "answer"]
-        );
-        assert_eq!(said(&store, id_of("named")).await.len(), 4);
     }
 }
 

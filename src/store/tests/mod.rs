@@ -13,6 +13,7 @@ mod reads;
 mod recall;
 mod replica;
 mod retention;
+mod retold;
 mod search;
 pub(super) mod rows;
 mod stats;
@@ -193,11 +194,14 @@ suite! {
     deletion "multi_thread" {
         a_conversation_goes_with_all_its_rows_and_no_other,
         what_began_before_does_not_come_back,
-        a_history_that_is_sent_again_is_not_stored_again,
-        a_history_without_a_name_is_not_stored_under_another,
         conversations_are_made_and_renamed,
         a_large_conversation_goes_in_parts,
         deleting_while_others_write_leaves_nothing,
+    }
+    retold "multi_thread" {
+        a_history_that_is_sent_again_is_not_stored_again,
+        a_history_without_a_name_is_not_stored_under_another,
+        what_a_deleted_conversation_would_have_held_does_not_come_back,
     }
     erasure "multi_thread" {
         a_user_goes_from_every_table_with_exact_counts,

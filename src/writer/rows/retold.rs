@@ -2,19 +2,24 @@
 
 use crate::{
     conversation::{Prompt, Role},
-    store::{MessageColumns, Retold},
+    store::{ChainHash, MessageColumns, Retold},
     thread::{Asked, Thread, Threader},
 };
 
 use super::title_of_messages;
 
+/// Answers that a deletion is looked for by: those that were deleted come first, as a rule.
+const FIRST_ANSWERS: usize = 16;
+const NEWEST_ANSWERS: usize = 64;
+
 /// Tells the history among the rows that were made of the prompt.
 pub(super) fn of_rows(prompt: &Told, rows: &[MessageColumns]) -> Retold {
     let is_answer = |row: &MessageColumns| row.role == Role::Assistant && row.chain_hash.is_some();
     let last = rows.iter().rposition(is_answer);
+    let answers = rows.iter().filter(|row| is_answer(row));
     Retold {
         messages: last.map_or(0, |last| last + 1),
-        last: last.and_then(|last| rows[last].chain_hash),
+        answers: first_and_newest(answers.filter_map(|row| row.chain_hash).collect()),
         title: prompt.title.clone(),
         is_all: prompt.is_all,
     }
@@ -31,16 +36,29 @@ pub(super) fn of_failure(
 ) -> Retold {
     let told = prompt.answered.saturating_sub(thread.known);
     let digests = asked.said.behind(thread.known).iter().take(told);
-    let hash = digests.fold(thread.parent_hash, |hash, digest| {
-        threader.chained(&hash, digest)
-    });
+    let mut hash = thread.parent_hash;
+    let mut answers = Vec::new();
+    for (number, digest) in (thread.known + 1..).zip(digests) {
+        hash = threader.chained(&hash, digest);
+        if asked.answers.binary_search(&number).is_ok() {
+            answers.push(hash);
+        }
+    }
     let has_history = told > 0;
     Retold {
         messages: if has_history { instructions + told } else { 0 },
-        last: has_history.then_some(hash),
+        answers: first_and_newest(answers),
         title: prompt.title.clone(),
         is_all: prompt.is_all,
     }
+}
+
+fn first_and_newest(mut answers: Vec<ChainHash>) -> Vec<ChainHash> {
+    let newest = answers.len().saturating_sub(NEWEST_ANSWERS);
+    if newest > FIRST_ANSWERS {
+        answers.drain(FIRST_ANSWERS..newest);
+    }
+    answers
 }
 
 /// What a prompt tells again, before it is taken apart.

@@ -159,3 +159,32 @@ fn a_title_ends_before_an_escape_that_does_not_fit() {
     let line = format!("{}␛00b", "a".repeat(57));
     assert_eq!(title_of(&line), Some(format!("{}␛00", "a".repeat(57))));
 }
+
+#[test]
+fn of_a_history_the_first_and_the_newest_answers_are_known() {
+    let turns = |turns: usize| {
+        let mut messages = Vec::new();
+        for turn in 0..turns {
+            messages.push(Message::new(Role::User, format!("u{turn}")));
+            messages.push(Message::new(Role::Assistant, format!("a{turn}")));
+        }
+        messages.push(Message::new(Role::User, "new"));
+        Prompt::new(messages)
+    };
+    let hashes = |rows: &ExchangeRows| -> Vec<ChainHash> {
+        let answers = rows
+            .messages
+            .iter()
+            .filter(|row| row.role == Role::Assistant);
+        answers.filter_map(|row| row.chain_hash).collect()
+    };
+    let answered = rows(turns(3), Reply::default(), 200);
+    let failed = rows(turns(3), Reply::default(), 500);
+    let all = hashes(&answered);
+    assert_eq!(all.len(), 3);
+    assert_eq!(answered.retold.answers, all);
+    assert_eq!(failed.retold.answers, all);
+    let long = rows(turns(100), Reply::default(), 200);
+    let all = hashes(&long);
+    assert_eq!(long.retold.answers, [&all[..16], &all[36..]].concat());
+}

@@ -81,7 +81,11 @@ impl Worker {
         let channel = Arc::clone(&self.workshop.channel);
         let counters = &channel.counters;
         match result {
-            Ok(Recorded { erased, deleted }) => {
+            Ok(Recorded {
+                erased,
+                deleted,
+                left_out,
+            }) => {
                 let written = batch.load().exchanges.saturating_sub(erased.len());
                 counters.written.add(written as u64);
                 counters.erased.add(erased.len() as u64);
@@ -89,7 +93,9 @@ impl Worker {
                 let is_erased = |rows: &&ExchangeRows| erased.contains(&rows.exchange.exchange_id);
                 let erased = batch.values().iter().filter(is_erased);
                 self.deleted.extend(erased.map(|rows| rows.conversation.id));
-                counters.rows.add(batch.rows() as u64);
+                counters
+                    .rows
+                    .add(batch.rows().saturating_sub(left_out) as u64);
                 counters.batches.add(1);
                 channel.vault.release(batch.load().bytes);
                 self.recovered();
