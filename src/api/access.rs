@@ -47,7 +47,7 @@ pub(super) async fn authenticate(
     head.extensions.insert(Access(principal));
     let request = received::whole(Request::from_parts(head, body)).await?;
     state.settle().await;
-    let turn = state.turns().turn().await?;
+    let turn = state.turns().turn(request.method()).await?;
     let within = match *request.method() {
         Method::DELETE => DELETED_WITHIN,
         _ => ANSWER_WITHIN,
@@ -136,6 +136,19 @@ impl Access {
             Principal::User(own) if own != user => Err(ApiError::forbidden()),
             Principal::User(_) => Ok(Whose::Named),
             Principal::Application => Ok(Whose::Bearing),
+        }
+    }
+
+    /// Lets the principal see what is counted by this name, which tells nobody from another who bears it.
+    ///
+    /// # Errors
+    /// 403 where the principal is another user, or unnamed clients may bear the name as well.
+    pub(super) fn counted_by(&self, user: &str) -> Result<(), ApiError> {
+        match self.user(user)? {
+            Whose::Named if identity::is_of_unnamed(&identity::told(user)) => {
+                Err(ApiError::name_is_shared())
+            }
+            _ => Ok(()),
         }
     }
 

@@ -77,6 +77,16 @@ impl ApiError {
         )
     }
 
+    /// 403: what is counted by the user's name is not the user's alone.
+    pub(super) fn name_is_shared() -> Self {
+        Self::new(
+            StatusCode::FORBIDDEN,
+            "name_is_an_address",
+            "unnamed clients are counted by this name too: it needs an application's key",
+        )
+        .at("user_identifier")
+    }
+
     /// 404: absent, or another's; the two cannot be told apart.
     pub(super) fn no_conversation() -> Self {
         Self::new(

@@ -67,9 +67,7 @@ pub(super) async fn user(
 }
 
 fn streamed(state: ApiState, ids: Vec<Id>, format: ExportFormat) -> Response {
-    let (output, body) = stream::channel();
-    tokio::spawn(async move {
-        let mut output = output;
+    let body = stream::streamed(async move |mut output| {
         if let Err(error) = export(&state, &ids, format, &mut output).await {
             tracing::warn!(%error, "history API: an export ended early");
             output.fail().await;
@@ -108,9 +106,6 @@ async fn export(
         while let Some(rows) = pages.next(store).await? {
             for row in rows {
                 output.write(writer.message(row)).await;
-            }
-            if output.is_gone() {
-                return Ok(());
             }
         }
         output.write(writer.close()).await;

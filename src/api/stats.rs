@@ -31,7 +31,7 @@ pub(super) async fn read(
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Json<StatsJson>, ApiError> {
     let (Path(user), Query(query)) = (path?, query?);
-    access.user(&user)?;
+    access.counted_by(&user)?;
     let (from, to) = query.range()?;
     let stats = state.recorder().conversation_stats(&user, from, to).await?;
     let models = stats.models_used.into_iter();

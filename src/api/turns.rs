@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use http::Method;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore},
     time::timeout,
@@ -15,6 +16,8 @@ use super::{auth::Principal, error::ApiError};
 
 /// Requests that are answered at a time. Each may hold a page of 16 MiB, as rows and as JSON.
 const AT_A_TIME: usize = 8;
+/// Deletions at a time, beside those: one may take minutes, in which others are to be read.
+const DELETED_AT_A_TIME: usize = 2;
 /// Of one principal at a time, from the first byte of a body to the last one of an answer.
 const OF_ONE: usize = AT_A_TIME / 2;
 /// Large answers that are being sent. Each may hold 16 MiB of JSON.
@@ -28,6 +31,7 @@ pub(super) type Permit = OwnedSemaphorePermit;
 #[derive(Debug)]
 pub(super) struct Turns {
     answered: Arc<Semaphore>,
+    deleted: Arc<Semaphore>,
     sent: Arc<Semaphore>,
     /// The shares of those who have a request here.
     shares: Mutex<HashMap<Principal, Weak<Semaphore>>>,
@@ -37,6 +41,7 @@ impl Default for Turns {
     fn default() -> Self {
         Self {
             answered: Arc::new(Semaphore::new(AT_A_TIME)),
+            deleted: Arc::new(Semaphore::new(DELETED_AT_A_TIME)),
             sent: Arc::new(Semaphore::new(SENT_AT_A_TIME)),
             shares: Mutex::default(),
         }
@@ -56,12 +61,16 @@ impl Turns {
         }
     }
 
-    /// Waits for a turn among the requests that are answered.
+    /// Waits for a turn among the requests that are answered, or among the deletions.
     ///
     /// # Errors
     /// 503 where none comes in time.
-    pub(super) async fn turn(&self) -> Result<Permit, ApiError> {
-        let turn = Arc::clone(&self.answered).acquire_owned();
+    pub(super) async fn turn(&self, method: &Method) -> Result<Permit, ApiError> {
+        let turns = match *method {
+            Method::DELETE => &self.deleted,
+            _ => &self.answered,
+        };
+        let turn = Arc::clone(turns).acquire_owned();
         match timeout(WAIT_AT_MOST, turn).await {
             Ok(Ok(turn)) => Ok(turn),
             _ => Err(ApiError::busy()),
@@ -91,7 +100,25 @@ impl Turns {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
+
+    #[tokio::test]
+    async fn deletions_that_take_long_hold_up_no_reads() {
+        let turns = Turns::default();
+        let mut deletions = Vec::new();
+        for _ in 0..DELETED_AT_A_TIME {
+            deletions.push(turns.turn(&Method::DELETE).await.unwrap());
+        }
+        assert!(turns.turn(&Method::DELETE).now_or_never().is_none());
+        let mut reads = Vec::new();
+        for _ in 0..AT_A_TIME {
+            reads.push(turns.turn(&Method::GET).await.unwrap());
+        }
+        deletions.pop();
+        drop(turns.turn(&Method::DELETE).await.unwrap());
+    }
 
     #[tokio::test]
     async fn of_those_who_have_no_request_here_nothing_is_kept() {

@@ -80,7 +80,8 @@ impl Recorder {
         Ok(deleted)
     }
 
-    /// The same for a conversation of this user; `None` also where it is another's.
+    /// The same for a conversation of this user; `None` also where it is another's, or an unnamed
+    /// client's whose address is written like the user's name.
     /// MES: `DeleteUserConversation`.
     ///
     /// # Errors
@@ -92,7 +93,8 @@ impl Recorder {
     ) -> Result<Option<Deleted>, StoreError> {
         let owner = told(user_identifier);
         match self.store().conversation(id).await? {
-            Some(one) if one.tenant.is_empty() && one.user_identifier == owner => {
+            // The scope says whose it is: the name that a row bears may be an address.
+            Some(one) if Id::conversation("", Some(&owner), &one.session_id) == id => {
                 self.delete_conversation_history(id).await
             }
             _ => Ok(None),

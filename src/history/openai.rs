@@ -16,14 +16,19 @@ pub(crate) fn messages(rows: Vec<StoredMessage>, begins_amid: bool) -> Vec<Value
     rows.filter_map(|row| message(row.message)).collect()
 }
 
-/// The message as a chat completion takes it; `None` where it says nothing.
+/// The message as a chat completion takes it; `None` where it says nothing, or is another answer to
+/// what the first choice answers.
 pub(crate) fn message(row: MessageColumns) -> Option<Value> {
     let MessageColumns {
         role,
         content,
         other,
+        choice_index,
         ..
     } = row;
+    if choice_index != 0 {
+        return None;
+    }
     let mut other: Map<String, Value> = other
         .and_then(|text| serde_json::from_str(&readable_json(text)).ok())
         .unwrap_or_default();
@@ -93,7 +98,7 @@ mod tests {
             "function": { "name": "f", "arguments": "{}" } });
         let mut stored = call.clone();
         stored["index"] = 0.into();
-        let rows = vec![
+        let mut rows = vec![
             row(
                 Role::Tool,
                 "whose?",
@@ -112,6 +117,9 @@ mod tests {
             ),
             row(Role::Tool, "", Some(json!({ "tool_call_id": "c" }))),
         ];
+        let mut choice = row(Role::Assistant, "the second choice", None);
+        choice.message.choice_index = 1;
+        rows.insert(4, choice);
         let expected = [
             json!({ "role": "user", "content": "nul \0", "name": "ada" }),
             json!({ "role": "assistant", "content": null, "tool_calls": [call] }),

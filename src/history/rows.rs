@@ -4,7 +4,7 @@ use std::slice;
 
 use super::exchange_now;
 use crate::{
-    conversation::Message,
+    conversation::{Message, Role},
     escape,
     id::Id,
     recorder::Recorder,
@@ -15,6 +15,9 @@ use crate::{
     },
     thread,
 };
+
+/// Of a title that is made.
+const TITLE_CHARS: usize = 60;
 
 impl Recorder {
     /// Adds a message behind the last one of its conversation, and says how it is stored; `None`
@@ -62,11 +65,14 @@ impl Recorder {
                 ..message.clone()
             },
         };
-        let rows = ExchangeRows {
+        let mut rows = ExchangeRows {
             exchange: stored.exchange.clone(),
             messages: vec![stored.message.clone()],
             ..rows_of(conversation)
         };
+        if rows.conversation.title.is_none() && stored.message.role == Role::User {
+            rows.conversation.title = title_of(&stored.message.content);
+        }
         Ok(self.add(&rows).await?.then_some(stored))
     }
 
@@ -112,6 +118,12 @@ impl Recorder {
         let recorded = self.store().record(slice::from_ref(rows)).await?;
         Ok(recorded.erased.is_empty())
     }
+}
+
+/// The first line of a text.
+fn title_of(text: &str) -> Option<String> {
+    let line = text.trim().lines().next()?.trim();
+    (!line.is_empty()).then(|| escape::first_chars(line, TITLE_CHARS).to_owned())
 }
 
 /// The columns of an exchange of its own.

@@ -255,6 +255,13 @@ fn address(text: &str) -> Option<IpAddr> {
     bare.parse().ok().or_else(socket)
 }
 
+/// Whether unnamed clients may bear this name too.
+#[cfg(feature = "api")]
+pub(crate) fn is_of_unnamed(user: &str) -> bool {
+    let is_written_so = |address: IpAddr| address.to_string() == user;
+    user == NOBODY || user.parse().is_ok_and(is_written_so)
+}
+
 /// A name that the application told: no word of it is a placeholder.
 pub(crate) fn told(text: &str) -> String {
     fit(&escape::text(text.as_bytes()))

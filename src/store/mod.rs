@@ -12,6 +12,8 @@ mod columns;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod deletion;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+mod founding;
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod memory;
 #[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 mod pack;

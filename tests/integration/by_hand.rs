@@ -162,8 +162,23 @@ async fn single_rows_are_added_to_a_conversation_that_is_there() {
             .await
             .unwrap()
     );
-    let named = store.conversation(made.id).await.unwrap().unwrap();
-    assert_eq!(named.title.as_deref(), Some("another"));
+    let title = async |id| store.conversation(id).await.unwrap().unwrap().title;
+    assert_eq!(title(made.id).await.as_deref(), Some("another"));
+    let untitled = recorder.create_conversation("ada", "t", None).await;
+    let untitled = untitled.unwrap().unwrap();
+    for (role, said, shown) in [
+        (Role::System, "be brief", None),
+        (Role::User, "  hello\nthere", Some("hello")),
+        (Role::User, "later", Some("hello")),
+    ] {
+        let mut message = StoredMessage::default();
+        message.exchange.conversation_id = untitled.id;
+        message.message.role = role;
+        message.message.content = said.to_owned();
+        let added = recorder.save_conversation_history(&message).await.unwrap();
+        assert!(added.is_some());
+        assert_eq!(title(untitled.id).await.as_deref(), shown);
+    }
     let deleted = recorder.delete_conversation_history(made.id).await.unwrap();
     assert_eq!(deleted.unwrap().messages, 2);
     assert_eq!(

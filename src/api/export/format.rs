@@ -128,17 +128,39 @@ fn markdown(row: StoredMessage) -> String {
         // Writing to a String cannot fail.
         let _ = write!(text, " · {}", one_line(model));
     }
-    let content = readable(message.content);
-    let _ = write!(text, "\n\n{}\n\n", content.trim_end());
+    let _ = write!(text, "\n\n{}\n\n", fenced(&readable(message.content)));
     text
 }
 
-fn one_line(column: String) -> String {
-    readable(column).replace(['\r', '\n'], " ")
+/// A text that nothing in it ends, so that it looks like no other message.
+fn fenced(text: &str) -> String {
+    let runs = text.split(|character| character != '`').map(str::len);
+    let fence = "`".repeat(runs.max().unwrap_or_default().saturating_add(1).max(3));
+    format!("{fence}\n{}\n{fence}", text.trim_end())
 }
 
-/// A field as RFC 4180 has it.
-fn quoted(field: String) -> String {
+fn one_line(column: String) -> String {
+    plain(&readable(column).replace(['\r', '\n'], " "))
+}
+
+/// The text with nothing in it that Markdown takes for more.
+fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for character in text.chars() {
+        if "\\`*_[]<>#&~|!".contains(character) {
+            plain.push('\\');
+        }
+        plain.push(character);
+    }
+    plain
+}
+
+/// A field as RFC 4180 has it. A spreadsheet would compute what begins like a formula, so an
+/// apostrophe goes before that.
+fn quoted(mut field: String) -> String {
+    if field.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+        field.insert(0, '\'');
+    }
     if field.contains(['"', ',', '\r', '\n']) {
         return format!("\"{}\"", field.replace('"', "\"\""));
     }
@@ -156,8 +178,25 @@ mod tests {
             ("a,b", "\"a,b\""),
             ("say \"x\"\n", "\"say \"\"x\"\"\n\""),
             ("", ""),
+            ("=1+1", "'=1+1"),
+            ("-1", "'-1"),
+            ("@a,b", "\"'@a,b\""),
+            ("\r=1", "\"'\r=1\""),
+            ("1=1", "1=1"),
         ] {
             assert_eq!(quoted(field.to_owned()), written);
         }
+    }
+
+    #[test]
+    fn a_text_does_not_leave_its_fence() {
+        for (text, fence) in [
+            ("## assistant", "```"),
+            ("```\n## assistant\n```", "````"),
+            ("a ` b ````` c", "``````"),
+        ] {
+            assert_eq!(fenced(text), format!("{fence}\n{text}\n{fence}"));
+        }
+        assert_eq!(plain("[x](y) *`<b>`* #1"), r"\[x\](y) \*\`\<b\>\`\* \#1");
     }
 }

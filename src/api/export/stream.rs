@@ -8,7 +8,7 @@ use std::{
 use axum::Error;
 use bytes::Bytes;
 use http_body::{Body, Frame};
-use tokio::sync::mpsc;
+use tokio::{sync::mpsc, task::AbortHandle};
 
 /// What is sent at once.
 const PIECE_BYTES: usize = 64 << 10;
@@ -23,15 +23,26 @@ pub(super) struct Output {
     held: Vec<u8>,
 }
 
-pub(super) struct Streamed(mpsc::Receiver<Piece>);
+/// What is read by whoever asked for it, and no longer written once he has gone away.
+pub(super) struct Streamed {
+    pieces: mpsc::Receiver<Piece>,
+    work: AbortHandle,
+}
 
-pub(super) fn channel() -> (Output, Streamed) {
+/// A body that this work writes. Dropped, it ends the work, whatever that waits for.
+pub(super) fn streamed<W>(work: impl FnOnce(Output) -> W) -> Streamed
+where
+    W: Future<Output = ()> + Send + 'static,
+{
     let (pieces, body) = mpsc::channel(PIECES);
     let output = Output {
         pieces,
         held: Vec::new(),
     };
-    (output, Streamed(body))
+    Streamed {
+        pieces: body,
+        work: tokio::spawn(work(output)).abort_handle(),
+    }
 }
 
 impl Output {
@@ -47,7 +58,7 @@ impl Output {
     pub(super) async fn flush(&mut self) {
         let held = std::mem::take(&mut self.held);
         if !held.is_empty() {
-            // Whoever asked may have gone away.
+            // Whoever asked may just have gone away.
             let _ = self.pieces.send(Ok(held.into())).await;
         }
     }
@@ -56,11 +67,6 @@ impl Output {
     pub(super) async fn fail(&mut self) {
         let error = Error::new("the export ended early");
         let _ = self.pieces.send(Err(error)).await;
-    }
-
-    /// Whether nobody waits for the rest.
-    pub(super) fn is_gone(&self) -> bool {
-        self.pieces.is_closed()
     }
 }
 
@@ -72,7 +78,13 @@ impl Body for Streamed {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
-        let piece = self.0.poll_recv(cx);
+        let piece = self.pieces.poll_recv(cx);
         piece.map(|piece| piece.map(|piece| piece.map(Frame::data)))
+    }
+}
+
+impl Drop for Streamed {
+    fn drop(&mut self) {
+        self.work.abort();
     }
 }

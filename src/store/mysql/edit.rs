@@ -25,13 +25,12 @@ pub(super) async fn create(
         user_identifier,
         title,
         session_source,
-        created_at,
+        created_at: _,
         sends_history,
         parent_conversation_id,
     } = new;
-    let deleted = marks::find(connection, &[*id.as_bytes()]).await?;
-    let behind = deleted.iter().map(|(_, at)| at.saturating_add(1)).max();
-    let created_at = behind.map_or(*created_at, |behind| behind.max(*created_at));
+    let deleted = marks::find(connection, &new.marks()).await?;
+    let created_at = new.begins(&deleted);
     let day = Day::from_unix_ms(created_at).to_string();
     let make = Statement {
         sql: "INSERT INTO conversations (id, tenant, session_id, user_identifier, title, \

@@ -82,7 +82,11 @@ async fn delete(session: &mut Session, doomed: &Doomed) -> QueryResult<Deleted> 
             let doomed = doomed.clone();
             let part = surely(session, BEGIN, move |connection| {
                 let doomed = doomed.clone();
-                Box::pin(async move { rows(connection, &doomed, &within(&[day])).await })
+                Box::pin(async move {
+                    let within = within(&[day]);
+                    mark_answers(connection, &doomed, &within).await?;
+                    rows(connection, &doomed, &within).await
+                })
             });
             deleted += part.await?;
         }
@@ -171,13 +175,13 @@ async fn days_of(
         .collect())
 }
 
-/// Deletes the rows within these times.
-async fn rows(
+/// Leaves the answers within these times as marks, by which what belongs to a conversation is told
+/// where it has no name of its client's.
+async fn mark_answers(
     connection: &mut AsyncPgConnection,
     doomed: &Doomed,
     within: &str,
-) -> QueryResult<Deleted> {
-    // Where a conversation has no name of its client's, its answers tell what belongs to it.
+) -> QueryResult<()> {
     sql_query(format!(
         "INSERT INTO recording_erasures (hash, erased_at) \
          SELECT DISTINCT h.chain_hash, $2 FROM {MESSAGES} AS h \
@@ -188,7 +192,16 @@ async fn rows(
     .bind::<Array<Uuid>, _>(&*doomed.ids)
     .bind::<Timestamptz, _>(time(doomed.at))
     .execute(connection)
-    .await?;
+    .await
+    .map(drop)
+}
+
+/// Deletes the rows within these times.
+async fn rows(
+    connection: &mut AsyncPgConnection,
+    doomed: &Doomed,
+    within: &str,
+) -> QueryResult<Deleted> {
     let mut deleted = Deleted::default();
     let mut dirty = BTreeSet::new();
     for table in [MESSAGES, ERRORS] {
@@ -222,24 +235,31 @@ async fn rest(connection: &mut AsyncPgConnection, doomed: &Doomed) -> QueryResul
     let within = span(connection, doomed).await?;
     let marks: Vec<Mark> = doomed.ids.iter().map(|PgId(id)| *id.as_bytes()).collect();
     marks::leave(connection, &marks, doomed.at).await?;
-    let locked = "SELECT FROM conversations WHERE id = ANY($1) ORDER BY id FOR UPDATE";
-    sql_query(locked)
-        .bind::<Array<Uuid>, _>(&*doomed.ids)
-        .execute(connection)
-        .await?;
+    mark_answers(connection, doomed, &within).await?;
+    let conversations = gone_from(connection, doomed, "conversations", "id").await?;
     let mut deleted = rows(connection, doomed, &within).await?;
-    for (table, column, gone) in [
-        ("conversations", "id", &mut deleted.conversations),
-        ("recording_rejects", "conversation_id", &mut deleted.rejects),
-        ("response_ids", "conversation_id", &mut deleted.responses),
+    deleted.conversations = conversations;
+    for (table, gone) in [
+        ("recording_rejects", &mut deleted.rejects),
+        ("response_ids", &mut deleted.responses),
     ] {
-        *gone = sql_query(format!("DELETE FROM {table} WHERE {column} = ANY($1)"))
-            .bind::<Array<Uuid>, _>(&*doomed.ids)
-            .execute(connection)
-            .await? as u64;
+        *gone = gone_from(connection, doomed, table, "conversation_id").await?;
     }
     connection.batch_execute(NOTE_DROP).await?;
     Ok(deleted)
+}
+
+async fn gone_from(
+    connection: &mut AsyncPgConnection,
+    doomed: &Doomed,
+    table: &str,
+    column: &str,
+) -> QueryResult<u64> {
+    let gone = sql_query(format!("DELETE FROM {table} WHERE {column} = ANY($1)"))
+        .bind::<Array<Uuid>, _>(&*doomed.ids)
+        .execute(connection)
+        .await?;
+    Ok(gone as u64)
 }
 
 /// Has days counted again.

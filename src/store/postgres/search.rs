@@ -8,13 +8,16 @@ use diesel::{
     sql_query,
     sql_types::{BigInt, Nullable, Text, Uuid},
 };
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 
 use super::{days::within, decode::PgId, read::as_limit};
 use crate::{
     partition::{Day, MESSAGES},
     store::{Hit, Search},
 };
+
+/// Who asked does not wait much longer for a day.
+const WITHIN: &str = "SET LOCAL statement_timeout = '9s'";
 
 struct HitRow(Hit);
 
@@ -34,6 +37,7 @@ pub(super) async fn search(
     connection: &mut AsyncPgConnection,
     wanted: &Search,
 ) -> QueryResult<Vec<Hit>> {
+    connection.batch_execute(WITHIN).await?;
     let within = within(&[Day::from_unix_ms(wanted.day)]);
     // What is left out is not in the statement, so that it is planned for what is there.
     let condition = |column: &str, number: usize, is_set: bool| match is_set {

@@ -22,13 +22,12 @@ pub(super) fn create(
         user_identifier,
         title,
         session_source,
-        created_at,
+        created_at: _,
         sends_history,
         parent_conversation_id,
     } = new;
-    let deleted = marks::find(connection, &[*id.as_bytes()])?;
-    let behind = deleted.iter().map(|(_, at)| at.saturating_add(1)).max();
-    let created_at = behind.map_or(*created_at, |behind| behind.max(*created_at));
+    let deleted = marks::find(connection, &new.marks())?;
+    let created_at = new.begins(&deleted);
     let day = Day::from_unix_ms(created_at).to_string();
     let parent = parent_conversation_id
         .as_ref()

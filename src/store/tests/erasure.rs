@@ -160,3 +160,33 @@ pub(super) async fn what_a_user_said_elsewhere_goes_too<D: Database>() {
         assert_eq!(stats.total_messages, 2);
     }
 }
+
+pub(super) async fn a_conversation_made_by_hand_begins_behind_the_erasure_of_its_user<
+    D: Database,
+>() {
+    for whose in [Whose::Bearing, Whose::Named] {
+        let database = D::open().await;
+        let store = database.store();
+        store.delete_user("", "alice", whose, NOON).await.unwrap();
+        let unnamed_begin = match whose {
+            Whose::Bearing => NOON + 1,
+            Whose::Named => NOON,
+        };
+        let of_another = exchange_of("bob", "s", NOON).conversation;
+        for (new, begun) in [
+            (exchange("s", NOON - 5).conversation, NOON + 1),
+            (exchange("t", NOON + 5).conversation, NOON + 5),
+            (of_another, NOON),
+            (unnamed("u", "alice", NOON).conversation, unnamed_begin),
+        ] {
+            assert!(store.create_conversation(&new).await.unwrap());
+            let made = store.conversation(new.id).await.unwrap().unwrap();
+            assert_eq!(made.created_at, begun);
+            let mut added = exchange_of(&new.user_identifier, &new.session_id, begun);
+            added.exchange.conversation_id = new.id;
+            added.conversation = new.clone();
+            added.conversation.created_at = begun;
+            assert!(store.record(&[added]).await.unwrap().erased.is_empty());
+        }
+    }
+}

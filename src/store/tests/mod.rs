@@ -207,6 +207,7 @@ suite! {
         a_user_goes_from_every_table_with_exact_counts,
         who_is_named_like_an_address_deletes_only_his_own,
         what_a_user_said_elsewhere_goes_too,
+        a_conversation_made_by_hand_begins_behind_the_erasure_of_its_user,
     }
     retention "multi_thread" {
         so_many_days_are_kept_and_the_rest_goes,

@@ -1,9 +1,26 @@
 //! Exports, to their last message.
 
-use http::StatusCode;
-use serde_json::{Value, json};
+use std::{
+    future::{pending, ready},
+    sync::Arc,
+    time::Duration,
+};
 
-use super::fixture::{ALICE, Fixture, PORTAL};
+use axum::body::Body;
+use http::{Request, StatusCode, header};
+use serde_json::{Value, json};
+use tokio::{
+    sync::{mpsc, oneshot},
+    time::timeout,
+};
+use tower::ServiceExt;
+use tower_recording::{
+    RecordingLayer,
+    api::{self, StaticKeys},
+    store::{Conversation, ExchangeRows, Page, Store, StoreFuture, StoredMessage},
+};
+
+use super::fixture::{ALICE, Fixture, KEYS, PORTAL};
 
 #[tokio::test]
 async fn a_users_export_has_every_conversation_in_each_format() {
@@ -33,7 +50,7 @@ async fn a_users_export_has_every_conversation_in_each_format() {
         let (_, markdown) = fixture.text(key, &format!("{path}?format=markdown")).await;
         assert_eq!(markdown.matches("# first, \"quoted\"\n").count(), 2);
         assert_eq!(markdown.matches("## user · ").count(), 4);
-        assert_eq!(markdown.matches("\n\nso second\n\n").count(), 2);
+        assert_eq!(markdown.matches("\n\n```\nso second\n```\n\n").count(), 2);
 
         let (_, csv) = fixture.text(key, &format!("{path}?format=csv")).await;
         assert!(csv.starts_with("conversation_id,session_id,title,"));
@@ -77,4 +94,66 @@ async fn a_long_conversation_is_exported_in_order_from_its_beginning() {
         .text(ALICE, "/conversations/s/export?format=csv")
         .await;
     assert_eq!(csv.lines().count(), 702);
+}
+
+/// Tells of each read of messages, which never ends by itself, and of its end.
+#[derive(Debug)]
+struct Stuck(mpsc::UnboundedSender<oneshot::Receiver<()>>);
+
+impl Store for Stuck {
+    fn write<'a>(&'a self, _: &'a [ExchangeRows]) -> StoreFuture<'a, ()> {
+        Box::pin(ready(Ok(())))
+    }
+
+    fn conversations_named<'a>(
+        &'a self,
+        _: &'a str,
+        _: &'a str,
+    ) -> StoreFuture<'a, Vec<Conversation>> {
+        Box::pin(ready(Ok(vec![Conversation::default()])))
+    }
+
+    fn conversation(&self, _: tower_recording::Id) -> StoreFuture<'_, Option<Conversation>> {
+        Box::pin(ready(Ok(Some(Conversation::default()))))
+    }
+
+    fn messages(
+        &self,
+        _: tower_recording::Id,
+        _: Option<tower_recording::Id>,
+        _: usize,
+    ) -> StoreFuture<'_, Page<StoredMessage>> {
+        let (reading, ended) = oneshot::channel::<()>();
+        self.0.send(ended).unwrap();
+        Box::pin(async move {
+            let _reading = reading;
+            pending().await
+        })
+    }
+}
+
+#[tokio::test]
+async fn an_export_ends_with_its_client() {
+    let (reads, mut read) = mpsc::unbounded_channel();
+    let recording = RecordingLayer::with_store(Arc::new(Stuck(reads)));
+    let recording = recording.build().unwrap();
+    let keys: StaticKeys = KEYS.parse().unwrap();
+    let api = api::router(recording.recorder(), keys);
+    for format in ["openai-jsonl", "markdown", "csv"] {
+        let request = Request::get(format!("/conversations/s/export?format={format}"))
+            .header(header::AUTHORIZATION, format!("Bearer {PORTAL}"))
+            .body(Body::empty())
+            .unwrap();
+        let response = api.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        let mut ended = read.recv().await.unwrap();
+        assert!(
+            ended
+                .try_recv()
+                .is_err_and(|error| error == oneshot::error::TryRecvError::Empty)
+        );
+        drop(response);
+        let ended = timeout(Duration::from_secs(10), ended).await;
+        assert!(ended.expect("the read ends").is_err());
+    }
 }

@@ -113,3 +113,32 @@ async fn a_user_named_like_an_address_does_not_read_what_came_from_it() {
         (&json!(true), &json!(false))
     );
 }
+
+#[tokio::test]
+async fn stats_by_a_name_that_is_an_address_are_an_applications() {
+    let fixture = Fixture::new();
+    fixture.chat("unnamed", None, "whose?").await;
+    fixture.chat("named", Some("10.0.0.7"), "mine").await;
+    let path = "/conversations/user/10.0.0.7/stats";
+    let (status, error) = fixture.get(IP, path).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    assert_eq!(error["error"]["code"], "name_is_an_address");
+    let (_, stats) = fixture.get(PORTAL, path).await;
+    assert_eq!(stats["total_messages"], 4);
+}
+
+#[tokio::test]
+async fn who_is_named_like_an_address_deletes_no_conversation_from_it() {
+    let fixture = Fixture::new();
+    fixture.chat("unnamed", None, "whose?").await;
+    fixture.chat("named", Some("10.0.0.7"), "mine").await;
+    let (_, unnamed) = fixture.get(PORTAL, "/conversations/unnamed").await;
+    let (_, named) = fixture.get(PORTAL, "/conversations/named").await;
+    for (shown, is_deleted) in [(unnamed, false), (named, true)] {
+        assert_eq!(shown["user_identifier"], "10.0.0.7");
+        let id = shown["id"].as_str().unwrap().parse().unwrap();
+        let recorder = fixture.recorder();
+        let deleted = recorder.delete_user_conversation("10.0.0.7", id).await;
+        assert_eq!(deleted.unwrap().is_some(), is_deleted);
+    }
+}
