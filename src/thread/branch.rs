@@ -2,11 +2,14 @@
 
 mod aside;
 mod bookmark;
+#[cfg(feature = "api")]
 mod once;
 mod row;
 mod walk;
 
-pub(crate) use self::{bookmark::Bookmark, once::once};
+pub(crate) use self::bookmark::Bookmark;
+#[cfg(feature = "api")]
+pub(crate) use self::once::once;
 
 use std::collections::HashSet;
 
