@@ -14,10 +14,8 @@ use crate::{
         StoreError, StoredError, StoredMessage,
     },
     thread,
+    writer::title_of,
 };
-
-/// Of a title that is made.
-const TITLE_CHARS: usize = 60;
 
 impl Recorder {
     /// Adds a message behind the last one of its conversation, and says how it is stored; `None`
@@ -118,12 +116,6 @@ impl Recorder {
         let recorded = self.store().record(slice::from_ref(rows)).await?;
         Ok(recorded.erased.is_empty())
     }
-}
-
-/// The first line of a text.
-fn title_of(text: &str) -> Option<String> {
-    let line = text.trim().lines().next()?.trim();
-    (!line.is_empty()).then(|| escape::first_chars(line, TITLE_CHARS).to_owned())
 }
 
 /// The columns of an exchange of its own.

@@ -18,6 +18,7 @@ use tokio::{
     sync::{mpsc, oneshot},
 };
 
+pub(crate) use rows::title_of;
 pub(crate) use worker::Worker;
 
 use crate::{

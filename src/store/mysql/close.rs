@@ -14,7 +14,7 @@ use super::{
     counts,
     datetime::Millis,
     days::{self, NumberRow, TextRow},
-    error::{Answer, Fault, NO_ACCESS, asked},
+    error::{Answer, DEADLOCK, Fault, NO_ACCESS, asked},
     layout::Mode,
 };
 use crate::{
@@ -24,6 +24,8 @@ use crate::{
 
 /// Days closed by one call: the rest waits for the next.
 const MAX_DAYS: i64 = 7;
+/// How often a day that met batches is counted again before it is left for later.
+const ATTEMPTS: usize = 5;
 
 const USAGE: &str = "DROP TEMPORARY TABLE IF EXISTS recording_usage; \
      CREATE TEMPORARY TABLE recording_usage LIKE usage_daily";
@@ -45,8 +47,28 @@ pub(super) async fn due(
     Ok(days::parse(&rows))
 }
 
-/// Closes one day that is open or dirty; whoever calls this does the upkeep.
+/// Closes one day that is open or dirty, and begins again where batches are in the way; whoever calls
+/// this does the upkeep.
 pub(super) async fn close(
+    connection: &mut AsyncMysqlConnection,
+    mode: Mode,
+    day: Day,
+    now: UnixMillis,
+) -> Answer<()> {
+    let mut attempts = 1;
+    loop {
+        let closed = close_once(connection, mode, day, now).await;
+        match asked(connection, closed).await {
+            Err(fault) if fault.is(DEADLOCK) && attempts < ATTEMPTS => {
+                connection.batch_execute("ROLLBACK").await?;
+                attempts += 1;
+            }
+            closed => return closed,
+        }
+    }
+}
+
+async fn close_once(
     connection: &mut AsyncMysqlConnection,
     mode: Mode,
     day: Day,
