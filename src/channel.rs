@@ -3,20 +3,31 @@
 //! A ring a writer, polled by it: nobody is woken on a request's thread, but once when a ring
 //! passes half, since waking a parked thread costs more than all the rest of the recording.
 
-use std::sync::atomic::{
-    AtomicBool, AtomicUsize,
-    Ordering::{Acquire, Relaxed, Release, SeqCst},
+use std::{
+    sync::atomic::{
+        AtomicBool, AtomicUsize,
+        Ordering::{Acquire, Relaxed, Release, SeqCst},
+    },
+    time::Duration,
 };
 
 use crossbeam_queue::ArrayQueue;
 use tokio::sync::Notify;
 
-use crate::{exchange::Exchange, metrics::Counters, outcome::Truncated, pool::Pool, vault::Vault};
+use crate::{
+    exchange::Exchange,
+    metrics::{Counters, Distributions, Metrics},
+    outcome::Truncated,
+    pool::Pool,
+    vault::Vault,
+};
 
 /// Idle exchanges that are kept for the next requests: more than are usually in flight, and how
 /// many of them go round while few are.
 const IDLE_EXCHANGES: usize = 1024;
 const WARM_EXCHANGES: usize = 32;
+/// Measured times that may wait for a writer: those of about as many exchanges as are queued.
+const TIMES: usize = 256;
 
 /// What the request path and the writers share.
 #[derive(Debug)]
@@ -26,6 +37,9 @@ pub(crate) struct Channel {
     idle: Pool<Box<Exchange>>,
     pub(crate) vault: Vault,
     pub(crate) counters: Counters,
+    pub(crate) distributions: Distributions,
+    /// What was measured on the request path, in nanoseconds, until a writer takes it.
+    added_nanos: ArrayQueue<u64>,
     under_way: AtomicUsize,
 }
 
@@ -33,6 +47,8 @@ pub(crate) struct Channel {
 #[derive(Debug)]
 pub(crate) struct Ring {
     queue: ArrayQueue<Box<Exchange>>,
+    /// Bytes of the budget that what is in the queue takes.
+    bytes: AtomicUsize,
     /// Wakes the writer before its next tick.
     pub(crate) wake: Notify,
     woken: AtomicBool,
@@ -45,6 +61,7 @@ impl Channel {
         let rings = (0..writers)
             .map(|_| Ring {
                 queue: ArrayQueue::new(capacity.div_ceil(writers).max(1)),
+                bytes: AtomicUsize::new(0),
                 wake: Notify::new(),
                 woken: AtomicBool::new(false),
                 finished: AtomicBool::new(false),
@@ -55,6 +72,8 @@ impl Channel {
             idle: Pool::new(IDLE_EXCHANGES, WARM_EXCHANGES),
             vault: Vault::new(budget_bytes),
             counters: Counters::default(),
+            distributions: Distributions::default(),
+            added_nanos: ArrayQueue::new(TIMES),
             under_way: AtomicUsize::new(0),
         }
     }
@@ -98,14 +117,18 @@ impl Channel {
     }
 
     /// Hands an exchange over. A full ring drops it, counted: a request never waits.
-    pub(crate) fn send(&self, exchange: Box<Exchange>) {
+    pub(crate) fn send(&self, mut exchange: Box<Exchange>) {
         let counters = &self.counters;
         counters.accepted.add(1);
         let ring = (exchange.shard % self.rings.len().max(1) as u64) as usize;
         let Some(ring) = self.rings.get(ring) else {
             return;
         };
+        let bytes = exchange.held_bytes();
+        exchange.queued_bytes = bytes;
+        ring.bytes.fetch_add(bytes, Relaxed);
         if let Err(exchange) = ring.queue.push(exchange) {
+            ring.bytes.fetch_sub(bytes, Relaxed);
             counters.dropped_queue_full.add(1);
             return self.recycle(exchange);
         }
@@ -114,6 +137,40 @@ impl Channel {
         }
         if ring.queue.len() * 2 > ring.queue.capacity() && !ring.woken.swap(true, SeqCst) {
             ring.wake.notify_one();
+        }
+    }
+
+    /// Tells a writer what the recorder added to a request. Where many wait, this one is left out.
+    #[cold]
+    pub(crate) fn added(&self, time: Duration) {
+        let _ = self.added_nanos.push(time.as_nanos() as u64);
+    }
+
+    /// Takes what was told so into account.
+    pub(crate) fn observe_added(&self) {
+        while let Some(nanos) = self.added_nanos.pop() {
+            self.distributions.added_seconds.observe(nanos);
+        }
+    }
+
+    /// A snapshot of what is counted and measured.
+    pub(crate) fn metrics(&self) -> Metrics {
+        let queued =
+            |number: fn(&Ring) -> usize| self.rings.iter().map(number).sum::<usize>() as u64;
+        let Distributions {
+            batch_rows,
+            store_seconds,
+            added_seconds,
+        } = &self.distributions;
+        Metrics {
+            captured_bytes: self.vault.used() as u64,
+            budget_bytes: self.vault.max_bytes() as u64,
+            queued_exchanges: queued(Ring::len),
+            queued_bytes: queued(|ring| ring.bytes.load(Relaxed)),
+            batch_rows: batch_rows.snapshot(),
+            store_seconds: store_seconds.snapshot(),
+            added_seconds: added_seconds.snapshot(),
+            ..self.counters.snapshot()
         }
     }
 
@@ -157,7 +214,9 @@ impl Channel {
 
 impl Ring {
     pub(crate) fn pop(&self) -> Option<Box<Exchange>> {
-        self.queue.pop()
+        let exchange = self.queue.pop()?;
+        self.bytes.fetch_sub(exchange.queued_bytes, Relaxed);
+        Some(exchange)
     }
 
     pub(crate) fn len(&self) -> usize {

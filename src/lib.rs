@@ -66,7 +66,7 @@ pub use self::{
     id::{Id, ParseIdError},
     identity::{DEFAULT_HINT_NAMES, DEFAULT_SESSION_NAMES, DEFAULT_USER_NAMES},
     layer::RecordingLayer,
-    metrics::Metrics,
+    metrics::{Histogram, Metrics},
     outcome::{Outcome, Truncated},
     recorder::{Recorder, ShutdownReport},
     redact::{Patterns, Redact},

@@ -40,7 +40,7 @@ const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// | `GET /search?q&user_identifier&model&from&to&limit&after` | messages that hold a text, newest first, and the days that were searched |
 /// | `GET /partitions` | tables with rows and bytes (application's key) |
 /// | `DELETE /partitions?before=2025-01-01` | drops older days (application's key) |
-/// | `GET /metrics` | the recorder's counters, Prometheus text (application's key) |
+/// | `GET /metrics` | the recorder's counters and histograms, and the sizes of days, as Prometheus text (application's key) |
 /// | `GET /healthz` | 200 while the process lives |
 /// | `GET /docs`, `GET /openapi.json` | this API's description, as a page and as OpenAPI 3.1 |
 /// | `GET /readyz` | 200 while the store answers and the recorder's queue is not full, else 503 |
@@ -66,6 +66,13 @@ const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// ```
 pub fn router(recorder: Recorder, auth: impl Authenticate) -> Router {
     let state = ApiState::new(recorder, Arc::new(auth));
+    let metrics = Router::new()
+        .route("/metrics", get(upkeep::metrics))
+        .method_not_allowed_fallback(async || ApiError::method_not_allowed())
+        .route_layer(from_fn_with_state(
+            state.clone(),
+            access::authenticate_unsettled,
+        ));
     let health = Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
@@ -104,9 +111,9 @@ pub fn router(recorder: Recorder, auth: impl Authenticate) -> Router {
         )
         .route("/search", get(search::search))
         .route("/partitions", get(upkeep::partitions).delete(upkeep::drop))
-        .route("/metrics", get(upkeep::metrics))
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .route_layer(from_fn_with_state(state.clone(), access::authenticate))
+        .merge(metrics)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .merge(health)
         .with_state(state)

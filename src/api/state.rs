@@ -8,6 +8,7 @@ use super::{
     auth::{Authenticate, Principal},
     health::Readiness,
     settling::Settling,
+    sizes::Sizes,
     turns::Turns,
 };
 use crate::{recorder::Recorder, store::Store};
@@ -19,6 +20,7 @@ pub(super) struct ApiState {
     turns: Arc<Turns>,
     settling: Arc<Settling>,
     readiness: Arc<Readiness>,
+    sizes: Arc<Sizes>,
 }
 
 impl ApiState {
@@ -29,6 +31,7 @@ impl ApiState {
             turns: Arc::default(),
             settling: Arc::default(),
             readiness: Arc::default(),
+            sizes: Arc::default(),
         }
     }
 
@@ -42,6 +45,10 @@ impl ApiState {
 
     pub(super) fn readiness(&self) -> &Readiness {
         &self.readiness
+    }
+
+    pub(super) fn sizes(&self) -> &Sizes {
+        &self.sizes
     }
 
     pub(super) fn principal(&self, head: &Parts) -> Option<Principal> {

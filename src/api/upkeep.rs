@@ -1,6 +1,4 @@
-//! For those who run it: the tables of days, and the recorder's counters.
-
-use std::fmt::Write as _;
+//! For those who run it: the tables of days, and the recorder's metrics.
 
 use axum::{
     Json,
@@ -10,7 +8,7 @@ use axum::{
 use http::header;
 use serde::{Deserialize, Serialize};
 
-use super::{access::Access, error::ApiError, request, state::ApiState};
+use super::{access::Access, error::ApiError, exposition, request, state::ApiState};
 use crate::store::Partition;
 
 #[derive(Debug, Serialize)]
@@ -94,36 +92,8 @@ pub(super) async fn metrics(
     access: Access,
 ) -> Result<Response, ApiError> {
     access.application()?;
-    let metrics = state.recorder().metrics();
-    let mut text = String::new();
-    for (name, help, value) in metrics.counters() {
-        // Writing to a String cannot fail.
-        let _ = write!(
-            text,
-            "# HELP tower_recording_{name}_total {help}\n\
-             # TYPE tower_recording_{name}_total counter\n\
-             tower_recording_{name}_total {value}\n"
-        );
-    }
-    for (name, help, value) in [
-        (
-            "pending",
-            "Exchanges that are queued or in a writer's hands.",
-            metrics.pending(),
-        ),
-        (
-            "captured_bytes",
-            "Bytes charged to the budget at the moment.",
-            metrics.captured_bytes,
-        ),
-    ] {
-        let _ = write!(
-            text,
-            "# HELP tower_recording_{name} {help}\n\
-             # TYPE tower_recording_{name} gauge\n\
-             tower_recording_{name} {value}\n"
-        );
-    }
-    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
+    let sizes = state.sizes().read(state.store()).await;
+    let text = exposition::text(&state.recorder().metrics(), &sizes);
+    let kind = [(header::CONTENT_TYPE, exposition::CONTENT_TYPE)];
     Ok((kind, text).into_response())
 }

@@ -93,10 +93,10 @@ impl Worker {
                 let is_erased = |rows: &&ExchangeRows| erased.contains(&rows.exchange.exchange_id);
                 let erased = batch.values().iter().filter(is_erased);
                 self.deleted.extend(erased.map(|rows| rows.conversation.id));
-                counters
-                    .rows
-                    .add(batch.rows().saturating_sub(left_out) as u64);
+                let rows = batch.rows().saturating_sub(left_out) as u64;
+                counters.rows.add(rows);
                 counters.batches.add(1);
+                channel.distributions.batch_rows.observe(rows);
                 channel.vault.release(batch.load().bytes);
                 self.recovered();
             }
