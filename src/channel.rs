@@ -14,6 +14,8 @@ use std::{
 use crossbeam_queue::ArrayQueue;
 use tokio::sync::Notify;
 
+#[cfg(feature = "metrics")]
+use crate::metrics::Published;
 use crate::{
     exchange::Exchange,
     metrics::{Counters, Distributions, Metrics},
@@ -40,6 +42,8 @@ pub(crate) struct Channel {
     pub(crate) distributions: Distributions,
     /// What was measured on the request path, in nanoseconds, until a writer takes it.
     added_nanos: ArrayQueue<u64>,
+    #[cfg(feature = "metrics")]
+    published: Published,
     under_way: AtomicUsize,
 }
 
@@ -74,6 +78,8 @@ impl Channel {
             counters: Counters::default(),
             distributions: Distributions::default(),
             added_nanos: ArrayQueue::new(TIMES),
+            #[cfg(feature = "metrics")]
+            published: Published::default(),
             under_way: AtomicUsize::new(0),
         }
     }
@@ -172,6 +178,18 @@ impl Channel {
             added_seconds: added_seconds.snapshot(),
             ..self.counters.snapshot()
         }
+    }
+
+    /// Tells the facade what has changed, about once a second.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn publish_when_due(&self) {
+        self.published.when_due(|| self.metrics());
+    }
+
+    /// Tells the facade what has changed.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn publish(&self) {
+        self.published.now(|| self.metrics());
     }
 
     /// Says that the ring's writer is gone: what is in the ring, or comes later, is dropped, counted.

@@ -1,8 +1,10 @@
 //! What the recorder took, what became of it, and how long that takes: counters that only grow, sizes
 //! of the moment, and histograms.
 
+#[cfg(feature = "metrics")]
+mod facade;
 mod histogram;
-#[cfg(feature = "api")]
+#[cfg(any(feature = "api", feature = "metrics"))]
 mod series;
 
 use std::{
@@ -10,6 +12,8 @@ use std::{
     time::Instant,
 };
 
+#[cfg(feature = "metrics")]
+pub(crate) use self::facade::Published;
 pub use self::histogram::Histogram;
 pub(crate) use self::histogram::{Distribution, Scale};
 #[cfg(feature = "api")]
@@ -52,7 +56,7 @@ macro_rules! counters {
             pub added_seconds: Histogram,
         }
 
-        #[cfg(feature = "api")]
+        #[cfg(any(feature = "api", feature = "metrics"))]
         impl Metrics {
             /// The counters by field and by name, with what they count.
             fn named(&self) -> Vec<(&'static str, &'static str, &'static str, u64)> {

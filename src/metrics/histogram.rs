@@ -57,7 +57,7 @@ impl Scale {
     }
 
     /// The name under which it is told to others.
-    #[cfg(feature = "api")]
+    #[cfg(any(feature = "api", feature = "metrics"))]
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::BatchRows => "tower_recording_batch_rows",
@@ -100,6 +100,8 @@ impl Distribution {
         if let Some(count) = self.counts.get(bucket) {
             count.add(1);
         }
+        #[cfg(feature = "metrics")]
+        super::facade::observe(self.scale.name(), self.scale.in_unit(number));
     }
 
     pub(crate) fn snapshot(&self) -> Histogram {

@@ -141,6 +141,8 @@ impl Worker {
                 (self.tick * 2).min(IDLE_TICK)
             };
             channel.observe_added();
+            #[cfg(feature = "metrics")]
+            channel.publish_when_due();
             let settled = self.settled();
             self.promises.answer_flushes(settled);
             let is_quiet = settled == self.taken && !channel.is_awaited() && ring.len() == 0;
@@ -243,6 +245,8 @@ impl Drop for Worker {
             channel.finish(ring);
         }
         channel.observe_added();
+        #[cfg(feature = "metrics")]
+        channel.publish();
         self.promises.release();
     }
 }
