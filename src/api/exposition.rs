@@ -103,3 +103,90 @@ impl Text {
         let _ = writeln!(self.written, "{line}");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    const DASHBOARD: &str = include_str!("../../dashboards/grafana.json");
+
+    /// The names of metrics in every query of a dashboard.
+    fn asked<'a>(value: &'a Value, found: &mut BTreeSet<&'a str>) {
+        match value {
+            Value::Object(fields) => {
+                for (name, value) in fields {
+                    match (&**name, value) {
+                        ("expr" | "query", Value::String(query)) => {
+                            let words = query.split(|letter: char| {
+                                !letter.is_ascii_alphanumeric() && letter != '_'
+                            });
+                            let ours = words.filter(|word| word.starts_with("tower_recording_"));
+                            found.extend(ours);
+                        }
+                        (_, value) => asked(value, found),
+                    }
+                }
+            }
+            Value::Array(values) => values.iter().for_each(|value| asked(value, found)),
+            _ => {}
+        }
+    }
+
+    fn served() -> String {
+        let size = DaySize {
+            table: "conversation_histories",
+            day: "2025-01-15".to_owned(),
+            rows: 3,
+            bytes: Some(8192),
+        };
+        text(&Metrics::default(), &[size])
+    }
+
+    #[test]
+    fn every_metric_that_the_dashboard_asks_for_is_served_and_the_other_way_round() {
+        let served = served();
+        let samples = served.lines().filter(|line| !line.starts_with('#'));
+        let samples: BTreeSet<&str> = samples
+            .filter_map(|line| line.split(['{', ' ']).next())
+            .collect();
+        let dashboard = serde_json::from_str(DASHBOARD).expect("JSON");
+        let mut asked_for = BTreeSet::new();
+        asked(&dashboard, &mut asked_for);
+        assert!(asked_for.len() > 20, "{asked_for:?}");
+        for name in &asked_for {
+            assert!(samples.contains(name), "{name} is not served");
+        }
+        let families = served
+            .lines()
+            .filter_map(|line| line.strip_prefix("# TYPE "));
+        for family in families.filter_map(|line| line.split(' ').next()) {
+            let is_shown = asked_for.iter().any(|name| name.starts_with(family));
+            assert!(is_shown, "{family} is not shown");
+        }
+    }
+
+    #[test]
+    fn a_family_is_described_once_with_its_samples_behind_it() {
+        let served = served();
+        let described = served.lines().filter(|line| line.starts_with("# HELP"));
+        let names: Vec<&str> = described
+            .filter_map(|line| line.split(' ').nth(2))
+            .collect();
+        let different: BTreeSet<&&str> = names.iter().collect();
+        assert_eq!(different.len(), names.len());
+        assert!(served.contains(
+            "# TYPE tower_recording_dropped_total counter\n\
+             tower_recording_dropped_total{reason=\"queue_full\"} 0\n\
+             tower_recording_dropped_total{reason=\"shutdown\"} 0\n\
+             tower_recording_dropped_total{reason=\"expired\"} 0\n\
+             tower_recording_dropped_total{reason=\"budget\"} 0\n"
+        ));
+        assert!(served.contains(
+            "tower_recording_partition_bytes{table=\"conversation_histories\",day=\"2025-01-15\"} 8192\n"
+        ));
+    }
+}
