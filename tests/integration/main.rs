@@ -15,6 +15,7 @@ mod frozen;
 mod gateway;
 mod identity;
 mod keys;
+mod minimal;
 mod naming;
 mod passing;
 mod proxy;
