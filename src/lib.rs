@@ -31,6 +31,7 @@ mod identity;
 mod decode;
 mod redact;
 mod thread;
+mod span;
 pub mod conversation;
 mod outcome;
 mod id;

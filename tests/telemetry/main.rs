@@ -2,6 +2,7 @@
 //! the one of the whole process, so these tests are no part of the others, and take turns.
 
 mod facade;
+mod spans;
 
 use std::convert::Infallible;
 
