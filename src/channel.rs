@@ -5,7 +5,7 @@
 
 use std::{
     sync::atomic::{
-        AtomicBool, AtomicUsize,
+        AtomicBool, AtomicU64, AtomicUsize,
         Ordering::{Acquire, Relaxed, Release, SeqCst},
     },
     time::Duration,
@@ -31,6 +31,9 @@ const WARM_EXCHANGES: usize = 32;
 /// Measured times that may wait for a writer: those of about as many exchanges as are queued.
 const TIMES: usize = 256;
 
+/// An exchange in a ring's load. Below it are the bytes of all of them, of which there are fewer.
+const ONE_EXCHANGE: u64 = 1 << 38;
+
 /// What the request path and the writers share.
 #[derive(Debug)]
 pub(crate) struct Channel {
@@ -51,8 +54,9 @@ pub(crate) struct Channel {
 #[derive(Debug)]
 pub(crate) struct Ring {
     queue: ArrayQueue<Box<Exchange>>,
-    /// Bytes of the budget that what is in the queue takes.
-    bytes: AtomicUsize,
+    /// How many exchanges are in the queue or about to be, and what they take of the budget: one
+    /// number, since the queue's own length is dear to read.
+    load: AtomicU64,
     /// Wakes the writer before its next tick.
     pub(crate) wake: Notify,
     woken: AtomicBool,
@@ -65,7 +69,7 @@ impl Channel {
         let rings = (0..writers)
             .map(|_| Ring {
                 queue: ArrayQueue::new(capacity.div_ceil(writers).max(1)),
-                bytes: AtomicUsize::new(0),
+                load: AtomicU64::new(0),
                 wake: Notify::new(),
                 woken: AtomicBool::new(false),
                 finished: AtomicBool::new(false),
@@ -130,18 +134,19 @@ impl Channel {
         let Some(ring) = self.rings.get(ring) else {
             return;
         };
-        let bytes = exchange.held_bytes();
-        exchange.queued_bytes = bytes;
-        ring.bytes.fetch_add(bytes, Relaxed);
+        let load = ONE_EXCHANGE | exchange.held_bytes() as u64;
+        exchange.queued_load = load;
+        let before = ring.load.fetch_add(load, Relaxed);
         if let Err(exchange) = ring.queue.push(exchange) {
-            ring.bytes.fetch_sub(bytes, Relaxed);
+            ring.load.fetch_sub(load, Relaxed);
             counters.dropped_queue_full.add(1);
             return self.recycle(exchange);
         }
         if ring.finished.load(SeqCst) {
             return self.drop_queued(ring);
         }
-        if ring.queue.len() * 2 > ring.queue.capacity() && !ring.woken.swap(true, SeqCst) {
+        let queued = before / ONE_EXCHANGE + 1;
+        if queued * 2 > ring.queue.capacity() as u64 && !ring.woken.swap(true, SeqCst) {
             ring.wake.notify_one();
         }
     }
@@ -161,8 +166,10 @@ impl Channel {
 
     /// A snapshot of what is counted and measured.
     pub(crate) fn metrics(&self) -> Metrics {
-        let queued =
-            |number: fn(&Ring) -> usize| self.rings.iter().map(number).sum::<usize>() as u64;
+        let queued = |part: fn(u64) -> u64| {
+            let loads = self.rings.iter().map(|ring| ring.load.load(Relaxed));
+            loads.map(part).sum()
+        };
         let Distributions {
             batch_rows,
             store_seconds,
@@ -171,8 +178,8 @@ impl Channel {
         Metrics {
             captured_bytes: self.vault.used() as u64,
             budget_bytes: self.vault.max_bytes() as u64,
-            queued_exchanges: queued(Ring::len),
-            queued_bytes: queued(|ring| ring.bytes.load(Relaxed)),
+            queued_exchanges: queued(|load| load / ONE_EXCHANGE),
+            queued_bytes: queued(|load| load % ONE_EXCHANGE),
             batch_rows: batch_rows.snapshot(),
             store_seconds: store_seconds.snapshot(),
             added_seconds: added_seconds.snapshot(),
@@ -233,7 +240,7 @@ impl Channel {
 impl Ring {
     pub(crate) fn pop(&self) -> Option<Box<Exchange>> {
         let exchange = self.queue.pop()?;
-        self.bytes.fetch_sub(exchange.queued_bytes, Relaxed);
+        self.load.fetch_sub(exchange.queued_load, Relaxed);
         Some(exchange)
     }
 

@@ -5,7 +5,7 @@ mod half;
 use std::{
     net::IpAddr,
     sync::Arc,
-    time::{Duration, Instant},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use http::{HeaderMap, Method, StatusCode};
@@ -19,8 +19,8 @@ pub(crate) struct Exchange {
     /// Set where the client was told.
     pub(crate) id: Option<Id>,
     pub(crate) started: Instant,
-    /// The same in nanoseconds since 1970 UTC: a clock that is set later moves nothing.
-    pub(crate) started_unix_nanos: u64,
+    /// The same by the calendar: a clock that is set later moves nothing.
+    pub(crate) started_at: SystemTime,
     /// When the first byte of the response's body came.
     pub(crate) first_byte: Option<Instant>,
     pub(crate) ended: Instant,
@@ -37,8 +37,8 @@ pub(crate) struct Exchange {
     pub(crate) max_response_bytes: usize,
     /// What the recorder has added to the request so far, where that is measured.
     pub(crate) added: Option<Duration>,
-    /// What it takes of the budget while it is in a queue.
-    pub(crate) queued_bytes: usize,
+    /// What it adds to the load of the queue that it is in.
+    pub(crate) queued_load: u64,
     /// The length of the response's first frame.
     pub(crate) first_bytes: u64,
     /// Path and headers are its prefix. The request's body shares it until it has ended.
@@ -54,7 +54,7 @@ impl Exchange {
         Self {
             id: None,
             started: now,
-            started_unix_nanos: 0,
+            started_at: UNIX_EPOCH,
             first_byte: None,
             ended: now,
             status: None,
@@ -67,7 +67,7 @@ impl Exchange {
             asked: Asked::Other,
             max_response_bytes: 0,
             added: None,
-            queued_bytes: 0,
+            queued_load: 0,
             first_bytes: 0,
             request: Arc::default(),
             response: Capture::default(),
@@ -85,7 +85,7 @@ impl Exchange {
         let Self {
             id: _,
             started: _,
-            started_unix_nanos: _,
+            started_at: _,
             first_byte,
             ended: _,
             status,
@@ -98,7 +98,7 @@ impl Exchange {
             asked: _,
             max_response_bytes: _,
             added: _,
-            queued_bytes: _,
+            queued_load: _,
             first_bytes: _,
             request,
             response,

@@ -1,6 +1,10 @@
 //! An exchange while it is under way: the request's half and the response's, each settled once.
 
-use std::{fmt, sync::Arc, time::Instant};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
 use bytes::Buf;
 use http::{HeaderMap, HeaderName, StatusCode, header};
@@ -12,7 +16,7 @@ use crate::{
     exchange::{Exchange, RequestEnd, RequestHalf, RpcFailure},
     outcome::Outcome,
     prefix,
-    rules::{self, Beginning},
+    rules::Beginning,
 };
 
 /// In which Amazon names an error.
@@ -42,7 +46,7 @@ impl Recording {
             max_response_bytes,
         } = beginning;
         exchange.started = Instant::now();
-        exchange.started_unix_nanos = rules::now();
+        exchange.started_at = SystemTime::now();
         exchange.id = id;
         exchange.peer = peer;
         exchange.request_context = context;

@@ -1,6 +1,6 @@
 //! What the span of an exchange says beside its columns, put together when the exchange is read.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use super::{content::Content, parent::Parent};
 use crate::{
@@ -33,7 +33,7 @@ pub(super) struct Told {
 impl Draft {
     /// The span of this exchange, without what was said in it.
     pub(crate) fn of(exchange: &Exchange, prefix: Prefix<'_>) -> Self {
-        let started = UNIX_EPOCH + Duration::from_nanos(exchange.started_unix_nanos);
+        let started = exchange.started_at;
         let path = String::from_utf8_lossy(prefix.path());
         Self(Some(Box::new(Told {
             operation: Dialect::of(&path).map(Dialect::operation),

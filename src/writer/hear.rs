@@ -21,7 +21,7 @@ use crate::{
     outcome::{Outcome, Truncated},
     prefix::{Prefix, take},
     redact,
-    rules::speaks,
+    rules::{self, speaks},
     settings::MAX_RAW_BYTES,
     span::Draft,
     store::ExchangeColumns,
@@ -56,7 +56,7 @@ const TASK_HISTORY: &str = "<chat_history>";
 pub(super) fn hear(workshop: &Workshop, exchange: &Exchange) -> Option<Heard> {
     let id = exchange
         .id
-        .unwrap_or_else(|| Id::exchange(exchange.started_unix_nanos));
+        .unwrap_or_else(|| Id::exchange(rules::unix_nanos(exchange.started_at)));
     let (mut identity, mut spoken, mut span) = {
         let request = exchange.request.capture();
         let prefix = Prefix::read(request.prefix());
