@@ -79,6 +79,9 @@ async fn run() -> Result<ExitCode, Box<dyn Error>> {
         .layer(from_fn_with_state(gate, gate::admit));
     let app = api::router(recorder.clone(), config.keys.clone()).fallback_service(recorded);
 
+    if let Some(path) = &config.keys_file {
+        signals::reload_on_hangup(config.keys.clone(), path.clone())?;
+    }
     let mut signals = Signals::listen()?;
     let listener = TcpListener::bind(config.listen_addr).await?;
     config.announce(listener.local_addr()?);

@@ -23,6 +23,7 @@ mod state;
 mod settling;
 mod health;
 mod auth;
+mod keys;
 mod access;
 mod turns;
 mod received;
@@ -41,5 +42,6 @@ mod json;
 mod answer;
 mod error;
 
-pub use auth::{Authenticate, ParseKeysError, Principal, StaticKeys};
+pub use auth::{Authenticate, Principal};
+pub use keys::{KeyProblem, ParseKeysError, ReadKeysError, StaticKeys};
 pub use router::router;

@@ -15,6 +15,7 @@ mod frozen;
 mod gateway;
 mod identity;
 mod keys;
+mod keys_file;
 mod naming;
 mod passing;
 mod proxy;
