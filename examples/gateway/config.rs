@@ -9,10 +9,11 @@
 //! | `UPSTREAM_API_KEY_ANTHROPIC` and so on | its key | `UPSTREAM_API_KEY`, where the URL is `UPSTREAM_URL` |
 //! | `GATEWAY_API_KEYS` | `key:user,key2:*`, where `*` makes an application's key that may name any user | a random application key, printed |
 //! | `GATEWAY_API_KEYS_FILE` | in its place: a file with such an entry a line, which SIGHUP has read again; one that cannot be used changes nothing | |
+//! | `CORS_ALLOWED_ORIGINS` | the origins of web pages that may call the history API (`https://app.example,http://localhost:3000`), or `*` | none |
 
 use std::{env, net::SocketAddr, path::PathBuf};
 
-use tower_recording::api::{ParseKeysError, ReadKeysError, StaticKeys};
+use tower_recording::api::{Cors, ParseKeysError, ParseOriginsError, ReadKeysError, StaticKeys};
 
 use crate::upstream::Upstreams;
 
@@ -25,6 +26,7 @@ pub(crate) struct Config {
     pub(crate) keys: StaticKeys,
     /// Where the keys stand, if they stand in a file.
     pub(crate) keys_file: Option<PathBuf>,
+    pub(crate) cors: Option<Cors>,
     /// The application key that was made because none was given.
     generated_key: Option<String>,
 }
@@ -46,6 +48,8 @@ pub(crate) enum ConfigError {
     GatewayApiKeysFile(#[from] ReadKeysError),
     #[error("GATEWAY_API_KEYS and GATEWAY_API_KEYS_FILE are both set: there is one list of keys")]
     TwoListsOfKeys,
+    #[error("CORS_ALLOWED_ORIGINS cannot be read")]
+    CorsAllowedOrigins(#[from] ParseOriginsError),
 }
 
 impl Config {
@@ -68,6 +72,10 @@ impl Config {
             upstreams: Upstreams::from_env()?,
             keys,
             keys_file,
+            cors: variable("CORS_ALLOWED_ORIGINS")?
+                .as_deref()
+                .map(str::parse)
+                .transpose()?,
             generated_key,
         })
     }

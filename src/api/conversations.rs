@@ -7,32 +7,42 @@ use axum::{
     },
     response::Response,
 };
+use serde::Deserialize;
 
 use super::{
     access::Access,
     answer,
     error::ApiError,
     json::{ConversationList, Transcript},
-    request::ListQuery,
+    request,
     state::ApiState,
 };
 use crate::{
-    store::Conversation,
+    store::{Conversation, Place},
     thread::{branch, shown},
 };
 
 /// A conversation's id, times and numbers, with all names of fields.
 const CONVERSATION_BYTES: usize = 512;
 
+/// Which messages are shown with a conversation.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ReadQuery {
+    limit: Option<String>,
+    tree: Option<String>,
+}
+
 /// `GET /conversations/{session_id}`: its current branch, or with `tree=true` every branch.
 pub(super) async fn read(
     State(state): State<ApiState>,
     access: Access,
     path: Result<Path<String>, PathRejection>,
-    query: Result<Query<ListQuery>, QueryRejection>,
+    query: Result<Query<ReadQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
     let (Path(name), Query(query)) = (path?, query?);
-    let (limit, tree) = (query.limit()?, query.tree()?);
+    let limit = request::limit(query.limit.as_deref())?;
+    let tree = request::tree(query.tree.as_deref())?;
     let store = state.store();
     let conversation = access.conversation(store, &name).await?;
     let (messages, has_more) = if tree {
@@ -49,6 +59,15 @@ pub(super) async fn read(
     answer::json(Transcript::new(conversation, messages, has_more), bytes).await
 }
 
+/// Which page of a list is shown.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListQuery {
+    limit: Option<String>,
+    offset: Option<String>,
+    after: Option<String>,
+}
+
 /// `GET /conversations/user/{user_identifier}`
 pub(super) async fn list(
     State(state): State<ApiState>,
@@ -57,8 +76,10 @@ pub(super) async fn list(
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
     let (Path(user), Query(query)) = (path?, query?);
-    let window = (query.limit()?, query.offset()?);
-    let page = access.conversations_of(state.store(), &user, query.after()?, window);
+    let limit = request::limit(query.limit.as_deref())?;
+    let offset = request::offset(query.offset.as_deref())?;
+    let after: Option<Place> = request::cursor("after", query.after.as_deref())?;
+    let page = access.conversations_of(state.store(), &user, after, (limit, offset));
     let page = page.await?;
     let bytes = page.data.iter().map(length).sum();
     answer::json(ConversationList::from(page), bytes).await

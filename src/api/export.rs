@@ -13,12 +13,13 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::header;
+use serde::Deserialize;
 
 use self::{format::Writer, stream::Output};
 use super::{
     access::Access,
     error::ApiError,
-    request::{ExportFormat, ListQuery},
+    request::{self, ExportFormat},
     state::ApiState,
 };
 use crate::{
@@ -29,15 +30,22 @@ use crate::{
 /// Conversations that are listed at a time.
 const LISTED: usize = 500;
 
+/// How it is written.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ExportQuery {
+    format: Option<String>,
+}
+
 /// `GET /conversations/{session_id}/export`
 pub(super) async fn conversation(
     State(state): State<ApiState>,
     access: Access,
     path: Result<Path<String>, PathRejection>,
-    query: Result<Query<ListQuery>, QueryRejection>,
+    query: Result<Query<ExportQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
     let (Path(name), Query(query)) = (path?, query?);
-    let format = query.export_format()?;
+    let format = request::export_format(query.format.as_deref())?;
     let conversation = access.conversation(state.store(), &name).await?;
     Ok(streamed(state, vec![conversation.id], format))
 }
@@ -47,10 +55,10 @@ pub(super) async fn user(
     State(state): State<ApiState>,
     access: Access,
     path: Result<Path<String>, PathRejection>,
-    query: Result<Query<ListQuery>, QueryRejection>,
+    query: Result<Query<ExportQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
     let (Path(user), Query(query)) = (path?, query?);
-    let format = query.export_format()?;
+    let format = request::export_format(query.format.as_deref())?;
     // A list moves while it is read, so that it is read at once.
     let mut ids = Vec::new();
     let mut after = None;

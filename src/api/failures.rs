@@ -9,12 +9,10 @@ use axum::{
     },
     response::Response,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use super::{
-    access::Access, answer, error::ApiError, json::rfc3339, request::ListQuery, state::ApiState,
-};
+use super::{access::Access, answer, error::ApiError, json::rfc3339, request, state::ApiState};
 use crate::{
     history::readable::{readable, readable_json},
     store::StoredError,
@@ -23,6 +21,13 @@ use crate::{
 
 /// A failure's ids and numbers, with all names of fields.
 const FAILURE_BYTES: usize = 512;
+
+/// How many are shown.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListQuery {
+    limit: Option<String>,
+}
 
 #[derive(Debug, Serialize)]
 struct FailureList {
@@ -71,7 +76,7 @@ pub(super) async fn list(
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
     let (Path(name), Query(query)) = (path?, query?);
-    let limit = query.limit()?;
+    let limit = request::limit(query.limit.as_deref())?;
     let conversation = access.conversation(state.store(), &name).await?;
     let page = state.store().errors(conversation.id, None, limit).await?;
     let bytes = page.data.iter().map(length).sum();

@@ -10,7 +10,7 @@ use axum::{
 };
 use bytes::Bytes;
 use http::StatusCode;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{
@@ -18,7 +18,7 @@ use super::{
     answer,
     error::ApiError,
     json::{MessageJson, MessageList},
-    request::{Fields, ListQuery, MessageFormat, short_name},
+    request::{self, Fields, MessageFormat, short_name},
     state::ApiState,
 };
 use crate::{
@@ -26,8 +26,20 @@ use crate::{
     escape,
     history::{exchange_now, openai},
     store::StoredMessage,
-    thread::{branch, shown},
+    thread::{
+        branch::{self, Bookmark},
+        shown,
+    },
 };
+
+/// Which messages are shown, and how.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ListQuery {
+    limit: Option<String>,
+    before: Option<String>,
+    format: Option<String>,
+}
 
 /// A message as a client sent it.
 #[derive(Debug)]
@@ -54,7 +66,9 @@ pub(super) async fn list(
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
     let (Path(name), Query(query)) = (path?, query?);
-    let (limit, before, format) = (query.limit()?, query.before()?, query.message_format()?);
+    let limit = request::limit(query.limit.as_deref())?;
+    let before: Option<Bookmark> = request::cursor("before", query.before.as_deref())?;
+    let format = request::message_format(query.format.as_deref())?;
     let conversation = access.conversation(state.store(), &name).await?;
     let page = branch::page(state.store(), conversation.id, before, limit).await?;
     let bytes = page.data.iter().map(shown::bytes).sum();

@@ -24,6 +24,7 @@ mod settling;
 mod health;
 mod auth;
 mod keys;
+mod cors;
 mod access;
 mod turns;
 mod received;
@@ -43,5 +44,6 @@ mod answer;
 mod error;
 
 pub use auth::{Authenticate, Principal};
+pub use cors::{Cors, ParseOriginsError};
 pub use keys::{KeyProblem, ParseKeysError, ReadKeysError, StaticKeys};
 pub use router::router;

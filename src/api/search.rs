@@ -39,6 +39,7 @@ const MAX_DAYS: usize = 366;
 const SEARCHED_WITHIN: Duration = Duration::from_secs(4);
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct SearchQuery {
     q: Option<String>,
     user_identifier: Option<String>,

@@ -9,10 +9,18 @@ use axum::{
         rejection::{PathRejection, QueryRejection},
     },
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::{access::Access, error::ApiError, request::ListQuery, state::ApiState};
-use crate::history::readable::readable;
+use super::{access::Access, error::ApiError, request, state::ApiState};
+use crate::{history::readable::readable, partition::Day};
+
+/// The first and the last day that are meant, both included; all of them where none is named.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct StatsQuery {
+    from: Option<String>,
+    to: Option<String>,
+}
 
 #[derive(Debug, Serialize)]
 pub(super) struct StatsJson {
@@ -28,12 +36,15 @@ pub(super) async fn read(
     State(state): State<ApiState>,
     access: Access,
     path: Result<Path<String>, PathRejection>,
-    query: Result<Query<ListQuery>, QueryRejection>,
+    query: Result<Query<StatsQuery>, QueryRejection>,
 ) -> Result<Json<StatsJson>, ApiError> {
     let (Path(user), Query(query)) = (path?, query?);
     access.counted_by(&user)?;
-    let (from, to) = query.range()?;
-    let stats = state.recorder().conversation_stats(&user, from, to).await?;
+    let from = request::day("from", query.from.as_deref())?.unwrap_or(Day::MIN);
+    let to = request::day("to", query.to.as_deref())?.unwrap_or(Day::MAX);
+    let recorder = state.recorder();
+    let stats = recorder.conversation_stats(&user, from.start_ms(), to.start_ms());
+    let stats = stats.await?;
     let models = stats.models_used.into_iter();
     Ok(Json(StatsJson {
         total_conversations: stats.total_conversations,

@@ -55,6 +55,7 @@ pub(super) async fn partitions(
 }
 
 #[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(super) struct DropQuery {
     before: Option<String>,
 }

@@ -6,6 +6,7 @@ mod bounds;
 mod by_hand;
 mod clients;
 mod corpus;
+mod cors;
 mod delivery;
 mod ends;
 #[cfg(all(feature = "sqlite", feature = "postgres", feature = "mysql"))]
