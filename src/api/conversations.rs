@@ -8,12 +8,14 @@ use axum::{
     response::Response,
 };
 use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::{
     access::Access,
     answer,
     error::ApiError,
     json::{ConversationList, Transcript},
+    openapi::{Forbidden, NoConversation, Refused},
     request,
     state::ApiState,
 };
@@ -26,14 +28,28 @@ use crate::{
 const CONVERSATION_BYTES: usize = 512;
 
 /// Which messages are shown with a conversation.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct ReadQuery {
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 500, default = 50)]
     limit: Option<String>,
+    /// Every branch, and not only the current one.
+    #[param(value_type = Option<bool>, default = false)]
     tree: Option<String>,
 }
 
-/// `GET /conversations/{session_id}`: its current branch, or with `tree=true` every branch.
+/// A conversation with its latest messages, oldest first
+#[utoipa::path(
+    get,
+    path = "/conversations/{session_id}",
+    operation_id = "readConversation",
+    params(("session_id" = String, Path), ReadQuery),
+    responses(
+        (status = 200, description = "The conversation", body = Transcript),
+        Refused, NoConversation,
+    ),
+)]
 pub(super) async fn read(
     State(state): State<ApiState>,
     access: Access,
@@ -60,15 +76,29 @@ pub(super) async fn read(
 }
 
 /// Which page of a list is shown.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct ListQuery {
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 500, default = 50)]
     limit: Option<String>,
+    #[param(value_type = Option<u16>, maximum = 10_000, default = 0)]
     offset: Option<String>,
+    /// The `next` of the page before.
     after: Option<String>,
 }
 
-/// `GET /conversations/user/{user_identifier}`
+/// A user's conversations, last active first
+#[utoipa::path(
+    get,
+    path = "/conversations/user/{user_identifier}",
+    operation_id = "listConversations",
+    params(("user_identifier" = String, Path), ListQuery),
+    responses(
+        (status = 200, description = "A page of them", body = ConversationList),
+        Refused, Forbidden,
+    ),
+)]
 pub(super) async fn list(
     State(state): State<ApiState>,
     access: Access,

@@ -14,11 +14,13 @@ use axum::{
 };
 use http::header;
 use serde::Deserialize;
+use utoipa::{IntoParams, openapi::ObjectBuilder};
 
 use self::{format::Writer, stream::Output};
 use super::{
     access::Access,
     error::ApiError,
+    openapi::{Forbidden, NoConversation, Refused, one_of},
     request::{self, ExportFormat},
     state::ApiState,
 };
@@ -31,13 +33,32 @@ use crate::{
 const LISTED: usize = 500;
 
 /// How it is written.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct ExportQuery {
+    #[param(schema_with = formats)]
     format: Option<String>,
 }
 
-/// `GET /conversations/{session_id}/export`
+fn formats() -> ObjectBuilder {
+    one_of(["openai-jsonl", "markdown", "csv"]).default(Some("openai-jsonl".into()))
+}
+
+/// A conversation, streamed
+#[utoipa::path(
+    get,
+    path = "/conversations/{session_id}/export",
+    operation_id = "exportConversation",
+    params(("session_id" = String, Path), ExportQuery),
+    responses(
+        (
+            status = 200, description = "Its messages",
+            content((String = "application/jsonl"), (String = "text/markdown"), (String = "text/csv")),
+        ),
+        Refused, NoConversation,
+    ),
+)]
 pub(super) async fn conversation(
     State(state): State<ApiState>,
     access: Access,
@@ -50,7 +71,20 @@ pub(super) async fn conversation(
     Ok(streamed(state, vec![conversation.id], format))
 }
 
-/// `GET /conversations/user/{user_identifier}/export`
+/// Every conversation of a user, streamed
+#[utoipa::path(
+    get,
+    path = "/conversations/user/{user_identifier}/export",
+    operation_id = "exportUser",
+    params(("user_identifier" = String, Path), ExportQuery),
+    responses(
+        (
+            status = 200, description = "Their messages",
+            content((String = "application/jsonl"), (String = "text/markdown"), (String = "text/csv")),
+        ),
+        Refused, Forbidden,
+    ),
+)]
 pub(super) async fn user(
     State(state): State<ApiState>,
     access: Access,

@@ -11,8 +11,17 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use utoipa::{IntoParams, ToSchema};
 
-use super::{access::Access, answer, error::ApiError, json::rfc3339, request, state::ApiState};
+use super::{
+    access::Access,
+    answer,
+    error::ApiError,
+    json::rfc3339,
+    openapi::{NoConversation, Refused},
+    request,
+    state::ApiState,
+};
 use crate::{
     history::readable::{readable, readable_json},
     store::StoredError,
@@ -23,27 +32,39 @@ use crate::{
 const FAILURE_BYTES: usize = 512;
 
 /// How many are shown.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct ListQuery {
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 500, default = 50)]
     limit: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
-struct FailureList {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct FailureList {
     data: Vec<FailureJson>,
 }
 
-#[derive(Debug, Serialize)]
+/// An exchange that failed.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Failure)]
 struct FailureJson {
+    #[schema(format = "uuid")]
     id: String,
+    #[schema(format = "uuid")]
     conversation_id: String,
+    #[schema(format = "uuid")]
     exchange_id: String,
+    /// The status; 0 where there was none.
     error_code: i64,
     error_message: String,
+    #[schema(required)]
     model_name: Option<String>,
+    #[schema(required, value_type = Value)]
     messages: Option<Box<RawValue>>,
+    #[schema(format = DateTime)]
     timestamp: String,
+    #[schema(value_type = Object)]
     other: BTreeMap<String, Box<RawValue>>,
 }
 
@@ -68,7 +89,17 @@ impl From<StoredError> for FailureJson {
     }
 }
 
-/// `GET /conversations/{session_id}/errors`
+/// The exchanges that failed
+#[utoipa::path(
+    get,
+    path = "/conversations/{session_id}/errors",
+    operation_id = "listErrors",
+    params(("session_id" = String, Path), ListQuery),
+    responses(
+        (status = 200, description = "The latest of them", body = FailureList),
+        Refused, NoConversation,
+    ),
+)]
 pub(super) async fn list(
     State(state): State<ApiState>,
     access: Access,

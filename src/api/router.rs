@@ -2,16 +2,20 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Router,
-    extract::DefaultBodyLimit,
-    middleware::from_fn_with_state,
-    routing::{get, post},
-};
+use axum::{Router, extract::DefaultBodyLimit, middleware::from_fn_with_state, routing::post};
+use utoipa::{OpenApi as _, openapi::OpenApi};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    access, auth::Authenticate, conversations, edit, error::ApiError, export, failures, health,
-    messages, openapi, request, search, state::ApiState, stats, upkeep,
+    access,
+    auth::Authenticate,
+    conversations, edit,
+    error::ApiError,
+    export, failures, health, messages,
+    openapi::{self, Description},
+    request, search,
+    state::ApiState,
+    stats, upkeep,
 };
 use crate::recorder::Recorder;
 
@@ -65,51 +69,44 @@ const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// # }
 /// ```
 pub fn router(recorder: Recorder, auth: impl Authenticate) -> Router {
-    let state = ApiState::new(recorder, Arc::new(auth));
-    let health = Router::new()
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
-        .route("/openapi.json", get(openapi::read))
-        .route("/docs", get(openapi::page))
-        .method_not_allowed_fallback(async || ApiError::method_not_allowed());
-    Router::new()
-        .route("/conversations", post(edit::create))
-        .route("/conversations/", post(edit::create))
-        .route(
-            "/conversations/{session_id}",
-            get(conversations::read)
-                .put(edit::rename)
-                .delete(edit::delete),
-        )
-        .route(
-            "/conversations/{session_id}/messages",
-            get(messages::list).post(messages::append),
-        )
-        .route("/conversations/{session_id}/errors", get(failures::list))
-        .route(
-            "/conversations/{session_id}/export",
-            get(export::conversation),
-        )
-        .route(
-            "/conversations/user/{user_identifier}",
-            get(conversations::list).post(reserved).delete(edit::erase),
-        )
-        .route(
-            "/conversations/user/{user_identifier}/stats",
-            get(stats::read),
-        )
-        .route(
-            "/conversations/user/{user_identifier}/export",
-            get(export::user),
-        )
-        .route("/search", get(search::search))
-        .route("/partitions", get(upkeep::partitions).delete(upkeep::drop))
-        .route("/metrics", get(upkeep::metrics))
+    let ((keyed, open), description) = routes();
+    // What serde can write of it cannot fail.
+    let description = serde_json::to_vec(&description).unwrap_or_default();
+    let state = ApiState::new(recorder, Arc::new(auth), description.into());
+    let open = open.method_not_allowed_fallback(async || ApiError::method_not_allowed());
+    keyed
         .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .route_layer(from_fn_with_state(state.clone(), access::authenticate))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .merge(health)
+        .merge(open)
         .with_state(state)
+}
+
+/// The routes that need a key and those that need none, and what is said of both.
+pub(super) fn routes() -> ((Router<ApiState>, Router<ApiState>), OpenApi) {
+    let keyed = OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(edit::create))
+        .routes(routes!(edit::create_with_slash))
+        .routes(routes!(conversations::read, edit::rename, edit::delete))
+        .routes(routes!(messages::list, messages::append))
+        .routes(routes!(failures::list))
+        .routes(routes!(export::conversation))
+        .routes(routes!(conversations::list, edit::erase))
+        .route("/conversations/user/{user_identifier}", post(reserved))
+        .routes(routes!(stats::read))
+        .routes(routes!(export::user))
+        .routes(routes!(search::search))
+        .routes(routes!(upkeep::partitions, upkeep::drop))
+        .routes(routes!(upkeep::metrics));
+    let open = OpenApiRouter::new()
+        .routes(routes!(health::alive))
+        .routes(routes!(health::ready))
+        .routes(routes!(openapi::read))
+        .routes(routes!(openapi::page));
+    let (keyed, mut description) = keyed.split_for_parts();
+    let (open, of_open) = open.split_for_parts();
+    description.merge(of_open);
+    ((keyed, open), description)
 }
 
 /// A POST to what reads as a conversation named `user`.

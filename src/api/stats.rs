@@ -10,28 +10,52 @@ use axum::{
     },
 };
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
-use super::{access::Access, error::ApiError, request, state::ApiState};
+use super::{
+    access::Access,
+    error::ApiError,
+    openapi::{Forbidden, Refused},
+    request,
+    state::ApiState,
+};
 use crate::{history::readable::readable, partition::Day};
 
 /// The first and the last day that are meant, both included; all of them where none is named.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct StatsQuery {
+    #[param(format = Date)]
     from: Option<String>,
+    #[param(format = Date)]
     to: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+/// What a user said and spent.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Stats)]
 pub(super) struct StatsJson {
     total_conversations: i64,
     total_messages: i64,
     total_tokens: i64,
+    /// Messages by model.
     models_used: BTreeMap<String, i64>,
+    /// Messages by day.
     daily_message_count: BTreeMap<String, i64>,
 }
 
-/// `GET /conversations/user/{user_identifier}/stats`
+/// What a user said and spent
+#[utoipa::path(
+    get,
+    path = "/conversations/user/{user_identifier}/stats",
+    operation_id = "readStats",
+    params(("user_identifier" = String, Path), StatsQuery),
+    responses(
+        (status = 200, description = "Sums of the days that were named", body = StatsJson),
+        Refused, Forbidden,
+    ),
+)]
 pub(super) async fn read(
     State(state): State<ApiState>,
     access: Access,
