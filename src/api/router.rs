@@ -49,7 +49,8 @@ const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// | `GET /docs`, `GET /openapi.json` | this API's description, as a page and as OpenAPI 3.1 |
 /// | `GET /readyz` | 200 while the store answers and the recorder's queue is not full, else 503 |
 ///
-/// Bodies end at 1 MiB (413) and 10 s (408), `limit` at 500, `offset` at 10,000 (422). A page ends
+/// A parameter or field that a route does not take is refused with its name (400). Bodies end at 1 MiB
+/// (413) and 10 s (408), `limit` at 500, `offset` at 10,000 (422). A page ends
 /// early, with `has_more`, at 16 MiB of JSON. An export has no end but its own: a CSV has every branch
 /// of a conversation, the other formats its current one. A search covers 31 days unless `from` says
 /// otherwise, at most 366, and goes on behind its `next` where it would take long. More than four requests of one principal at a time wait,
