@@ -89,6 +89,12 @@ fn elements(response: &[u8]) -> Vec<Vec<u8>> {
     sources.map(|source| source.as_bytes().to_vec()).collect()
 }
 
+/// The event of a model's own dialect, within one of Amazon's.
+fn inner(payload: &[u8]) -> Option<Vec<u8>> {
+    let payload: Value = serde_json::from_slice(payload).ok()?;
+    STANDARD.decode(payload.get("bytes")?.as_str()?).ok()
+}
+
 fn payloads(mut messages: &[u8]) -> Vec<Vec<u8>> {
     let mut payloads = Vec::new();
     while let Some((prelude, _)) = messages.split_first_chunk::<12>() {
@@ -98,7 +104,9 @@ fn payloads(mut messages: &[u8]) -> Vec<Vec<u8>> {
         let Some((message, rest)) = messages.split_at_checked(whole) else {
             break;
         };
-        payloads.extend(message.get(12 + headers..whole - 4).map(<[u8]>::to_vec));
+        let payload = message.get(12 + headers..whole - 4).unwrap_or_default();
+        payloads.push(payload.to_vec());
+        payloads.extend(inner(payload));
         messages = rest;
     }
     payloads

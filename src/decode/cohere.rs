@@ -64,7 +64,7 @@ fn whole(answer: &mut Answer, source: &str, policy: &Policy) -> Option<Vec<Choic
     let response = json::document::<Response<'_>>(source)?;
     let error = response
         .error
-        .and_then(|source| failure::object(&json::value(source.get())));
+        .and_then(|source| failure::object(&json::parsed(source)));
     let is_spoken = response.message.is_some()
         || response.generations.is_some()
         || matches!(response.text, Field::Text(_))
@@ -102,7 +102,7 @@ fn whole(answer: &mut Answer, source: &str, policy: &Policy) -> Option<Vec<Choic
         }
     }
     for (key, source) in response.vendor {
-        let value = json::value(source.get());
+        let value = json::parsed(source);
         let is_said = !matches!(&value, Value::Array(values) if values.is_empty());
         if is_said {
             answer.message.other.insert(key.into_owned(), value);
@@ -125,7 +125,7 @@ fn usage(source: Option<&RawValue>) -> Usage {
     let Some(source) = source else {
         return Usage::default();
     };
-    let value = json::value(source.get());
+    let value = json::parsed(source);
     let whole = |tokens: &Value| {
         let is_whole = |tokens: &f64| tokens.fract() == 0.0;
         let float = || tokens.as_f64().filter(is_whole);

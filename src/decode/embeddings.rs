@@ -6,7 +6,7 @@ use serde::de::{IgnoredAny, MapAccess};
 use serde_json::{json, value::RawValue};
 
 use super::{
-    Read, Unread, failure, gemini, inputs,
+    Read, Unread, claims, failure, gemini, inputs,
     json::{self, Field, List, Members, stated},
     limits::MAX_MESSAGES,
     openai_chat::usage,
@@ -18,7 +18,7 @@ use crate::{
 
 /// Reads a request; `None` where the document is none.
 pub(super) fn prompt(source: &str, keep_media: bool) -> Option<Read<Prompt>> {
-    let request = json::document::<Request<'_>>(source)?;
+    let (request, claims) = claims::document::<Request<'_>>(source)?;
     let mut truncated = Truncated::No;
     let mut messages = Vec::new();
     for input in &request.inputs {
@@ -29,6 +29,7 @@ pub(super) fn prompt(source: &str, keep_media: bool) -> Option<Read<Prompt>> {
     let value = Prompt {
         model: request.model.text().map(Cow::into_owned),
         messages,
+        claims,
         ..Prompt::default()
     };
     (!request.inputs.is_empty()).then(|| Read::new(value, truncated))
@@ -111,7 +112,7 @@ impl Response<'_> {
     fn reply(self) -> Option<Reply> {
         let error = self
             .error
-            .and_then(|source| failure::object(&json::value(source.get())));
+            .and_then(|source| failure::object(&json::parsed(source)));
         let shape = match &self.data {
             Some(data) => {
                 let first = data.items.first().and_then(Vectors::shape);

@@ -62,7 +62,7 @@ fn add(answer: &mut Answer, source: &str, policy: &Policy) -> bool {
         return false;
     };
     if let Some(error) = piece.error {
-        let error = failure::object(&json::value(error.get()));
+        let error = failure::object(&json::parsed(error));
         answer.fail(error, source);
         return true;
     }
@@ -109,7 +109,7 @@ fn add(answer: &mut Answer, source: &str, policy: &Policy) -> bool {
         };
     }
     for (key, source) in piece.rest {
-        let value = json::value(source.get());
+        let value = json::parsed(source);
         answer.tally.held += super::estimate::member(&key, source.get());
         answer.message.other.insert(key.into_owned(), value);
     }

@@ -10,6 +10,8 @@ use crate::decode::{
     limits::{MAX_MESSAGES, MAX_PARTS},
 };
 
+pub(super) use crate::decode::json::members;
+
 /// Members that have no place of their own, as source.
 pub(super) type Rest<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
 
@@ -148,6 +150,11 @@ impl Block<'_> {
 
     /// The whole block as it was sent.
     pub(super) fn into_value(self) -> Value {
+        Value::Object(self.into_members())
+    }
+
+    /// The members of the whole block.
+    pub(super) fn into_members(self) -> Map<String, Value> {
         let mut members = members(self.rest);
         for (key, field) in [
             ("type", self.kind),
@@ -165,10 +172,10 @@ impl Block<'_> {
         }
         for (key, source) in [("input", self.input), ("content", self.content)] {
             if let Some(source) = source {
-                members.insert(key.to_owned(), json::value(source.get()));
+                members.insert(key.to_owned(), json::parsed(source));
             }
         }
-        Value::Object(members)
+        members
     }
 }
 
@@ -182,11 +189,17 @@ pub(super) struct Event<'a> {
     pub(super) message: Option<Box<Message<'a>>>,
     pub(super) usage: Option<&'a RawValue>,
     pub(super) error: Option<&'a RawValue>,
+    pub(super) older: Option<Box<Older<'a>>>,
+    pub(super) rest: Rest<'a>,
+}
+
+/// What an event of older models says.
+#[derive(Default)]
+pub(super) struct Older<'a> {
     pub(super) completion: Field<'a>,
     pub(super) stop_reason: Field<'a>,
     pub(super) id: Field<'a>,
     pub(super) model: Field<'a>,
-    pub(super) rest: Rest<'a>,
 }
 
 impl<'de> Members<'de> for Event<'de> {
@@ -203,10 +216,16 @@ impl<'de> Members<'de> for Event<'de> {
             "message" => json::object(map, &mut self.message)?,
             "usage" => self.usage = stated(map)?,
             "error" => self.error = stated(map)?,
-            "completion" => self.completion = map.next_value()?,
-            "stop_reason" => self.stop_reason = map.next_value()?,
-            "id" => self.id = map.next_value()?,
-            "model" => self.model = map.next_value()?,
+            "completion" | "stop_reason" | "id" | "model" => {
+                let older = self.older.get_or_insert_default();
+                let place = match key.as_ref() {
+                    "completion" => &mut older.completion,
+                    "stop_reason" => &mut older.stop_reason,
+                    "id" => &mut older.id,
+                    _ => &mut older.model,
+                };
+                *place = map.next_value()?;
+            }
             _ => self.rest.extend(stated(map)?.map(|value| (key, value))),
         }
         Ok(())
@@ -216,7 +235,6 @@ impl<'de> Members<'de> for Event<'de> {
 /// What an event adds to a block or to the message.
 #[derive(Default)]
 pub(super) struct Delta<'a> {
-    pub(super) kind: Field<'a>,
     pub(super) text: Field<'a>,
     pub(super) thinking: Field<'a>,
     pub(super) partial_json: Field<'a>,
@@ -235,7 +253,7 @@ impl<'de> Members<'de> for Delta<'de> {
         map: &mut A,
     ) -> Result<(), A::Error> {
         match key.as_ref() {
-            "type" => self.kind = map.next_value()?,
+            "type" => drop(map.next_value::<IgnoredAny>()?),
             "text" => self.text = map.next_value()?,
             "thinking" => self.thinking = map.next_value()?,
             "partial_json" => self.partial_json = map.next_value()?,
@@ -247,11 +265,4 @@ impl<'de> Members<'de> for Delta<'de> {
         }
         Ok(())
     }
-}
-
-/// Members by their names on the wire.
-pub(super) fn members(rest: Rest<'_>) -> Map<String, Value> {
-    rest.into_iter()
-        .map(|(key, source)| (key.into_owned(), json::value(source.get())))
-        .collect()
 }

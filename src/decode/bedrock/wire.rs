@@ -3,12 +3,14 @@
 use std::borrow::Cow;
 
 use serde::de::{IgnoredAny, MapAccess};
-use serde_json::{Map, Value, value::RawValue};
+use serde_json::value::RawValue;
 
 use crate::decode::{
     json::{self, Field, List, Members, stated, text_or_list},
     limits::{MAX_MESSAGES, MAX_PARTS},
 };
+
+pub(super) use crate::decode::json::members;
 
 /// Members that have no place of their own, as source.
 pub(super) type Rest<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
@@ -233,11 +235,4 @@ impl<'de> Members<'de> for Output<'de> {
         }
         Ok(())
     }
-}
-
-/// Members by their names on the wire.
-pub(super) fn members(rest: Rest<'_>) -> Map<String, Value> {
-    rest.into_iter()
-        .map(|(key, source)| (key.into_owned(), json::value(source.get())))
-        .collect()
 }

@@ -9,7 +9,7 @@ use super::Calls;
 use crate::{
     conversation::{Message, Prompt, Role},
     decode::{
-        Read, inputs,
+        Read, claims, inputs,
         json::{self, Field, List, Members, stated},
         limits::{MAX_MESSAGES, MAX_TOOL_CALLS},
         openai_chat,
@@ -22,7 +22,7 @@ pub(in crate::decode) fn prompt(source: &str, keep_media: bool) -> Option<Read<P
     if let Some(read) = openai_chat::prompt(source, keep_media) {
         return Some(read);
     }
-    let request = json::document::<Request<'_>>(source)?;
+    let (request, claims) = claims::document::<Request<'_>>(source)?;
     let mut truncated = Truncated::No;
     let mut messages = Vec::new();
     if let Some(preamble) = request.preamble.text() {
@@ -52,12 +52,13 @@ pub(in crate::decode) fn prompt(source: &str, keep_media: bool) -> Option<Read<P
     }
     if let Some(last) = messages.last_mut() {
         for (name, source) in request.context {
-            let value = json::value(source.get());
+            let value = json::parsed(source);
             last.other.insert(name.into_owned(), value);
         }
     }
     let value = Prompt {
         model: request.model.text().map(Cow::into_owned),
+        claims,
         tools: request.tools.map(|tools| tools.get().to_owned()),
         stream: matches!(request.stream, Field::Other(Value::Bool(true))),
         ..Prompt::new(messages)
@@ -177,7 +178,7 @@ fn add_results(results: Option<Results<'_>>, messages: &mut Vec<Message>) {
         let outputs = result.outputs.map_or("", RawValue::get);
         let mut message = Message::new(Role::Tool, outputs);
         if let Some(call) = result.call {
-            let call = json::value(call.get());
+            let call = json::parsed(call);
             message.other.insert("call".to_owned(), call);
         }
         messages.push(message);

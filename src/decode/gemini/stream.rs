@@ -99,13 +99,13 @@ impl Growing {
             let text = std::mem::take(&mut self.text);
             blocks
                 .get_or_insert_with(|| Blocks::of(&Role::Assistant))
-                .text(&text, Default::default());
+                .text(text, Default::default());
         }
         if !is_text && !self.thought.is_empty() {
             let thought = std::mem::take(&mut self.thought);
             blocks
                 .get_or_insert_with(|| Blocks::of(&Role::Assistant))
-                .reasoning(&thought, Default::default());
+                .reasoning(thought, Default::default());
         }
     }
 
@@ -157,7 +157,7 @@ impl Stream {
         if let Some(inner) = piece.response.take() {
             piece = *inner;
         }
-        let error = piece.error.map(|source| json::value(source.get()));
+        let error = piece.error.map(|source| json::parsed(source));
         let error = error.as_ref().and_then(failure::object);
         if piece.candidates.is_none()
             && piece.usage.is_none()

@@ -207,7 +207,7 @@ impl<'de> Members<'de> for Function<'de> {
 /// Members by their names on the wire, in the spelling of Google's own documents.
 pub(super) fn members(rest: Rest<'_>) -> Map<String, Value> {
     rest.into_iter()
-        .map(|(key, source)| (spelt(&key), json::value(source.get())))
+        .map(|(key, source)| (spelt(&key), json::parsed(source)))
         .collect()
 }
 

@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_json::{Map, Value, value::RawValue};
 
-use super::{pass_over, value};
+use super::{parsed, pass_over};
 
 /// A value that should be a string.
 #[derive(Debug, Default)]
@@ -123,7 +123,7 @@ impl<'de> Visitor<'de> for IntoField<'_> {
         while values.len() < self.most {
             // As source first: what is too deep, or no number that fits, spoils itself and no more.
             match seq.next_element::<&RawValue>()? {
-                Some(source) => values.push(value(source.get())),
+                Some(source) => values.push(parsed(source)),
                 None => return Ok(Field::Other(Value::Array(values))),
             }
         }
@@ -134,7 +134,7 @@ impl<'de> Visitor<'de> for IntoField<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
         let mut members = Map::new();
         while let Some((key, source)) = map.next_entry::<String, &RawValue>()? {
-            members.insert(key, value(source.get()));
+            members.insert(key, parsed(source));
         }
         Ok(Field::Other(Value::Object(members)))
     }

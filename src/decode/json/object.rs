@@ -9,7 +9,7 @@ use serde::{
 
 use serde_json::{Value, value::RawValue};
 
-use super::{Field, Text, pass_over, value};
+use super::{Field, Text, parsed, pass_over};
 
 /// An object that is read key by key, in one pass and without a map in between.
 pub(in crate::decode) trait Members<'de>: Default {
@@ -228,7 +228,7 @@ impl<'de, T: Members<'de>> Visitor<'de> for IntoItem<'_, T> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
         let mut values = Vec::new();
         while let Some(source) = seq.next_element::<&RawValue>()? {
-            values.push(value(source.get()));
+            values.push(parsed(source));
         }
         self.stray(Field::Other(Value::Array(values)));
         Ok(())

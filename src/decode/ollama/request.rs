@@ -8,7 +8,7 @@ use serde_json::{Value, json, value::RawValue};
 use crate::{
     conversation::{Message, Prompt, Role},
     decode::{
-        Read,
+        Read, claims,
         json::{self, Field, Members, stated},
         media, openai_chat,
     },
@@ -22,14 +22,14 @@ pub(in crate::decode) fn prompt(source: &str, keep_media: bool) -> Option<Read<P
         said.for_each(|message| show_images(message, keep_media));
         return Some(read);
     }
-    let request = json::document::<Request<'_>>(source)?;
+    let (request, claims) = claims::document::<Request<'_>>(source)?;
     let Field::Text(text) = request.prompt else {
         return None;
     };
     let mut message = Message::new(Role::User, text);
     for (name, field) in [("images", request.images), ("suffix", request.suffix)] {
         if let Some(source) = field {
-            let value = json::value(source.get());
+            let value = json::parsed(source);
             message.other.insert(name.to_owned(), value);
         }
     }
@@ -42,6 +42,7 @@ pub(in crate::decode) fn prompt(source: &str, keep_media: bool) -> Option<Read<P
             .into_iter()
             .collect(),
         messages: vec![message],
+        claims,
         stream: matches!(request.stream, Field::Other(Value::Bool(true))),
         ..Prompt::default()
     };

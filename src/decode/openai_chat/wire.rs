@@ -286,17 +286,16 @@ impl Function<'_> {
     /// Appends the arguments: the string that was sent, or the source of what else was sent. Returns what
     /// that takes in memory.
     pub(in crate::decode) fn append_arguments(&self, arguments: &mut String) -> usize {
-        let Some(source) = self.arguments.map(RawValue::get) else {
+        let Some(source) = self.arguments else {
             return 0;
         };
-        match source
-            .strip_prefix('"')
-            .and_then(|rest| rest.strip_suffix('"'))
-        {
-            Some(plain) if !plain.contains('\\') => arguments.push_str(plain),
-            Some(_) => arguments.push_str(&json::read::<String>(source).unwrap_or_default()),
-            None => arguments.push_str(source),
+        match (json::plain(source), source.get()) {
+            (Some(plain), _) => arguments.push_str(plain),
+            (None, source) if source.starts_with('"') => {
+                arguments.push_str(&json::read::<String>(source).unwrap_or_default());
+            }
+            (None, source) => arguments.push_str(source),
         }
-        estimate::text(source)
+        estimate::text(source.get())
     }
 }

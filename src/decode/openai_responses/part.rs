@@ -75,7 +75,7 @@ impl Part<'_> {
 
     /// What it cites.
     pub(super) fn annotations(&self) -> Vec<Value> {
-        let annotations = self.annotations.map(|list| json::value(list.get()));
+        let annotations = self.annotations.map(|list| json::parsed(list));
         match annotations {
             Some(Value::Array(annotations)) => annotations,
             _ => Vec::new(),
@@ -97,7 +97,7 @@ impl Part<'_> {
             }
         }
         if let Some(annotations) = self.annotations {
-            let annotations = json::value(annotations.get());
+            let annotations = json::parsed(annotations);
             members.insert("annotations".to_owned(), annotations);
         }
         Value::Object(members)

@@ -11,6 +11,8 @@ use crate::decode::{
     limits::MAX_MESSAGES,
 };
 
+pub(super) use crate::decode::json::members;
+
 /// Members that have no place of their own, as source.
 pub(super) type Rest<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
 
@@ -251,7 +253,7 @@ impl Item<'_> {
             ("summary", self.summary),
         ] {
             if let Some(source) = source {
-                fields.insert(key.to_owned(), json::value(source.get()));
+                fields.insert(key.to_owned(), json::parsed(source));
             }
         }
         fields.append(&mut self.besides());
@@ -259,21 +261,14 @@ impl Item<'_> {
     }
 }
 
-pub(super) fn members(rest: Rest<'_>) -> Map<String, Value> {
-    rest.into_iter()
-        .map(|(key, source)| (key.into_owned(), json::value(source.get())))
-        .collect()
-}
-
 /// The string that was sent, or the source of what else was sent.
 pub(super) fn text(source: Option<&RawValue>) -> String {
-    let source = source.map_or("", RawValue::get);
-    let string = source
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'));
-    match string {
-        Some(plain) if !plain.contains('\\') => plain.to_owned(),
-        Some(_) => json::read(source).unwrap_or_default(),
-        None => source.to_owned(),
+    let Some(source) = source else {
+        return String::new();
+    };
+    match (json::plain(source), source.get()) {
+        (Some(plain), _) => plain.to_owned(),
+        (None, source) if source.starts_with('"') => json::read(source).unwrap_or_default(),
+        (None, source) => source.to_owned(),
     }
 }
