@@ -12,7 +12,7 @@ use serde::{
 use serde_json::value::RawValue;
 
 use self::source::Source;
-use super::json::{self, Text};
+use super::json::{self, Access, Text};
 use crate::conversation::Claims;
 
 /// The members that are kept, and the objects whose members are.
@@ -61,11 +61,7 @@ struct Claimed<T> {
 }
 
 impl<'de, T: json::Members<'de>> json::Members<'de> for Claimed<T> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         if !MEMBERS.contains(&&*key) || self.claims.0.len() >= MAX_CLAIMS {
             return self.object.member(key, map);
         }
@@ -196,7 +192,7 @@ mod tests {
     struct Said(Vec<(String, String)>);
 
     impl<'de> json::Members<'de> for Said {
-        fn member<A: MapAccess<'de>>(
+        fn member<A: Access<'de>>(
             &mut self,
             key: Cow<'de, str>,
             map: &mut A,

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use serde::de::{IgnoredAny, MapAccess};
+use serde::de::IgnoredAny;
 use serde_json::{json, value::RawValue};
 
 use super::{
     Read, Unread, claims, failure, gemini, inputs,
-    json::{self, Field, List, Members, stated},
+    json::{self, Access, Field, List, Members, stated},
     limits::MAX_MESSAGES,
     openai_chat::usage,
 };
@@ -59,11 +59,7 @@ struct Request<'a> {
 }
 
 impl<'de> Members<'de> for Request<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "model" => self.model = map.next_value()?,
             "input" | "inputs" | "inputText" | "prompt" | "texts" | "images" | "content"
@@ -87,11 +83,7 @@ struct Response<'a> {
 }
 
 impl<'de> Members<'de> for Response<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "model" => self.model = map.next_value()?,
             "data" => json::list(map, &mut self.data)?,
@@ -173,11 +165,7 @@ struct Vectors<'a> {
 }
 
 impl<'de> Members<'de> for Vectors<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "embedding" => self.one = stated(map)?,
             "embeddings" => self.several = stated(map)?,

@@ -1,6 +1,8 @@
 //! Lenient JSON: what has not the expected type is kept or passed over, and never fails the document.
 
+mod access;
 mod compact;
+mod direct;
 mod elements;
 mod field;
 mod number;
@@ -11,17 +13,20 @@ use std::{borrow::Cow, fmt};
 
 use serde::{
     Deserialize, Deserializer,
-    de::{DeserializeOwned, IgnoredAny, MapAccess, SeqAccess, Visitor},
+    de::{DeserializeOwned, IgnoredAny, SeqAccess, Visitor},
 };
 use serde_json::{Map, Number, Value, value::RawValue};
 
 pub(super) use self::{
+    access::Access,
     compact::compact,
     elements::elements,
     field::{Field, field},
     object::{List, Members, document, list, object},
     text_or_list::{source_text_or_list, text_or_list},
 };
+
+use self::direct::Direct;
 
 /// A key, or any other string, borrowed where the source holds it without escapes.
 pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
@@ -60,15 +65,22 @@ fn pass_over<'de, A: SeqAccess<'de>>(mut seq: A) -> Result<bool, A::Error> {
 }
 
 /// The source of a value that says something: not null.
-pub(super) fn stated<'de, A: MapAccess<'de>>(
-    map: &mut A,
-) -> Result<Option<&'de RawValue>, A::Error> {
+pub(super) fn stated<'de, A: Access<'de>>(map: &mut A) -> Result<Option<&'de RawValue>, A::Error> {
     let value: &RawValue = map.next_value()?;
     Ok((value.get() != "null").then_some(value))
 }
 
+/// A value of any kind.
+pub(super) fn any<'de, A: Access<'de>>(map: &mut A) -> Result<Value, A::Error> {
+    if map.is_careful() {
+        map.next_value().map(parsed)
+    } else {
+        map.next_value_seed(Direct)
+    }
+}
+
 /// A value that should be a whole number.
-pub(super) fn count<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Option<i64>, A::Error> {
+pub(super) fn count<'de, A: Access<'de>>(map: &mut A) -> Result<Option<i64>, A::Error> {
     Ok(match map.next_value()? {
         Field::Other(Value::Number(number)) => whole(&number),
         _ => None,

@@ -6,7 +6,7 @@ mod tests;
 
 use std::{borrow::Cow, fmt::Write};
 
-use serde::de::{IgnoredAny, MapAccess};
+use serde::de::IgnoredAny;
 use serde_json::{Value, value::RawValue};
 
 pub(super) use self::request::prompt;
@@ -14,7 +14,7 @@ use super::{
     Policy, Read, Unread,
     answer::Answer,
     failure,
-    json::{self, Field, Members, stated},
+    json::{self, Access, Field, Members, stated},
     lines,
     openai_chat::{Reader, wire},
     repair,
@@ -136,11 +136,7 @@ struct Piece<'a> {
 }
 
 impl<'de> Members<'de> for Piece<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "model" => self.model = map.next_value()?,
             "message" => json::object(map, &mut self.message)?,

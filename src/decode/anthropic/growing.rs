@@ -26,25 +26,20 @@ pub(super) struct Growing {
 
 impl Growing {
     /// The block that an event begins, and what it takes in memory.
-    pub(super) fn begin(mut block: wire::Block<'_>, held: &mut usize) -> Self {
-        let taken = |field: &mut Field<'_>| match std::mem::take(field) {
-            Field::Text(text) => text.into_owned(),
-            Field::Other(_) | Field::Null => String::new(),
+    pub(super) fn begin(mut members: Map<String, Value>, held: &mut usize) -> Self {
+        members.retain(|key, value| !value.is_null() && key != "cache_control");
+        *held += estimate::OBJECT_BYTES + members.values().map(estimate::value).sum::<usize>();
+        let mut take = |key: &str| match members.remove(key) {
+            Some(Value::String(text)) => text,
+            _ => String::new(),
         };
-        let kind = taken(&mut block.kind);
+        let kind = take("type");
         let text = match kind.as_str() {
-            "text" => taken(&mut block.text),
-            "thinking" => taken(&mut block.thinking),
+            "text" => take("text"),
+            "thinking" => take("thinking"),
             _ => String::new(),
         };
-        let mut members = block.into_members();
-        *held += estimate::OBJECT_BYTES
-            + estimate::text(&text)
-            + members.values().map(estimate::value).sum::<usize>();
-        let signature = match members.remove("signature") {
-            Some(Value::String(signature)) => signature,
-            _ => String::new(),
-        };
+        let signature = take("signature");
         let citations = match members.remove("citations") {
             Some(Value::Array(citations)) => citations,
             _ => Vec::new(),

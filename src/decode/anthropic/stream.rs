@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{growing::Growing, usage, wire};
 use crate::{
@@ -88,7 +88,7 @@ impl Stream {
             "content_block_start" => {
                 let index = index(&event.index);
                 if let Some(block) = event.content_block {
-                    self.begin(index, *block);
+                    self.begin(index, block);
                 }
                 self.keep(event.rest);
             }
@@ -148,11 +148,11 @@ impl Stream {
         self.stop(message.stop_reason);
         self.keep(message.rest);
         for block in message.blocks.into_iter().flat_map(|blocks| blocks.items) {
-            self.begin(None, block);
+            self.begin(None, block.into_members());
         }
     }
 
-    fn begin(&mut self, index: Option<i64>, block: wire::Block<'_>) {
+    fn begin(&mut self, index: Option<i64>, block: Map<String, Value>) {
         let block = Growing::begin(block, &mut self.tally.held);
         self.push(index, block);
     }

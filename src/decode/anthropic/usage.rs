@@ -2,12 +2,12 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use serde::de::{IgnoredAny, MapAccess};
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use crate::{
     conversation::Usage,
-    decode::json::{self, Members, count, counted},
+    decode::json::{self, Access, Members, count, counted},
 };
 
 /// Reads the usage that a message began with and the one that came last, which is counted from the
@@ -59,11 +59,7 @@ struct Wire<'a> {
 }
 
 impl<'de> Members<'de> for Wire<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         let source: &RawValue = map.next_value()?;
         let usage = &mut self.usage;
         match key.as_ref() {
@@ -88,11 +84,7 @@ struct Details {
 }
 
 impl<'de> Members<'de> for Details {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "thinking_tokens" => self.thinking = count(map)?,
             _ => drop(map.next_value::<IgnoredAny>()?),

@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use serde::de::{IgnoredAny, MapAccess};
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value, value::RawValue};
 
 use crate::decode::{
-    json::{self, Field, List, Members, stated, text_or_list},
+    json::{self, Access, Field, List, Members, stated, text_or_list},
     limits::{MAX_MESSAGES, MAX_PARTS},
 };
 
@@ -31,11 +31,7 @@ pub(super) struct Request<'a> {
 }
 
 impl<'de> Members<'de> for Request<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "model" => self.model = map.next_value()?,
             "stream" => self.stream = map.next_value()?,
@@ -74,11 +70,7 @@ impl<'de> Members<'de> for Message<'de> {
         })
     }
 
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "role" => self.role = map.next_value()?,
             "content" => text_or_list(map, &mut self.content, &mut self.blocks)?,
@@ -118,11 +110,7 @@ impl<'de> Members<'de> for Block<'de> {
         })
     }
 
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "type" => self.kind = map.next_value()?,
             "text" => self.text = map.next_value()?,
@@ -185,7 +173,7 @@ pub(super) struct Event<'a> {
     pub(super) kind: Field<'a>,
     pub(super) index: Field<'a>,
     pub(super) delta: Option<Delta<'a>>,
-    pub(super) content_block: Option<Box<Block<'a>>>,
+    pub(super) content_block: Option<Map<String, Value>>,
     pub(super) message: Option<Box<Message<'a>>>,
     pub(super) usage: Option<&'a RawValue>,
     pub(super) error: Option<&'a RawValue>,
@@ -203,16 +191,16 @@ pub(super) struct Older<'a> {
 }
 
 impl<'de> Members<'de> for Event<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "type" => self.kind = map.next_value()?,
             "index" => self.index = map.next_value()?,
             "delta" => json::object(map, &mut self.delta)?,
-            "content_block" => json::object(map, &mut self.content_block)?,
+            "content_block" => {
+                if let Value::Object(block) = json::any(map)? {
+                    self.content_block = Some(block);
+                }
+            }
             "message" => json::object(map, &mut self.message)?,
             "usage" => self.usage = stated(map)?,
             "error" => self.error = stated(map)?,
@@ -247,11 +235,7 @@ pub(super) struct Delta<'a> {
 }
 
 impl<'de> Members<'de> for Delta<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "type" => drop(map.next_value::<IgnoredAny>()?),
             "text" => self.text = map.next_value()?,

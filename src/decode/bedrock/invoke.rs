@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use serde::de::{IgnoredAny, MapAccess};
+use serde::de::IgnoredAny;
 use serde_json::{Value, value::RawValue};
 
 use super::{failed, plain::Plain, stored, stream::Stream};
@@ -15,7 +15,7 @@ use crate::{
         anthropic,
         body::Body,
         claims, cohere, embeddings, estimate,
-        json::{self, Field, Members},
+        json::{self, Access, Field, Members},
         openai_chat, repaired,
     },
     outcome::Truncated,
@@ -31,11 +31,7 @@ struct Marks<'a> {
 }
 
 impl<'de> Members<'de> for Marks<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "anthropic_version" => self.is_anthropic = true,
             "schemaVersion" | "inferenceConfig" | "toolConfig" => self.is_converse = true,
@@ -164,11 +160,7 @@ struct Event<'a> {
 }
 
 impl<'de> Members<'de> for Event<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         let value = json::stated(map)?;
         if self.inner.is_none() {
             self.inner = value.map(|value| (key, value));
@@ -184,11 +176,7 @@ struct Chunk<'a> {
 }
 
 impl<'de> Members<'de> for Chunk<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "bytes" => self.bytes = map.next_value()?,
             _ => drop(map.next_value::<IgnoredAny>()?),

@@ -3,12 +3,20 @@
 use serde::de::{DeserializeSeed, Error, MapAccess};
 use serde_json::value::RawValue;
 
+use crate::decode::json::Access;
+
 /// A map that has come to the value of this member.
 pub(super) struct Source<'de>(Option<&'de RawValue>);
 
 impl<'de> Source<'de> {
     pub(super) fn of(value: &'de RawValue) -> Self {
         Self(Some(value))
+    }
+}
+
+impl<'de> Access<'de> for Source<'de> {
+    fn is_careful(&self) -> bool {
+        true
     }
 }
 

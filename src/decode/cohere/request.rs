@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde::de::{IgnoredAny, MapAccess};
+use serde::de::IgnoredAny;
 use serde_json::{Value, value::RawValue};
 
 use super::Calls;
@@ -10,7 +10,7 @@ use crate::{
     conversation::{Message, Prompt, Role},
     decode::{
         Read, claims, inputs,
-        json::{self, Field, List, Members, stated},
+        json::{self, Access, Field, List, Members, stated},
         limits::{MAX_MESSAGES, MAX_TOOL_CALLS},
         openai_chat,
     },
@@ -81,11 +81,7 @@ struct Request<'a> {
 }
 
 impl<'de> Members<'de> for Request<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "model" => self.model = map.next_value()?,
             "stream" => self.stream = map.next_value()?,
@@ -114,11 +110,7 @@ struct Turn<'a> {
 }
 
 impl<'de> Members<'de> for Turn<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "role" => self.role = map.next_value()?,
             "message" => self.message = map.next_value()?,
@@ -159,11 +151,7 @@ struct Outcome<'a> {
 }
 
 impl<'de> Members<'de> for Outcome<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "call" => self.call = stated(map)?,
             "outputs" => self.outputs = stated(map)?,

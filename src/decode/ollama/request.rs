@@ -2,14 +2,14 @@
 
 use std::borrow::Cow;
 
-use serde::de::{IgnoredAny, MapAccess};
+use serde::de::IgnoredAny;
 use serde_json::{Value, json, value::RawValue};
 
 use crate::{
     conversation::{Message, Prompt, Role},
     decode::{
         Read, claims,
-        json::{self, Field, Members, stated},
+        json::{self, Access, Field, Members, stated},
         media, openai_chat,
     },
     outcome::Truncated,
@@ -77,11 +77,7 @@ struct Request<'a> {
 }
 
 impl<'de> Members<'de> for Request<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "model" => self.model = map.next_value()?,
             "stream" => self.stream = map.next_value()?,

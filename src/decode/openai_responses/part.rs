@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use serde::de::{IgnoredAny, MapAccess};
+use serde::de::IgnoredAny;
 use serde_json::{Value, value::RawValue};
 
 use super::wire::{self, Rest};
 use crate::decode::{
-    json::{self, Field, List, Members, stated},
+    json::{self, Access, Field, List, Members, stated},
     limits::MAX_PARTS,
     openai_chat::message,
 };
@@ -25,11 +25,7 @@ pub(super) struct Part<'a> {
 }
 
 impl<'de> Members<'de> for Part<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "type" => self.kind = map.next_value()?,
             "text" => self.text = map.next_value()?,
