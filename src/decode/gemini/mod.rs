@@ -1,6 +1,9 @@
 //! Google's `generateContent` and `streamGenerateContent`, at AI Studio, at Vertex AI and at Code Assist.
 
 mod content;
+mod growing;
+mod partial;
+mod place;
 mod stream;
 #[cfg(test)]
 mod tests;
