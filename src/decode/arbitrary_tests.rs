@@ -140,7 +140,12 @@ proptest! {
 }
 
 /// Fails where a body takes much longer than sixteen times what one of a sixteenth of its length takes.
-fn grows(path: &str, content_type: &'static str, make: impl Fn(usize) -> Vec<u8>, size: usize) {
+pub(super) fn grows(
+    path: &str,
+    content_type: &'static str,
+    make: impl Fn(usize) -> Vec<u8>,
+    size: usize,
+) {
     let time = |bytes: &[u8]| {
         let body = Body {
             content_type,
