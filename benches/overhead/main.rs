@@ -18,9 +18,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use arms::{Arm, all};
 use traffic::{Exchange, exchanges};
 
-/// Exchanges between two pauses for the recorders.
-const CHUNK: u64 = 200;
-const ROUNDS: usize = 41;
+const ROUNDS: usize = 101;
 
 fn criterion_arms(criterion: &mut Criterion) {
     let runtime = runtime();
@@ -36,7 +34,7 @@ fn criterion_arms(criterion: &mut Criterion) {
                     let mut total = Duration::ZERO;
                     let mut left = times;
                     while left > 0 {
-                        let now = left.min(CHUNK);
+                        let now = left.min(exchange.chunk);
                         total += black_box(arm.serve(&runtime, now));
                         left -= now;
                     }

@@ -123,6 +123,15 @@ impl Connections {
         self.write(|writer| writer.session.writing(work))
     }
 
+    /// Brings what was changed into the file and empties the journal, unless somebody still reads what was
+    /// before.
+    pub(super) fn empty_journal(&self) -> Result<(), StoreError> {
+        self.write(|writer| {
+            let connection = &mut writer.session.connection;
+            connection.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        })
+    }
+
     /// Runs this on a connection that reads, in one transaction, so that all it sees is of one moment.
     pub(super) fn read<T>(
         &self,
@@ -234,6 +243,8 @@ fn connect(location: &Location) -> Result<SqliteConnection, StoreError> {
         "PRAGMA foreign_keys = OFF",
         "PRAGMA trusted_schema = OFF",
         "PRAGMA temp_store = MEMORY",
+        // What is deleted does not stay in the file's free pages.
+        "PRAGMA secure_delete = ON",
     ] {
         connection.batch_execute(pragma).map_err(opening_error)?;
     }

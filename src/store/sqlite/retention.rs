@@ -128,10 +128,18 @@ fn drop_day(
         if measured {
             dropped.push(tables::partition(connection, table.clone(), Some(day))?);
         }
-        connection.batch_execute(&format!("DROP TABLE {table}"))?;
+        drop_table(connection, &table)?;
     }
     views::try_replace(connection, mode);
     Ok(dropped)
+}
+
+/// Without overwriting its pages, which would put all of a day through the journal.
+fn drop_table(connection: &mut SqliteConnection, table: &str) -> QueryResult<()> {
+    connection.batch_execute("PRAGMA secure_delete = OFF")?;
+    let dropped = connection.batch_execute(&format!("DROP TABLE {table}"));
+    connection.batch_execute("PRAGMA secure_delete = ON")?;
+    dropped
 }
 
 /// Removes the conversations that have nothing left: none of their days has rows.

@@ -5,7 +5,7 @@ use std::{
 };
 
 use super::*;
-use crate::store::ExchangeRows;
+use crate::store::{ExchangeRows, Whose};
 
 const NOTICED_WITHIN: Duration = Duration::from_secs(20);
 
@@ -123,4 +123,32 @@ async fn who_only_reads_sees_the_file_that_stands_there() {
     }
     store.write(&[exchange("s", NOON)]).await.unwrap();
     assert_eq!(count_of(&store, "s").await, 2);
+}
+
+#[tokio::test]
+async fn what_an_erased_user_said_is_in_none_of_the_files() {
+    let database = Database::open().await;
+    let store = database.store();
+    let secret = "as only alice says it";
+    let mut rows = Vec::new();
+    for (number, length) in [20, 3_000, 200_000].into_iter().enumerate() {
+        let mut said = exchange(&format!("s{number}"), NOON);
+        said.messages[0].content = secret.repeat(length / 20);
+        said.conversation.title = Some(format!("title: {secret}"));
+        rows.push(said);
+    }
+    store.write(&rows).await.unwrap();
+    store.reject(&rows[1], "refused").await.unwrap();
+    let found = || {
+        let files = files(&database.path());
+        let mut contents = files.iter().map(|file| fs::read(file).unwrap_or_default());
+        contents.any(|bytes| memchr::memmem::find(&bytes, secret.as_bytes()).is_some())
+    };
+    assert!(found());
+    let whose = Whose::Bearing;
+    store
+        .delete_user("", "alice", whose, NOON + 1)
+        .await
+        .unwrap();
+    assert!(!found());
 }
