@@ -62,7 +62,7 @@ impl Reader<'_> {
         if let Some(response) = result.response {
             gathered.text(said(response.get()), Map::new());
         }
-        if let Some(Value::Array(parts)) = result.parts.map(|parts| json::parsed(parts)) {
+        if let Some(Value::Array(parts)) = result.parts.map(json::parsed) {
             parts.into_iter().for_each(|part| gathered.media(part));
         }
         let mut message = gathered.finish(Role::Tool, self.keep_media);

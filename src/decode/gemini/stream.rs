@@ -65,7 +65,7 @@ impl Stream {
         if let Some(inner) = piece.response.take() {
             piece = *inner;
         }
-        let error = piece.error.map(|source| json::parsed(source));
+        let error = piece.error.map(json::parsed);
         let error = error.as_ref().and_then(failure::object);
         if piece.candidates.is_none()
             && piece.usage.is_none()

@@ -71,7 +71,7 @@ impl Part<'_> {
 
     /// What it cites.
     pub(super) fn annotations(&self) -> Vec<Value> {
-        let annotations = self.annotations.map(|list| json::parsed(list));
+        let annotations = self.annotations.map(json::parsed);
         match annotations {
             Some(Value::Array(annotations)) => annotations,
             _ => Vec::new(),
