@@ -44,7 +44,7 @@ const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// | `GET /search?q&user_identifier&model&from&to&limit&after` | messages that hold a text, newest first, and the days that were searched |
 /// | `GET /partitions` | tables with rows and bytes (application's key) |
 /// | `DELETE /partitions?before=2025-01-01` | drops older days (application's key) |
-/// | `GET /metrics` | the recorder's counters, Prometheus text (application's key) |
+/// | `GET /metrics` | the recorder's counters and histograms, and the sizes of days, as Prometheus text (application's key) |
 /// | `GET /healthz` | 200 while the process lives |
 /// | `GET /docs`, `GET /openapi.json` | this API's description, as a page and as OpenAPI 3.1 |
 /// | `GET /readyz` | 200 while the store answers and the recorder's queue is not full, else 503 |
@@ -70,21 +70,41 @@ const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// # }
 /// ```
 pub fn router(recorder: Recorder, auth: impl Authenticate) -> Router {
-    let ((keyed, open), description) = routes();
+    let (
+        Routes {
+            keyed,
+            at_once,
+            open,
+        },
+        description,
+    ) = routes();
     // What serde can write of it cannot fail.
     let description = serde_json::to_vec(&description).unwrap_or_default();
     let state = ApiState::new(recorder, Arc::new(auth), description.into());
-    let open = open.method_not_allowed_fallback(async || ApiError::method_not_allowed());
+    let [keyed, at_once, open] = [keyed, at_once, open]
+        .map(|routes| routes.method_not_allowed_fallback(async || ApiError::method_not_allowed()));
+    let at_once = at_once.route_layer(from_fn_with_state(
+        state.clone(),
+        access::authenticate_unsettled,
+    ));
     keyed
-        .method_not_allowed_fallback(async || ApiError::method_not_allowed())
         .route_layer(from_fn_with_state(state.clone(), access::authenticate))
+        .merge(at_once)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .merge(open)
         .with_state(state)
 }
 
-/// The routes that need a key and those that need none, and what is said of both.
-pub(super) fn routes() -> ((Router<ApiState>, Router<ApiState>), OpenApi) {
+pub(super) struct Routes {
+    /// They need a key, and see all that was accepted before.
+    keyed: Router<ApiState>,
+    /// They need a key, and do not wait for that.
+    at_once: Router<ApiState>,
+    open: Router<ApiState>,
+}
+
+/// The routes, and what is said of them.
+pub(super) fn routes() -> (Routes, OpenApi) {
     let keyed = OpenApiRouter::with_openapi(Description::openapi())
         .routes(routes!(edit::create))
         .routes(routes!(edit::create_with_slash))
@@ -97,17 +117,24 @@ pub(super) fn routes() -> ((Router<ApiState>, Router<ApiState>), OpenApi) {
         .routes(routes!(stats::read))
         .routes(routes!(export::user))
         .routes(routes!(search::search))
-        .routes(routes!(upkeep::partitions, upkeep::drop))
-        .routes(routes!(upkeep::metrics));
+        .routes(routes!(upkeep::partitions, upkeep::drop));
+    let at_once = OpenApiRouter::new().routes(routes!(upkeep::metrics));
     let open = OpenApiRouter::new()
         .routes(routes!(health::alive))
         .routes(routes!(health::ready))
         .routes(routes!(openapi::read))
         .routes(routes!(openapi::page));
     let (keyed, mut description) = keyed.split_for_parts();
-    let (open, of_open) = open.split_for_parts();
+    let [(at_once, of_at_once), (open, of_open)] =
+        [at_once, open].map(OpenApiRouter::split_for_parts);
+    description.merge(of_at_once);
     description.merge(of_open);
-    ((keyed, open), description)
+    let routes = Routes {
+        keyed,
+        at_once,
+        open,
+    };
+    (routes, description)
 }
 
 /// A POST to what reads as a conversation named `user`.

@@ -9,6 +9,7 @@ use super::{
     auth::{Authenticate, Principal},
     health::Readiness,
     settling::Settling,
+    sizes::Sizes,
     turns::Turns,
 };
 use crate::{recorder::Recorder, store::Store};
@@ -21,6 +22,7 @@ pub(super) struct ApiState {
     turns: Arc<Turns>,
     settling: Arc<Settling>,
     readiness: Arc<Readiness>,
+    sizes: Arc<Sizes>,
 }
 
 impl ApiState {
@@ -32,6 +34,7 @@ impl ApiState {
             turns: Arc::default(),
             settling: Arc::default(),
             readiness: Arc::default(),
+            sizes: Arc::default(),
         }
     }
 
@@ -50,6 +53,10 @@ impl ApiState {
     /// The API's own, as JSON.
     pub(super) fn description(&self) -> &Bytes {
         &self.description
+    }
+
+    pub(super) fn sizes(&self) -> &Sizes {
+        &self.sizes
     }
 
     pub(super) fn principal(&self, head: &Parts) -> Option<Principal> {

@@ -1,6 +1,4 @@
-//! For those who run it: the tables of days, and the recorder's counters.
-
-use std::fmt::Write as _;
+//! For those who run it: the tables of days, and the recorder's metrics.
 
 use axum::{
     Json,
@@ -14,6 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 use super::{
     access::Access,
     error::ApiError,
+    exposition,
     openapi::{Forbidden, Refused},
     request,
     state::ApiState,
@@ -123,48 +122,20 @@ pub(super) async fn drop(
     }))
 }
 
-/// The recorder's counters as Prometheus text; needs an application's key
+/// What the recorder counts and measures as Prometheus text; needs an application's key
 #[utoipa::path(
     get,
     path = "/metrics",
     operation_id = "readMetrics",
-    responses((status = 200, description = "The counters", body = String), Refused, Forbidden),
+    responses((status = 200, description = "The metrics", body = String), Refused, Forbidden),
 )]
 pub(super) async fn metrics(
     State(state): State<ApiState>,
     access: Access,
 ) -> Result<Response, ApiError> {
     access.application()?;
-    let metrics = state.recorder().metrics();
-    let mut text = String::new();
-    for (name, help, value) in metrics.counters() {
-        // Writing to a String cannot fail.
-        let _ = write!(
-            text,
-            "# HELP tower_recording_{name}_total {help}\n\
-             # TYPE tower_recording_{name}_total counter\n\
-             tower_recording_{name}_total {value}\n"
-        );
-    }
-    for (name, help, value) in [
-        (
-            "pending",
-            "Exchanges that are queued or in a writer's hands.",
-            metrics.pending(),
-        ),
-        (
-            "captured_bytes",
-            "Bytes charged to the budget at the moment.",
-            metrics.captured_bytes,
-        ),
-    ] {
-        let _ = write!(
-            text,
-            "# HELP tower_recording_{name} {help}\n\
-             # TYPE tower_recording_{name} gauge\n\
-             tower_recording_{name} {value}\n"
-        );
-    }
-    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
+    let sizes = state.sizes().read(state.store()).await;
+    let text = exposition::text(&state.recorder().metrics(), &sizes);
+    let kind = [(header::CONTENT_TYPE, exposition::CONTENT_TYPE)];
     Ok((kind, text).into_response())
 }

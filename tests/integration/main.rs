@@ -17,6 +17,7 @@ mod gateway;
 mod identity;
 mod keys;
 mod keys_file;
+mod minimal;
 mod naming;
 mod passing;
 mod proxy;

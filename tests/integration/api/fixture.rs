@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tower::{Layer, ServiceExt, service_fn};
 use tower_recording::{
-    PeerAddr, Recorder, RecordingBody, RecordingLayer,
+    PeerAddr, Recorder, RecordingBody, RecordingLayer, RecordingLayerBuilder,
     api::{self, StaticKeys},
 };
 
@@ -33,17 +33,26 @@ pub(super) struct Fixture {
 
 impl Fixture {
     pub(super) fn new() -> Self {
+        Self::set(|builder| builder)
+    }
+
+    /// The same with these settings.
+    pub(super) fn set(set: impl FnOnce(RecordingLayerBuilder) -> RecordingLayerBuilder) -> Self {
         let dir = TempDir::new().unwrap();
         let dsn = format!("sqlite:{}", dir.path().join("history.db").display());
         Self {
             _dir: Some(dir),
-            ..Self::over(dsn)
+            ..Self::recording(set(RecordingLayer::builder(dsn)))
         }
     }
 
     /// The same on a database that is there.
     pub(super) fn over(dsn: String) -> Self {
-        let recording = RecordingLayer::builder(dsn).build().unwrap();
+        Self::recording(RecordingLayer::builder(dsn))
+    }
+
+    fn recording(builder: RecordingLayerBuilder) -> Self {
+        let recording = builder.build().unwrap();
         let keys: StaticKeys = KEYS.parse().unwrap();
         Self {
             api: api::router(recording.recorder(), keys),

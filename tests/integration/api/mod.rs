@@ -5,6 +5,7 @@ mod editing;
 mod exports;
 mod fixture;
 mod matrix;
+mod metrics;
 mod searching;
 mod upkeep;
 mod health;
