@@ -31,6 +31,8 @@ pub(crate) struct Capture {
     /// How many more bytes may be kept in the segments after it.
     room: usize,
     shed: u64,
+    /// What the segments take of the budget.
+    held: usize,
     /// How long the body is, where known.
     expected: Option<u64>,
     truncated: Truncated,
@@ -66,6 +68,7 @@ impl Capture {
         write_prefix(&mut self.current);
         self.prefix = self.current.len();
         vault.charge(self.current.capacity() - charged);
+        self.held = self.current.capacity();
         self.open();
         true
     }
@@ -117,6 +120,7 @@ impl Capture {
             let Some(segment) = vault.segment(wanted) else {
                 return self.shed(bytes.len(), Truncated::Budget);
             };
+            self.held += segment.capacity();
             let filled = std::mem::replace(&mut self.current, segment);
             if filled.capacity() > 0 {
                 self.full.push(filled);
@@ -155,6 +159,12 @@ impl Capture {
     pub(crate) fn seen(&self) -> u64 {
         let kept: usize = self.segments().map(<[u8]>::len).sum();
         kept as u64 + self.shed
+    }
+
+    /// Bytes of the budget that it takes.
+    #[inline]
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.held
     }
 
     /// How many bytes of the body have passed and were not kept.

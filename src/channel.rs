@@ -3,20 +3,36 @@
 //! A ring a writer, polled by it: nobody is woken on a request's thread, but once when a ring
 //! passes half, since waking a parked thread costs more than all the rest of the recording.
 
-use std::sync::atomic::{
-    AtomicBool, AtomicUsize,
-    Ordering::{Acquire, Relaxed, Release, SeqCst},
+use std::{
+    sync::atomic::{
+        AtomicBool, AtomicU64, AtomicUsize,
+        Ordering::{Acquire, Relaxed, Release, SeqCst},
+    },
+    time::Duration,
 };
 
 use crossbeam_queue::ArrayQueue;
 use tokio::sync::Notify;
 
-use crate::{exchange::Exchange, metrics::Counters, outcome::Truncated, pool::Pool, vault::Vault};
+#[cfg(feature = "metrics")]
+use crate::metrics::Published;
+use crate::{
+    exchange::Exchange,
+    metrics::{Counters, Distributions, Metrics},
+    outcome::Truncated,
+    pool::Pool,
+    vault::Vault,
+};
 
 /// Idle exchanges that are kept for the next requests: more than are usually in flight, and how
 /// many of them go round while few are.
 const IDLE_EXCHANGES: usize = 1024;
 const WARM_EXCHANGES: usize = 32;
+/// Measured times that may wait for a writer: those of about as many exchanges as are queued.
+const TIMES: usize = 256;
+
+/// An exchange in a ring's load. Below it are the bytes of all of them, of which there are fewer.
+const ONE_EXCHANGE: u64 = 1 << 38;
 
 /// What the request path and the writers share.
 #[derive(Debug)]
@@ -26,6 +42,11 @@ pub(crate) struct Channel {
     idle: Pool<Box<Exchange>>,
     pub(crate) vault: Vault,
     pub(crate) counters: Counters,
+    pub(crate) distributions: Distributions,
+    /// What was measured on the request path, in nanoseconds, until a writer takes it.
+    added_nanos: ArrayQueue<u64>,
+    #[cfg(feature = "metrics")]
+    published: Published,
     under_way: AtomicUsize,
 }
 
@@ -33,6 +54,9 @@ pub(crate) struct Channel {
 #[derive(Debug)]
 pub(crate) struct Ring {
     queue: ArrayQueue<Box<Exchange>>,
+    /// How many exchanges are in the queue or about to be, and what they take of the budget: one
+    /// number, since the queue's own length is dear to read.
+    load: AtomicU64,
     /// Wakes the writer before its next tick.
     pub(crate) wake: Notify,
     woken: AtomicBool,
@@ -45,6 +69,7 @@ impl Channel {
         let rings = (0..writers)
             .map(|_| Ring {
                 queue: ArrayQueue::new(capacity.div_ceil(writers).max(1)),
+                load: AtomicU64::new(0),
                 wake: Notify::new(),
                 woken: AtomicBool::new(false),
                 finished: AtomicBool::new(false),
@@ -55,6 +80,10 @@ impl Channel {
             idle: Pool::new(IDLE_EXCHANGES, WARM_EXCHANGES),
             vault: Vault::new(budget_bytes),
             counters: Counters::default(),
+            distributions: Distributions::default(),
+            added_nanos: ArrayQueue::new(TIMES),
+            #[cfg(feature = "metrics")]
+            published: Published::default(),
             under_way: AtomicUsize::new(0),
         }
     }
@@ -98,23 +127,76 @@ impl Channel {
     }
 
     /// Hands an exchange over. A full ring drops it, counted: a request never waits.
-    pub(crate) fn send(&self, exchange: Box<Exchange>) {
+    pub(crate) fn send(&self, mut exchange: Box<Exchange>) {
         let counters = &self.counters;
         counters.accepted.add(1);
         let ring = (exchange.shard % self.rings.len().max(1) as u64) as usize;
         let Some(ring) = self.rings.get(ring) else {
             return;
         };
+        let load = ONE_EXCHANGE | exchange.held_bytes() as u64;
+        exchange.queued_load = load;
+        let before = ring.load.fetch_add(load, Relaxed);
         if let Err(exchange) = ring.queue.push(exchange) {
+            ring.load.fetch_sub(load, Relaxed);
             counters.dropped_queue_full.add(1);
             return self.recycle(exchange);
         }
         if ring.finished.load(SeqCst) {
             return self.drop_queued(ring);
         }
-        if ring.queue.len() * 2 > ring.queue.capacity() && !ring.woken.swap(true, SeqCst) {
+        let queued = before / ONE_EXCHANGE + 1;
+        if queued * 2 > ring.queue.capacity() as u64 && !ring.woken.swap(true, SeqCst) {
             ring.wake.notify_one();
         }
+    }
+
+    /// Tells a writer what the recorder added to a request. Where many wait, this one is left out.
+    #[cold]
+    pub(crate) fn added(&self, time: Duration) {
+        let _ = self.added_nanos.push(time.as_nanos() as u64);
+    }
+
+    /// Takes what was told so into account.
+    pub(crate) fn observe_added(&self) {
+        while let Some(nanos) = self.added_nanos.pop() {
+            self.distributions.added_seconds.observe(nanos);
+        }
+    }
+
+    /// A snapshot of what is counted and measured.
+    pub(crate) fn metrics(&self) -> Metrics {
+        let queued = |part: fn(u64) -> u64| {
+            let loads = self.rings.iter().map(|ring| ring.load.load(Relaxed));
+            loads.map(part).sum()
+        };
+        let Distributions {
+            batch_rows,
+            store_seconds,
+            added_seconds,
+        } = &self.distributions;
+        Metrics {
+            captured_bytes: self.vault.used() as u64,
+            budget_bytes: self.vault.max_bytes() as u64,
+            queued_exchanges: queued(|load| load / ONE_EXCHANGE),
+            queued_bytes: queued(|load| load % ONE_EXCHANGE),
+            batch_rows: batch_rows.snapshot(),
+            store_seconds: store_seconds.snapshot(),
+            added_seconds: added_seconds.snapshot(),
+            ..self.counters.snapshot()
+        }
+    }
+
+    /// Tells the facade what has changed, about once a second.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn publish_when_due(&self) {
+        self.published.when_due(|| self.metrics());
+    }
+
+    /// Tells the facade what has changed.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn publish(&self) {
+        self.published.now(|| self.metrics());
     }
 
     /// Says that the ring's writer is gone: what is in the ring, or comes later, is dropped, counted.
@@ -157,7 +239,9 @@ impl Channel {
 
 impl Ring {
     pub(crate) fn pop(&self) -> Option<Box<Exchange>> {
-        self.queue.pop()
+        let exchange = self.queue.pop()?;
+        self.load.fetch_sub(exchange.queued_load, Relaxed);
+        Some(exchange)
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -1,19 +1,16 @@
 //! One request/response pair as it was captured.
 
+mod half;
+
 use std::{
     net::IpAddr,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError, TryLockError,
-        atomic::{
-            AtomicU8,
-            Ordering::{Acquire, Relaxed, Release},
-        },
-    },
-    time::Instant,
+    sync::Arc,
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use http::{HeaderMap, Method, StatusCode};
 
+pub(crate) use self::half::{RequestEnd, RequestHalf};
 use crate::{capture::Capture, context::RecordingContext, id::Id, outcome::Outcome, vault::Vault};
 
 /// One request/response pair with its timings, handed to a writer when the response has ended.
@@ -22,8 +19,8 @@ pub(crate) struct Exchange {
     /// Set where the client was told.
     pub(crate) id: Option<Id>,
     pub(crate) started: Instant,
-    /// The same in nanoseconds since 1970 UTC: a clock that is set later moves nothing.
-    pub(crate) started_unix_nanos: u64,
+    /// The same by the calendar: a clock that is set later moves nothing.
+    pub(crate) started_at: SystemTime,
     /// When the first byte of the response's body came.
     pub(crate) first_byte: Option<Instant>,
     pub(crate) ended: Instant,
@@ -38,6 +35,10 @@ pub(crate) struct Exchange {
     pub(crate) shard: u64,
     pub(crate) asked: Asked,
     pub(crate) max_response_bytes: usize,
+    /// What the recorder has added to the request so far, where that is measured.
+    pub(crate) added: Option<Duration>,
+    /// What it adds to the load of the queue that it is in.
+    pub(crate) queued_load: u64,
     /// The length of the response's first frame.
     pub(crate) first_bytes: u64,
     /// Path and headers are its prefix. The request's body shares it until it has ended.
@@ -53,7 +54,7 @@ impl Exchange {
         Self {
             id: None,
             started: now,
-            started_unix_nanos: 0,
+            started_at: UNIX_EPOCH,
             first_byte: None,
             ended: now,
             status: None,
@@ -65,10 +66,18 @@ impl Exchange {
             shard: 0,
             asked: Asked::Other,
             max_response_bytes: 0,
+            added: None,
+            queued_load: 0,
             first_bytes: 0,
             request: Arc::default(),
             response: Capture::default(),
         }
+    }
+
+    /// What it takes of the budget.
+    #[inline]
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.response.held_bytes() + self.request.held_bytes()
     }
 
     /// Makes it as new, its segments returned.
@@ -76,7 +85,7 @@ impl Exchange {
         let Self {
             id: _,
             started: _,
-            started_unix_nanos: _,
+            started_at: _,
             first_byte,
             ended: _,
             status,
@@ -88,6 +97,8 @@ impl Exchange {
             shard: _,
             asked: _,
             max_response_bytes: _,
+            added: _,
+            queued_load: _,
             first_bytes: _,
             request,
             response,
@@ -189,86 +200,9 @@ impl Asked {
     }
 }
 
-/// The request's half, which its body and the exchange share.
-#[derive(Debug, Default)]
-pub(crate) struct RequestHalf {
-    capture: Mutex<Capture>,
-    /// A [`RequestEnd`], beside the lock: a writer that looks whether there is more to come must not
-    /// be in the way of what comes.
-    end: AtomicU8,
-}
-
-/// How far the inner service read the request's body.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum RequestEnd {
-    /// It is still being read.
-    #[default]
-    Open,
-    /// To its end.
-    Complete,
-    /// It failed, or was dropped before its end.
-    Incomplete,
-}
-
-impl RequestHalf {
-    /// The capture, unless a writer has taken it: a request never waits for the recorder.
-    pub(crate) fn try_capture(&self) -> Option<MutexGuard<'_, Capture>> {
-        match self.capture.try_lock() {
-            Ok(capture) => Some(capture),
-            Err(TryLockError::Poisoned(poisoned)) => Some(poisoned.into_inner()),
-            Err(TryLockError::WouldBlock) => None,
-        }
-    }
-
-    /// The capture, after at most the copy of one frame. What comes from now on is not copied into
-    /// it, so whoever takes it takes it for good.
-    pub(crate) fn capture(&self) -> MutexGuard<'_, Capture> {
-        self.capture.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The capture, where nobody shares it.
-    pub(crate) fn get_mut(&mut self) -> &mut Capture {
-        let capture = self.capture.get_mut();
-        capture.unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(crate) fn end(&self) -> RequestEnd {
-        match self.end.load(Acquire) {
-            0 => RequestEnd::Open,
-            1 => RequestEnd::Complete,
-            _ => RequestEnd::Incomplete,
-        }
-    }
-
-    /// Says how it ended. Later ends do not count.
-    pub(crate) fn settle(&self, end: RequestEnd) {
-        let open = RequestEnd::Open as u8;
-        let _ = self.end.compare_exchange(open, end as u8, Release, Relaxed);
-    }
-
-    /// Makes it as new, its segments returned.
-    fn reset(&mut self, vault: &Vault) {
-        self.get_mut().give_back(vault);
-        *self.end.get_mut() = RequestEnd::Open as u8;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_writer_that_looks_at_a_request_is_not_in_the_way_of_its_end() {
-        let half = RequestHalf::default();
-        let capture = half.capture();
-        assert_eq!(half.end(), RequestEnd::Open);
-        half.settle(RequestEnd::Complete);
-        half.settle(RequestEnd::Incomplete);
-        assert_eq!(half.end(), RequestEnd::Complete);
-        drop(capture);
-        // Looking takes no lock, so a frame finds none.
-        assert!(half.try_capture().is_some());
-    }
 
     #[test]
     fn a_long_message_of_grpc_is_cut_before_a_character_that_would_not_fit() {

@@ -31,6 +31,7 @@ mod identity;
 mod decode;
 mod redact;
 mod thread;
+mod span;
 pub mod conversation;
 mod outcome;
 mod id;
@@ -66,7 +67,7 @@ pub use self::{
     id::{Id, ParseIdError},
     identity::{DEFAULT_HINT_NAMES, DEFAULT_SESSION_NAMES, DEFAULT_USER_NAMES},
     layer::RecordingLayer,
-    metrics::Metrics,
+    metrics::{Histogram, Metrics},
     outcome::{Outcome, Truncated},
     recorder::{Recorder, ShutdownReport},
     redact::{Patterns, Redact},

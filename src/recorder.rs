@@ -153,10 +153,9 @@ impl Recorder {
         }
     }
 
-    /// A snapshot of the counters.
+    /// A snapshot of what is counted and measured.
     pub fn metrics(&self) -> Metrics {
-        let channel = &self.inner.channel;
-        channel.counters.snapshot(channel.vault.used())
+        self.inner.channel.metrics()
     }
 
     /// The store, for reading.

@@ -1,6 +1,10 @@
 //! An exchange while it is under way: the request's half and the response's, each settled once.
 
-use std::{fmt, sync::Arc, time::Instant};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Instant, SystemTime},
+};
 
 use bytes::Buf;
 use http::{HeaderMap, HeaderName, StatusCode, header};
@@ -12,7 +16,7 @@ use crate::{
     exchange::{Exchange, RequestEnd, RequestHalf, RpcFailure},
     outcome::Outcome,
     prefix,
-    rules::{self, Beginning},
+    rules::Beginning,
 };
 
 /// In which Amazon names an error.
@@ -31,6 +35,7 @@ impl Recording {
         channel: Arc<Channel>,
         mut exchange: Box<Exchange>,
         beginning: Beginning,
+        timed_since: Option<Instant>,
     ) -> Self {
         let Beginning {
             id,
@@ -41,13 +46,14 @@ impl Recording {
             max_response_bytes,
         } = beginning;
         exchange.started = Instant::now();
-        exchange.started_unix_nanos = rules::now();
+        exchange.started_at = SystemTime::now();
         exchange.id = id;
         exchange.peer = peer;
         exchange.request_context = context;
         exchange.shard = shard;
         exchange.asked = asked;
         exchange.max_response_bytes = max_response_bytes;
+        exchange.added = timed_since.map(|since| since.elapsed());
         channel.begin();
         Self {
             channel,
@@ -73,6 +79,7 @@ impl Recording {
         let Some(exchange) = &mut self.exchange else {
             return;
         };
+        let timed_since = exchange.added.map(|_| Instant::now());
         let expected = if exchange.asked.is_bodiless(status) {
             Some(0)
         } else {
@@ -100,6 +107,9 @@ impl Recording {
                 prefix::put_value(segment, error_type);
             },
         );
+        if let (Some(added), Some(since)) = (&mut exchange.added, timed_since) {
+            *added += since.elapsed();
+        }
     }
 
     /// A data frame of the response.
@@ -144,9 +154,14 @@ impl Recording {
         let Some(mut exchange) = self.exchange.take() else {
             return;
         };
-        exchange.ended = at.unwrap_or_else(Instant::now);
+        let ended = at.unwrap_or_else(Instant::now);
+        let added = exchange.added;
+        exchange.ended = ended;
         exchange.outcome = outcome;
         self.channel.send(exchange);
+        if let Some(added) = added {
+            self.channel.added(added + ended.elapsed());
+        }
     }
 
     /// The response was dropped. That is its end where nothing more was to come: hyper drops a
@@ -216,9 +231,7 @@ impl RequestTee {
 
     /// A data frame of the request.
     pub(crate) fn data(&self, data: &impl Buf) {
-        if let Some(mut capture) = self.half.try_capture() {
-            capture.extend(&self.channel.vault, data);
-        }
+        self.half.extend(&self.channel.vault, data);
     }
 
     /// The request's body has ended.

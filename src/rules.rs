@@ -168,7 +168,11 @@ fn accepted(_: &Extensions) -> Option<PeerAddr> {
 
 /// Nanoseconds since 1970 UTC.
 pub(crate) fn now() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
+    unix_nanos(SystemTime::now())
+}
+
+/// This time in nanoseconds since 1970 UTC.
+pub(crate) fn unix_nanos(time: SystemTime) -> u64 {
+    time.duration_since(UNIX_EPOCH)
         .map_or(0, |since| since.as_nanos() as u64)
 }

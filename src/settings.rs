@@ -43,6 +43,8 @@ pub(crate) struct WriterSettings {
     /// Days kept beside today.
     pub(crate) retention_days: Option<u32>,
     pub(crate) keep_media: bool,
+    /// Whether spans have what was said.
+    pub(crate) span_content: bool,
     /// A compressed body is expanded to at most so many bytes.
     pub(crate) max_request_bytes: usize,
     pub(crate) max_response_bytes: usize,

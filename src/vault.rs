@@ -74,6 +74,10 @@ impl Vault {
         }
     }
 
+    pub(crate) fn max_bytes(&self) -> usize {
+        self.max_bytes
+    }
+
     /// Bytes charged at the moment.
     #[inline]
     pub(crate) fn used(&self) -> usize {

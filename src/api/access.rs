@@ -1,6 +1,6 @@
 //! Who may see which conversation. Every route asks here and nowhere else.
 
-use std::time::Duration;
+use std::{future::ready, time::Duration};
 
 use axum::{
     extract::{FromRequestParts, Request, State},
@@ -39,6 +39,25 @@ pub(super) async fn authenticate(
     request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
+    admit(&state, request, next, || state.settle()).await
+}
+
+/// The same, without waiting for what was accepted: whoever asks how much is queued must not have it
+/// written first.
+pub(super) async fn authenticate_unsettled(
+    State(state): State<ApiState>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    admit(&state, request, next, || ready(())).await
+}
+
+async fn admit<F: Future<Output = ()>>(
+    state: &ApiState,
+    request: Request,
+    next: Next,
+    settle: impl FnOnce() -> F,
+) -> Result<Response, ApiError> {
     let (mut head, body) = request.into_parts();
     let Some(principal) = state.principal(&head) else {
         return Err(ApiError::unauthenticated());
@@ -46,7 +65,7 @@ pub(super) async fn authenticate(
     let share = state.turns().share(&principal).await?;
     head.extensions.insert(Access(principal));
     let request = received::whole(Request::from_parts(head, body)).await?;
-    state.settle().await;
+    settle().await;
     let turn = state.turns().turn(request.method()).await?;
     let within = match *request.method() {
         Method::DELETE => DELETED_WITHIN,

@@ -2,12 +2,14 @@
 
 use std::{fmt, sync::Arc};
 
+use bytes::Bytes;
 use http::request::Parts;
 
 use super::{
     auth::{Authenticate, Principal},
     health::Readiness,
     settling::Settling,
+    sizes::Sizes,
     turns::Turns,
 };
 use crate::{recorder::Recorder, store::Store};
@@ -16,19 +18,23 @@ use crate::{recorder::Recorder, store::Store};
 pub(super) struct ApiState {
     recorder: Recorder,
     auth: Arc<dyn Authenticate>,
+    description: Bytes,
     turns: Arc<Turns>,
     settling: Arc<Settling>,
     readiness: Arc<Readiness>,
+    sizes: Arc<Sizes>,
 }
 
 impl ApiState {
-    pub(super) fn new(recorder: Recorder, auth: Arc<dyn Authenticate>) -> Self {
+    pub(super) fn new(recorder: Recorder, auth: Arc<dyn Authenticate>, description: Bytes) -> Self {
         Self {
             recorder,
             auth,
+            description,
             turns: Arc::default(),
             settling: Arc::default(),
             readiness: Arc::default(),
+            sizes: Arc::default(),
         }
     }
 
@@ -42,6 +48,15 @@ impl ApiState {
 
     pub(super) fn readiness(&self) -> &Readiness {
         &self.readiness
+    }
+
+    /// The API's own, as JSON.
+    pub(super) fn description(&self) -> &Bytes {
+        &self.description
+    }
+
+    pub(super) fn sizes(&self) -> &Sizes {
+        &self.sizes
     }
 
     pub(super) fn principal(&self, head: &Parts) -> Option<Principal> {

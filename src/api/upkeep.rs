@@ -1,6 +1,4 @@
-//! For those who run it: the tables of days, and the recorder's counters.
-
-use std::fmt::Write as _;
+//! For those who run it: the tables of days, and the recorder's metrics.
 
 use axum::{
     Json,
@@ -9,20 +7,33 @@ use axum::{
 };
 use http::header;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
-use super::{access::Access, error::ApiError, request, state::ApiState};
+use super::{
+    access::Access,
+    error::ApiError,
+    exposition,
+    openapi::{Forbidden, Refused},
+    request,
+    state::ApiState,
+};
 use crate::store::Partition;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct PartitionList {
     data: Vec<PartitionJson>,
 }
 
-#[derive(Debug, Serialize)]
+/// A table of rows.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Partition)]
 struct PartitionJson {
     table: String,
+    /// The day whose rows it has, where it is one day's.
+    #[schema(required)]
     day: Option<String>,
     rows: i64,
+    #[schema(required)]
     bytes: Option<i64>,
 }
 
@@ -43,7 +54,13 @@ impl From<Partition> for PartitionJson {
     }
 }
 
-/// `GET /partitions`
+/// Tables with rows and bytes; needs an application's key
+#[utoipa::path(
+    get,
+    path = "/partitions",
+    operation_id = "listPartitions",
+    responses((status = 200, description = "The tables", body = PartitionList), Refused, Forbidden),
+)]
 pub(super) async fn partitions(
     State(state): State<ApiState>,
     access: Access,
@@ -54,12 +71,19 @@ pub(super) async fn partitions(
     Ok(Json(PartitionList { data }))
 }
 
-#[derive(Debug, Deserialize)]
+/// What is dropped.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct DropQuery {
+    /// The first day that stays.
+    #[param(required, format = Date)]
     before: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+/// What was dropped.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Dropped)]
 pub(super) struct DroppedJson {
     data: Vec<PartitionJson>,
     tables_dropped: usize,
@@ -67,7 +91,17 @@ pub(super) struct DroppedJson {
     bytes_freed: i64,
 }
 
-/// `DELETE /partitions?before=2025-01-01`
+/// Drops the days before a date; needs an application's key
+#[utoipa::path(
+    delete,
+    path = "/partitions",
+    operation_id = "dropPartitions",
+    params(DropQuery),
+    responses(
+        (status = 200, description = "What was dropped", body = DroppedJson),
+        Refused, Forbidden,
+    ),
+)]
 pub(super) async fn drop(
     State(state): State<ApiState>,
     access: Access,
@@ -88,42 +122,20 @@ pub(super) async fn drop(
     }))
 }
 
-/// `GET /metrics`
+/// What the recorder counts and measures as Prometheus text; needs an application's key
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    operation_id = "readMetrics",
+    responses((status = 200, description = "The metrics", body = String), Refused, Forbidden),
+)]
 pub(super) async fn metrics(
     State(state): State<ApiState>,
     access: Access,
 ) -> Result<Response, ApiError> {
     access.application()?;
-    let metrics = state.recorder().metrics();
-    let mut text = String::new();
-    for (name, help, value) in metrics.counters() {
-        // Writing to a String cannot fail.
-        let _ = write!(
-            text,
-            "# HELP tower_recording_{name}_total {help}\n\
-             # TYPE tower_recording_{name}_total counter\n\
-             tower_recording_{name}_total {value}\n"
-        );
-    }
-    for (name, help, value) in [
-        (
-            "pending",
-            "Exchanges that are queued or in a writer's hands.",
-            metrics.pending(),
-        ),
-        (
-            "captured_bytes",
-            "Bytes charged to the budget at the moment.",
-            metrics.captured_bytes,
-        ),
-    ] {
-        let _ = write!(
-            text,
-            "# HELP tower_recording_{name} {help}\n\
-             # TYPE tower_recording_{name} gauge\n\
-             tower_recording_{name} {value}\n"
-        );
-    }
-    let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4")];
+    let sizes = state.sizes().read(state.store()).await;
+    let text = exposition::text(&state.recorder().metrics(), &sizes);
+    let kind = [(header::CONTENT_TYPE, exposition::CONTENT_TYPE)];
     Ok((kind, text).into_response())
 }

@@ -76,6 +76,20 @@ impl RecordingLayerBuilder {
         self
     }
 
+    /// Whether the spans of OpenTelemetry have what was said, as it is recorded: redacted, and without
+    /// what clients opted out of having kept. Off unless set.
+    ///
+    /// With the feature `otel` each exchange is told to the global tracer provider as a span, when its
+    /// rows were written, by a thread of the recorder's own: with the times of the exchange, as a child
+    /// of what its `traceparent` names, and with the attributes `gen_ai.*` of the conventions for
+    /// generative AI: operation, provider, models, tokens, finish reasons, conversation, and the kind of
+    /// error. What is rejected, dropped or was deleted meanwhile has none.
+    #[cfg(feature = "otel")]
+    pub fn span_content(mut self, with: bool) -> Self {
+        self.span_content = with;
+        self
+    }
+
     /// Takes out of what is recorded what must not be stored, in place of
     /// [`Patterns::default`](crate::Patterns::default), which takes out credentials; [`Patterns::none`](crate::Patterns::none) takes out nothing.
     pub fn redact(mut self, redact: impl Redact) -> Self {

@@ -43,6 +43,7 @@ fn render(rows: &ExchangeRows, max_text_bytes: usize) -> Value {
         error,
         response,
         retold: _,
+        span: _,
     } = rows;
     let mut object = exchange_object(exchange);
     object.insert("conversation".into(), conversation_object(conversation));

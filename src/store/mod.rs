@@ -356,6 +356,15 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         unsupported("listing tables")
     }
 
+    /// The same tables, as the database itself keeps count of them: quick however many rows there are,
+    /// and near enough to see what grows. What it does not know quickly is 0 rows or no bytes.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    fn estimated_partitions(&self) -> StoreFuture<'_, Vec<Partition>> {
+        unsupported("estimating tables")
+    }
+
     /// Drops the days before that of `before`, with the conversations that then have nothing left,
     /// and says what was dropped. `usage_daily` stays. Where days have no tables of their own, their
     /// rows are deleted, some thousand at a time.

@@ -303,6 +303,10 @@ impl Store for Replicated {
         self.primary.partitions()
     }
 
+    fn estimated_partitions(&self) -> StoreFuture<'_, Vec<Partition>> {
+        self.primary.estimated_partitions()
+    }
+
     fn drop_partitions(&self, before: UnixMillis) -> StoreFuture<'_, Vec<Partition>> {
         self.primary.drop_partitions(before)
     }

@@ -9,6 +9,7 @@ use crate::{
     id::Id,
     outcome::{Outcome, Truncated},
     partition::Day,
+    span::Draft,
     store::{ChainHash, KnownResponse},
 };
 
@@ -155,6 +156,7 @@ pub struct ExchangeRows {
     pub response: Option<KnownResponse>,
     /// What of this was said before. Of a conversation that was deleted it is not stored again.
     pub retold: Retold,
+    pub(crate) span: Draft,
 }
 
 /// What a client sent along with what is new, up to the model's last answer.

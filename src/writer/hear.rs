@@ -21,8 +21,9 @@ use crate::{
     outcome::{Outcome, Truncated},
     prefix::{Prefix, take},
     redact,
-    rules::speaks,
+    rules::{self, speaks},
     settings::MAX_RAW_BYTES,
+    span::Draft,
     store::ExchangeColumns,
 };
 
@@ -44,6 +45,7 @@ pub(crate) struct Heard {
     pub(crate) is_wordless: bool,
     /// Its place was looked for in vain before.
     pub(crate) is_second_look: bool,
+    pub(crate) span: Draft,
 }
 
 /// What Open WebUI's requests for a title, tags or questions to follow begin with, and hold.
@@ -54,8 +56,8 @@ const TASK_HISTORY: &str = "<chat_history>";
 pub(super) fn hear(workshop: &Workshop, exchange: &Exchange) -> Option<Heard> {
     let id = exchange
         .id
-        .unwrap_or_else(|| Id::exchange(exchange.started_unix_nanos));
-    let (mut identity, mut spoken) = {
+        .unwrap_or_else(|| Id::exchange(rules::unix_nanos(exchange.started_at)));
+    let (mut identity, mut spoken, mut span) = {
         let request = exchange.request.capture();
         let prefix = Prefix::read(request.prefix());
         if workshop.identity.consent(prefix) == Consent::Nothing {
@@ -67,7 +69,7 @@ pub(super) fn hear(workshop: &Workshop, exchange: &Exchange) -> Option<Heard> {
         }
         let claims = &spoken.prompt.claims;
         let identity = workshop.identity.identify(exchange, prefix, claims, id);
-        (identity, spoken)
+        (identity, spoken, Draft::of(exchange, prefix))
     };
     if identity.consent == Consent::Nothing {
         return None;
@@ -86,7 +88,11 @@ pub(super) fn hear(workshop: &Workshop, exchange: &Exchange) -> Option<Heard> {
     if is_unread {
         workshop.channel.counters.unread_requests.add(1);
     }
-    Some(tell(exchange, id, identity, spoken, is_unread))
+    span.tell(&spoken, workshop.settings.span_content);
+    Some(Heard {
+        span,
+        ..tell(exchange, id, identity, spoken, is_unread)
+    })
 }
 
 fn is_task(prompt: &Prompt) -> bool {
@@ -185,6 +191,7 @@ pub(super) fn tell(
         is_unread,
         is_wordless,
         is_second_look: false,
+        span: Draft::default(),
     }
 }
 

@@ -88,7 +88,9 @@ impl Job {
         Self::new(batch.load(), true, async move {
             let begun = Instant::now();
             let result = caught(|| store.record(batch.values())).await;
-            channel.counters.writing_nanos.add_since(begun);
+            let nanos = begun.elapsed().as_nanos() as u64;
+            channel.counters.writing_nanos.add(nanos);
+            channel.distributions.store_seconds.observe(nanos);
             Done::Written(batch, result)
         })
     }

@@ -45,6 +45,7 @@ pub(super) fn make(
         is_unread,
         is_wordless: _,
         is_second_look: _,
+        span,
     } = heard;
     let mut prompt = prompt;
     if is_unread && let Some(last) = prompt.messages.last_mut() {
@@ -113,6 +114,7 @@ pub(super) fn make(
         error,
         response,
         retold,
+        span,
     }
 }
 

@@ -22,6 +22,7 @@ impl Weigh for ExchangeRows {
             error,
             response: _,
             retold,
+            span,
         } = self;
         let messages = messages.iter().map(message_weight);
         let error = error.iter().map(|error| {
@@ -56,6 +57,7 @@ impl Weigh for ExchangeRows {
             + names.iter().map(|name| name.len()).sum::<usize>()
             + texts(optional)
             + messages.chain(error).sum::<usize>()
+            + span.weight()
     }
 
     fn rows(&self) -> usize {
@@ -65,11 +67,17 @@ impl Weigh for ExchangeRows {
 
 impl Weigh for Heard {
     fn weight(&self) -> usize {
-        let Self { prompt, reply, .. } = self;
+        let Self {
+            prompt,
+            reply,
+            span,
+            ..
+        } = self;
         let answered = reply.choices.iter().map(|choice| &choice.message);
         let messages = prompt.instructions.iter().chain(&prompt.messages);
         let said = messages.chain(answered).map(message);
-        ROW_BYTES + prompt.tools.as_ref().map_or(0, String::len) + said.sum::<usize>()
+        let tools = prompt.tools.as_ref().map_or(0, String::len);
+        ROW_BYTES + tools + said.sum::<usize>() + span.weight()
     }
 
     fn rows(&self) -> usize {

@@ -140,6 +140,9 @@ impl Worker {
             } else {
                 (self.tick * 2).min(IDLE_TICK)
             };
+            channel.observe_added();
+            #[cfg(feature = "metrics")]
+            channel.publish_when_due();
             let settled = self.settled();
             self.promises.answer_flushes(settled);
             let is_quiet = settled == self.taken && !channel.is_awaited() && ring.len() == 0;
@@ -241,6 +244,9 @@ impl Drop for Worker {
         if let Some(ring) = channel.rings().get(self.number) {
             channel.finish(ring);
         }
+        channel.observe_added();
+        #[cfg(feature = "metrics")]
+        channel.publish();
         self.promises.release();
     }
 }

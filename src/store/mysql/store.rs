@@ -361,6 +361,10 @@ impl Store for MysqlStore {
         }))
     }
 
+    fn estimated_partitions(&self) -> StoreFuture<'_, Vec<Partition>> {
+        self.read(|session, mode| Box::pin(partitions::estimates(&mut session.connection, mode)))
+    }
+
     fn drop_partitions(&self, before: UnixMillis) -> StoreFuture<'_, Vec<Partition>> {
         let connections = Arc::clone(&self.connections);
         let before = Day::from_unix_ms(before);

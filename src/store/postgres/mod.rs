@@ -19,6 +19,7 @@ mod mode;
 mod migrate;
 mod citus;
 mod days;
+mod estimates;
 mod write;
 mod insert;
 mod reject;
@@ -346,6 +347,10 @@ impl Store for PostgresStore {
 
     fn partitions(&self) -> StoreFuture<'_, Vec<Partition>> {
         self.look_up(|connection| Box::pin(days::partitions(connection)))
+    }
+
+    fn estimated_partitions(&self) -> StoreFuture<'_, Vec<Partition>> {
+        self.read(|connection| Box::pin(estimates::partitions(connection)))
     }
 
     fn drop_partitions(&self, before: UnixMillis) -> StoreFuture<'_, Vec<Partition>> {

@@ -303,6 +303,10 @@ impl Store for SqliteStore {
         self.read(tables::partitions)
     }
 
+    fn estimated_partitions(&self) -> StoreFuture<'_, Vec<Partition>> {
+        self.read(tables::estimates)
+    }
+
     fn create_table_if_not_exists(&self, at: UnixMillis) -> StoreFuture<'_, bool> {
         let day = Day::from_unix_ms(at);
         self.change(move |connection, mode| days::make(connection, mode, &[day]))

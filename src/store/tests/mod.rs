@@ -28,6 +28,8 @@ pub(crate) trait Database: Sized + Send + Sync + 'static {
 
     /// A number that changes when a table, a view or an index comes or goes.
     const SCHEMA: &str;
+    /// Has the database look at what stands in the messages of 2025-01-15.
+    const ANALYZE: &str;
     /// Whether a row of `recording_rejects` holds JSON.
     const HOLDS_JSON: &str;
     /// Whether a row of `conversation_messages` says that it is of a noon of January 2025.
@@ -186,6 +188,7 @@ suite! {
         of_several_who_make_a_day_at_once_one_does,
         a_made_day_takes_rows_and_is_seen_by_views,
         only_tables_of_rows_are_listed,
+        estimates_are_near_what_is_counted,
         dropping_says_what_went_and_with_how_many_rows,
         what_is_left_after_dropping_is_counted_right,
         what_comes_after_its_day_was_dropped_adds_to_its_usage,

@@ -63,6 +63,7 @@ pub(in crate::store) fn exchange_of(user: &str, session: &str, at: UnixMillis) -
         error: None,
         response: None,
         retold: Retold::default(),
+        span: Default::default(),
     }
 }
 

@@ -72,6 +72,33 @@ pub(super) async fn only_tables_of_rows_are_listed<D: Database>() {
     }
 }
 
+pub(super) async fn estimates_are_near_what_is_counted<D: Database>() {
+    let database = D::open().await;
+    let store = database.store();
+    let exchanges: Vec<_> = (0..200)
+        .map(|number| exchange("s", NOON + number))
+        .collect();
+    store.write(&exchanges).await.unwrap();
+    database.execute(D::ANALYZE).await;
+    let (counted, estimated) = (store.partitions().await, store.estimated_partitions().await);
+    let (counted, estimated) = (counted.unwrap(), estimated.unwrap());
+    let days = |tables: &[Partition]| -> Vec<_> {
+        let days = tables.iter();
+        days.map(|table| (table.table.clone(), table.day.clone()))
+            .collect()
+    };
+    assert_eq!(days(&counted), days(&estimated));
+    for (counted, estimated) in counted.iter().zip(&estimated) {
+        let range = counted.rows / 2..=counted.rows * 2;
+        assert!(
+            range.contains(&estimated.rows),
+            "{estimated:?} of {counted:?}"
+        );
+        assert!(estimated.bytes.is_none_or(|bytes| bytes > 0));
+    }
+    assert_eq!(counted.iter().map(|table| table.rows).sum::<i64>(), 400);
+}
+
 fn names(tables: &[Partition]) -> Vec<(&str, i64)> {
     tables
         .iter()

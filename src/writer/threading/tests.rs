@@ -154,6 +154,7 @@ struct Gateway {
 impl Gateway {
     fn new() -> Self {
         let settings = WriterSettings {
+            span_content: false,
             batch_rows: 500,
             flush_interval: Default::default(),
             infer_within: Default::default(),

@@ -4,6 +4,7 @@ use std::{mem, sync::Arc, time::Instant};
 
 use super::{Held, Worker};
 use crate::{
+    span,
     store::{ExchangeRows, Recorded, StoreError},
     thread::Threader,
     writer::{
@@ -91,12 +92,14 @@ impl Worker {
                 counters.erased.add(erased.len() as u64);
                 self.deleted.extend(deleted);
                 let is_erased = |rows: &&ExchangeRows| erased.contains(&rows.exchange.exchange_id);
+                let kept = batch.values().iter().filter(|rows| !is_erased(rows));
+                span::emit(kept);
                 let erased = batch.values().iter().filter(is_erased);
                 self.deleted.extend(erased.map(|rows| rows.conversation.id));
-                counters
-                    .rows
-                    .add(batch.rows().saturating_sub(left_out) as u64);
+                let rows = batch.rows().saturating_sub(left_out) as u64;
+                counters.rows.add(rows);
                 counters.batches.add(1);
+                channel.distributions.batch_rows.observe(rows);
                 channel.vault.release(batch.load().bytes);
                 self.recovered();
             }

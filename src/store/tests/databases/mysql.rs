@@ -16,6 +16,7 @@ impl tests::Database for Database {
 
     const SCHEMA: &str = "SELECT count(*) FROM information_schema.tables \
          WHERE table_schema = DATABASE()";
+    const ANALYZE: &str = "ANALYZE TABLE conversation_histories_2025_01_15";
     const HOLDS_JSON: &str = "json_valid(payload)";
     const AT_NOON: &str = "`timestamp` LIKE '2025-01-%T12:00:00.000Z'";
     const TEMPLATE: &str = "conversation_histories_template";

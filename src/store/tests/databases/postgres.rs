@@ -20,6 +20,7 @@ impl tests::Database for Database {
 
     const SCHEMA: &str = "SELECT count(*) FROM pg_class \
          WHERE relnamespace = current_schema()::regnamespace";
+    const ANALYZE: &str = "ANALYZE conversation_histories_2025_01_15";
     const HOLDS_JSON: &str = "payload::json IS NOT NULL";
     const AT_NOON: &str = "to_char(\"timestamp\" AT TIME ZONE 'UTC', 'YYYY-MM HH24:MI:SS.MS') \
          = '2025-01 12:00:00.000'";

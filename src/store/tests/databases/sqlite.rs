@@ -48,6 +48,7 @@ impl tests::Database for Database {
     type Store = SqliteStore;
 
     const SCHEMA: &str = "SELECT schema_version FROM pragma_schema_version";
+    const ANALYZE: &str = "ANALYZE";
     const HOLDS_JSON: &str = "json_valid(payload)";
     const AT_NOON: &str = "timestamp LIKE '2025-01-%T12:00:00.000Z'";
     const TEMPLATE: &str = "conversation_histories_template";
