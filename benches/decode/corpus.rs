@@ -3,25 +3,24 @@
 use std::{env, fs, path::Path};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
-use super::Sample;
+use super::{Kind, Sample};
 
 const CORPUS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/corpus");
+/// The streams of which the documents can be told.
+const STREAMS: [&str; 4] = ["sse", "ndjson", "json-array", "aws-eventstream"];
 
 pub fn samples() -> Vec<Sample> {
     let folder = env::var("TEST_CORPUS").unwrap_or_else(|_| CORPUS.to_owned());
-    let mut samples: Vec<Sample> = fs::read_dir(folder)
-        .into_iter()
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    entries
+        .filter_map(|entry| of_exchange(&entry.path()))
         .flatten()
-        .flatten()
-        .filter_map(|entry| sample(&entry.path()))
-        .collect();
-    samples.sort_by(|one, other| one.dialect.cmp(&other.dialect));
-    samples
+        .collect()
 }
 
-fn sample(file: &Path) -> Option<Sample> {
+fn of_exchange(file: &Path) -> Option<[Sample; 2]> {
     let recorded: Value = serde_json::from_slice(&fs::read(file).ok()?).ok()?;
     let text = |name: &str| Some(recorded.get(name)?.as_str()?.to_owned());
     // What is compressed would be a measure of its expansion.
@@ -32,17 +31,29 @@ fn sample(file: &Path) -> Option<Sample> {
         body(&recorded, "request_body")?,
         body(&recorded, "response_body")?,
     );
-    let mut documents = documents(&response, text("stream_kind").as_deref());
-    documents.push(request.clone());
-    Some(Sample {
+    let stream = text("stream_kind").filter(|kind| STREAMS.contains(&kind.as_str()));
+    let request = Sample {
         dialect: text("provider")?,
+        kind: Kind::Request,
         path: text("url_path")?.split('?').next()?.to_owned(),
         status: recorded.get("status")?.as_u64()?.try_into().ok()?,
-        request,
-        response,
+        content_type: "application/json".to_owned(),
+        documents: vec![request.clone()],
+        bytes: request,
+    };
+    let response = Sample {
+        dialect: request.dialect.clone(),
+        kind: match stream {
+            Some(_) => Kind::Stream,
+            None => Kind::Answer,
+        },
+        path: request.path.clone(),
+        status: request.status,
         content_type: text("replay_content_type").unwrap_or_default(),
-        documents,
-    })
+        documents: documents(&response, stream.as_deref()),
+        bytes: response,
+    };
+    Some([request, response])
 }
 
 fn body(recorded: &Value, name: &str) -> Option<Vec<u8>> {
@@ -66,9 +77,22 @@ fn documents(response: &[u8], kind: Option<&str>) -> Vec<Vec<u8>> {
             .map(|data| data.trim_ascii().to_vec())
             .collect(),
         Some("ndjson") => lines().map(<[u8]>::to_vec).collect(),
+        Some("json-array") => elements(response),
         Some("aws-eventstream") => payloads(response),
         _ => vec![response.to_vec()],
     }
+}
+
+fn elements(response: &[u8]) -> Vec<Vec<u8>> {
+    let elements: Vec<&RawValue> = serde_json::from_slice(response).unwrap_or_default();
+    let sources = elements.into_iter().map(RawValue::get);
+    sources.map(|source| source.as_bytes().to_vec()).collect()
+}
+
+/// The event of a model's own dialect, within one of Amazon's.
+fn inner(payload: &[u8]) -> Option<Vec<u8>> {
+    let payload: Value = serde_json::from_slice(payload).ok()?;
+    STANDARD.decode(payload.get("bytes")?.as_str()?).ok()
 }
 
 fn payloads(mut messages: &[u8]) -> Vec<Vec<u8>> {
@@ -80,7 +104,9 @@ fn payloads(mut messages: &[u8]) -> Vec<Vec<u8>> {
         let Some((message, rest)) = messages.split_at_checked(whole) else {
             break;
         };
-        payloads.extend(message.get(12 + headers..whole - 4).map(<[u8]>::to_vec));
+        let payload = message.get(12 + headers..whole - 4).unwrap_or_default();
+        payloads.push(payload.to_vec());
+        payloads.extend(inner(payload));
         messages = rest;
     }
     payloads

@@ -1,8 +1,9 @@
-//! What it costs to read an exchange, for each dialect, beside what it costs to parse the same bytes into
+//! What it costs to read bodies, for each dialect, beside what it costs to parse the same bytes into
 //! `serde_json::Value`: the whole document, or every event of a stream.
 //!
-//! `cargo bench --bench decode [-- <rounds>]`. Recorded traffic is read from the folder that `TEST_CORPUS`
-//! names, else from `../shared/corpus`; where there is none, only the shapes that are made here are.
+//! `cargo bench --bench decode [-- [<rounds>] [<part of a dialect's name>]]`, some seconds beside the compilation.
+//! Recorded traffic is read from the folder that `TEST_CORPUS` names, else from `../shared/corpus`; where there
+//! is none, only the shapes that are made here are.
 
 mod corpus;
 mod made;
@@ -19,33 +20,46 @@ const ROUNDS: usize = 15;
 /// Each round reads at least so much, so that the clock is read seldom.
 const ROUND_BYTES: usize = 2 << 20;
 
-/// One exchange, and the documents in it.
+/// What a body is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Stream,
+    Request,
+    Answer,
+}
+
+impl Kind {
+    fn title(self) -> &'static str {
+        match self {
+            Self::Stream => "streamed answers",
+            Self::Request => "requests",
+            Self::Answer => "whole answers",
+        }
+    }
+}
+
+/// One body, and the documents in it.
 struct Sample {
     dialect: String,
+    kind: Kind,
     path: String,
     status: u16,
-    request: Vec<u8>,
-    response: Vec<u8>,
     content_type: String,
+    bytes: Vec<u8>,
     /// What would have to be parsed to read it.
     documents: Vec<Vec<u8>>,
 }
 
 impl Sample {
-    fn bytes(&self) -> usize {
-        self.request.len() + self.response.len()
-    }
-
     fn hear(&self) {
-        let request = Body {
-            content_type: "application/json",
-            bytes: &self.request,
+        let body = Body {
+            content_type: &self.content_type,
+            bytes: &self.bytes,
             ..Body::default()
         };
-        let response = Body {
-            content_type: &self.content_type,
-            bytes: &self.response,
-            ..Body::default()
+        let (request, response) = match self.kind {
+            Kind::Request => (body, Body::default()),
+            Kind::Stream | Kind::Answer => (Body::default(), body),
         };
         black_box(hear(&self.path, self.status, request, response));
     }
@@ -58,30 +72,39 @@ impl Sample {
 }
 
 fn main() {
-    let rounds = env::args().find_map(|argument| argument.parse().ok());
-    let rounds = rounds.unwrap_or(ROUNDS);
-    println!("medians of {rounds} rounds\n");
-    println!(
-        "| dialect | exchanges | KB each | µs an exchange | MB/s | into `Value`, µs | times as fast |"
-    );
-    println!("|---|---|---|---|---|---|---|");
+    let arguments: Vec<String> = env::args().skip(1).collect();
+    let rounds = arguments.iter().find_map(|argument| argument.parse().ok());
+    let rounds: usize = rounds.unwrap_or(ROUNDS);
+    let is_name =
+        |argument: &&String| !argument.starts_with('-') && argument.parse::<usize>().is_err();
+    let only = arguments.iter().find(is_name);
     let mut samples = made::samples();
     samples.extend(corpus::samples());
-    for of_dialect in samples.chunk_by(|one, other| one.dialect == other.dialect) {
-        row(of_dialect, rounds);
+    samples.retain(|sample| only.is_none_or(|only| sample.dialect.contains(only)));
+    samples.sort_by(|one, other| (one.kind, &one.dialect).cmp(&(other.kind, &other.dialect)));
+    println!("medians of {rounds} rounds");
+    for of_kind in samples.chunk_by(|one, other| one.kind == other.kind) {
+        let title = of_kind.first().map_or("", |sample| sample.kind.title());
+        println!(
+            "\n| {title} | bodies | KB each | µs a body | MB/s | into `Value`, µs | times as fast |"
+        );
+        println!("|---|---|---|---|---|---|---|");
+        for of_dialect in of_kind.chunk_by(|one, other| one.dialect == other.dialect) {
+            row(of_dialect, rounds);
+        }
     }
 }
 
 fn row(samples: &[Sample], rounds: usize) {
-    let bytes: usize = samples.iter().map(Sample::bytes).sum();
+    let bytes: usize = samples.iter().map(|sample| sample.bytes.len()).sum();
     let repeats = (ROUND_BYTES / bytes.max(1)).max(1);
-    let exchanges = (samples.len() * repeats) as f64;
+    let bodies = (samples.len() * repeats) as f64;
     let time = |work: fn(&Sample)| {
         let started = Instant::now();
         for sample in (0..repeats).flat_map(|_| samples) {
             work(sample);
         }
-        started.elapsed().as_secs_f64() * 1e6 / exchanges
+        started.elapsed().as_secs_f64() * 1e6 / bodies
     };
     let (mut hearing, mut parsing) = (Vec::new(), Vec::new());
     for _ in 0..rounds {

@@ -8,10 +8,12 @@
 //! | `UPSTREAM_URL_ANTHROPIC` and so on | the same for one dialect alone: `_OPENAI`, `_AZURE`, `_ANTHROPIC`, `_GOOGLE`, `_BEDROCK`, `_COHERE`, `_OLLAMA` | `UPSTREAM_URL` |
 //! | `UPSTREAM_API_KEY_ANTHROPIC` and so on | its key | `UPSTREAM_API_KEY`, where the URL is `UPSTREAM_URL` |
 //! | `GATEWAY_API_KEYS` | `key:user,key2:*`, where `*` makes an application's key that may name any user | a random application key, printed |
+//! | `GATEWAY_API_KEYS_FILE` | in its place: a file with such an entry a line, which SIGHUP has read again; one that cannot be used changes nothing | |
+//! | `CORS_ALLOWED_ORIGINS` | the origins of web pages that may call the history API (`https://app.example,http://localhost:3000`), or `*` | none |
 
-use std::{env, net::SocketAddr};
+use std::{env, net::SocketAddr, path::PathBuf};
 
-use tower_recording::api::{ParseKeysError, StaticKeys};
+use tower_recording::api::{Cors, ParseKeysError, ParseOriginsError, ReadKeysError, StaticKeys};
 
 use crate::upstream::Upstreams;
 
@@ -22,6 +24,9 @@ pub(crate) struct Config {
     pub(crate) listen_addr: SocketAddr,
     pub(crate) upstreams: Option<Upstreams>,
     pub(crate) keys: StaticKeys,
+    /// Where the keys stand, if they stand in a file.
+    pub(crate) keys_file: Option<PathBuf>,
+    pub(crate) cors: Option<Cors>,
     /// The application key that was made because none was given.
     generated_key: Option<String>,
 }
@@ -39,6 +44,12 @@ pub(crate) enum ConfigError {
     UpstreamApiKey,
     #[error("GATEWAY_API_KEYS cannot be read")]
     GatewayApiKeys(#[from] ParseKeysError),
+    #[error("GATEWAY_API_KEYS_FILE cannot be used")]
+    GatewayApiKeysFile(#[from] ReadKeysError),
+    #[error("GATEWAY_API_KEYS and GATEWAY_API_KEYS_FILE are both set: there is one list of keys")]
+    TwoListsOfKeys,
+    #[error("CORS_ALLOWED_ORIGINS cannot be read")]
+    CorsAllowedOrigins(#[from] ParseOriginsError),
 }
 
 impl Config {
@@ -46,9 +57,12 @@ impl Config {
     pub(crate) fn from_env() -> Result<Self, ConfigError> {
         let listen_addr = variable("LISTEN_ADDR")?;
         let listen_addr = listen_addr.as_deref().unwrap_or(DEFAULT_LISTEN_ADDR);
-        let (keys, generated_key) = match variable("GATEWAY_API_KEYS")? {
-            Some(list) => (list.parse()?, None),
-            None => {
+        let keys_file = variable("GATEWAY_API_KEYS_FILE")?.map(PathBuf::from);
+        let (keys, generated_key) = match (variable("GATEWAY_API_KEYS")?, &keys_file) {
+            (Some(_), Some(_)) => return Err(ConfigError::TwoListsOfKeys),
+            (Some(list), None) => (list.parse()?, None),
+            (None, Some(path)) => (StaticKeys::from_file(path)?, None),
+            (None, None) => {
                 let key = format!("sk-{:032x}", rand::random::<u128>());
                 (StaticKeys::application(&key), Some(key))
             }
@@ -57,6 +71,11 @@ impl Config {
             listen_addr: listen_addr.parse().map_err(|_| ConfigError::ListenAddr)?,
             upstreams: Upstreams::from_env()?,
             keys,
+            keys_file,
+            cors: variable("CORS_ALLOWED_ORIGINS")?
+                .as_deref()
+                .map(str::parse)
+                .transpose()?,
             generated_key,
         })
     }

@@ -1,7 +1,5 @@
 //! Who may pass, and whose conversation it is then.
 
-use std::sync::Arc;
-
 use axum::{
     extract::{Request, State},
     middleware::Next,
@@ -21,11 +19,11 @@ const FINGERPRINT_DIGITS: usize = 16;
 
 /// The keys of those who may pass.
 #[derive(Clone)]
-pub(crate) struct Gate(Arc<StaticKeys>);
+pub(crate) struct Gate(StaticKeys);
 
 impl Gate {
     pub(crate) fn new(keys: StaticKeys) -> Self {
-        Self(Arc::new(keys))
+        Self(keys)
     }
 }
 

@@ -77,8 +77,16 @@ async fn run() -> Result<ExitCode, Box<dyn Error>> {
         .layer(recording)
         .layer(from_fn(path::check))
         .layer(from_fn_with_state(gate, gate::admit));
-    let app = api::router(recorder.clone(), config.keys.clone()).fallback_service(recorded);
+    let history = api::router(recorder.clone(), config.keys.clone());
+    let history = match config.cors.clone() {
+        Some(cors) => cors.apply(history),
+        None => history,
+    };
+    let app = history.fallback_service(recorded);
 
+    if let Some(path) = &config.keys_file {
+        signals::reload_on_hangup(config.keys.clone(), path.clone())?;
+    }
     let mut signals = Signals::listen()?;
     let listener = TcpListener::bind(config.listen_addr).await?;
     config.announce(listener.local_addr()?);

@@ -1,8 +1,12 @@
-//! What tells the gateway to stop.
+//! What tells the gateway to stop, or to read its keys again.
 
-use std::io;
+use std::{error::Error, io, path::PathBuf};
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    task::spawn_blocking,
+};
+use tower_recording::api::StaticKeys;
 
 /// SIGTERM and Ctrl-C, each of them as often as it comes.
 pub(crate) struct Signals {
@@ -28,4 +32,23 @@ impl Signals {
             _ = self.interrupt.recv() => {}
         }
     }
+}
+
+/// Reads the keys again at each SIGHUP, for as long as the gateway runs. What cannot be used changes nothing.
+pub(crate) fn reload_on_hangup(keys: StaticKeys, path: PathBuf) -> io::Result<()> {
+    let mut hangups = signal(SignalKind::hangup())?;
+    tokio::spawn(async move {
+        while hangups.recv().await.is_some() {
+            let (keys, path) = (keys.clone(), path.clone());
+            match spawn_blocking(move || keys.reload(path)).await {
+                Ok(Ok(keys)) => tracing::info!(keys, "the keys were read again"),
+                Ok(Err(error)) => {
+                    let error: &dyn Error = &error;
+                    tracing::error!(error, "the keys stay as they were");
+                }
+                Err(error) => tracing::error!(%error, "the keys stay as they were"),
+            }
+        }
+    });
+    Ok(())
 }

@@ -7,32 +7,58 @@ use axum::{
     },
     response::Response,
 };
+use serde::Deserialize;
+use utoipa::IntoParams;
 
 use super::{
     access::Access,
     answer,
     error::ApiError,
     json::{ConversationList, Transcript},
-    request::ListQuery,
+    openapi::{Forbidden, NoConversation, Refused},
+    request,
     state::ApiState,
 };
 use crate::{
-    store::Conversation,
+    store::{Conversation, Place},
     thread::{branch, shown},
 };
 
 /// A conversation's id, times and numbers, with all names of fields.
 const CONVERSATION_BYTES: usize = 512;
 
-/// `GET /conversations/{session_id}`: its current branch, or with `tree=true` every branch.
+/// Which messages are shown with a conversation.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ReadQuery {
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 500, default = 50)]
+    limit: Option<String>,
+    /// Every branch, and not only the current one.
+    #[param(value_type = Option<bool>, default = false)]
+    tree: Option<String>,
+}
+
+/// A conversation with its latest messages, oldest first
+#[utoipa::path(
+    get,
+    path = "/conversations/{session_id}",
+    operation_id = "readConversation",
+    params(("session_id" = String, Path), ReadQuery),
+    responses(
+        (status = 200, description = "The conversation", body = Transcript),
+        Refused, NoConversation,
+    ),
+)]
 pub(super) async fn read(
     State(state): State<ApiState>,
     access: Access,
     path: Result<Path<String>, PathRejection>,
-    query: Result<Query<ListQuery>, QueryRejection>,
+    query: Result<Query<ReadQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
     let (Path(name), Query(query)) = (path?, query?);
-    let (limit, tree) = (query.limit()?, query.tree()?);
+    let limit = request::limit(query.limit.as_deref())?;
+    let tree = request::tree(query.tree.as_deref())?;
     let store = state.store();
     let conversation = access.conversation(store, &name).await?;
     let (messages, has_more) = if tree {
@@ -49,7 +75,30 @@ pub(super) async fn read(
     answer::json(Transcript::new(conversation, messages, has_more), bytes).await
 }
 
-/// `GET /conversations/user/{user_identifier}`
+/// Which page of a list is shown.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListQuery {
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 500, default = 50)]
+    limit: Option<String>,
+    #[param(value_type = Option<u16>, maximum = 10_000, default = 0)]
+    offset: Option<String>,
+    /// The `next` of the page before.
+    after: Option<String>,
+}
+
+/// A user's conversations, last active first
+#[utoipa::path(
+    get,
+    path = "/conversations/user/{user_identifier}",
+    operation_id = "listConversations",
+    params(("user_identifier" = String, Path), ListQuery),
+    responses(
+        (status = 200, description = "A page of them", body = ConversationList),
+        Refused, Forbidden,
+    ),
+)]
 pub(super) async fn list(
     State(state): State<ApiState>,
     access: Access,
@@ -57,8 +106,10 @@ pub(super) async fn list(
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
     let (Path(user), Query(query)) = (path?, query?);
-    let window = (query.limit()?, query.offset()?);
-    let page = access.conversations_of(state.store(), &user, query.after()?, window);
+    let limit = request::limit(query.limit.as_deref())?;
+    let offset = request::offset(query.offset.as_deref())?;
+    let after: Option<Place> = request::cursor("after", query.after.as_deref())?;
+    let page = access.conversations_of(state.store(), &user, after, (limit, offset));
     let page = page.await?;
     let bytes = page.data.iter().map(length).sum();
     answer::json(ConversationList::from(page), bytes).await

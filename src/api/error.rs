@@ -5,8 +5,8 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::{HeaderValue, StatusCode, header};
-use serde_json::json;
 
+use super::json::{ErrorJson, Reason};
 use crate::{id::Id, store::StoreError};
 
 /// Seconds after which a client may ask again when the store is away.
@@ -233,11 +233,14 @@ impl IntoResponse for ApiError {
             code,
             ids,
         } = self;
-        let mut error = json!({ "message": message, "type": kind, "param": param, "code": code });
-        if !ids.is_empty() {
-            error["ids"] = ids.iter().map(Id::to_string).collect();
-        }
-        let mut response = (status, Json(json!({ "error": error }))).into_response();
+        let error = Reason {
+            message,
+            r#type: kind,
+            param,
+            code,
+            ids: ids.iter().map(Id::to_string).collect(),
+        };
+        let mut response = (status, Json(ErrorJson { error })).into_response();
         let headers = response.headers_mut();
         if matches!(
             status,

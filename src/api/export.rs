@@ -13,12 +13,15 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use http::header;
+use serde::Deserialize;
+use utoipa::{IntoParams, openapi::ObjectBuilder};
 
 use self::{format::Writer, stream::Output};
 use super::{
     access::Access,
     error::ApiError,
-    request::{ExportFormat, ListQuery},
+    openapi::{Forbidden, NoConversation, Refused, one_of},
+    request::{self, ExportFormat},
     state::ApiState,
 };
 use crate::{
@@ -29,28 +32,67 @@ use crate::{
 /// Conversations that are listed at a time.
 const LISTED: usize = 500;
 
-/// `GET /conversations/{session_id}/export`
+/// How it is written.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ExportQuery {
+    #[param(schema_with = formats)]
+    format: Option<String>,
+}
+
+fn formats() -> ObjectBuilder {
+    one_of(["openai-jsonl", "markdown", "csv"]).default(Some("openai-jsonl".into()))
+}
+
+/// A conversation, streamed
+#[utoipa::path(
+    get,
+    path = "/conversations/{session_id}/export",
+    operation_id = "exportConversation",
+    params(("session_id" = String, Path), ExportQuery),
+    responses(
+        (
+            status = 200, description = "Its messages",
+            content((String = "application/jsonl"), (String = "text/markdown"), (String = "text/csv")),
+        ),
+        Refused, NoConversation,
+    ),
+)]
 pub(super) async fn conversation(
     State(state): State<ApiState>,
     access: Access,
     path: Result<Path<String>, PathRejection>,
-    query: Result<Query<ListQuery>, QueryRejection>,
+    query: Result<Query<ExportQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
     let (Path(name), Query(query)) = (path?, query?);
-    let format = query.export_format()?;
+    let format = request::export_format(query.format.as_deref())?;
     let conversation = access.conversation(state.store(), &name).await?;
     Ok(streamed(state, vec![conversation.id], format))
 }
 
-/// `GET /conversations/user/{user_identifier}/export`
+/// Every conversation of a user, streamed
+#[utoipa::path(
+    get,
+    path = "/conversations/user/{user_identifier}/export",
+    operation_id = "exportUser",
+    params(("user_identifier" = String, Path), ExportQuery),
+    responses(
+        (
+            status = 200, description = "Their messages",
+            content((String = "application/jsonl"), (String = "text/markdown"), (String = "text/csv")),
+        ),
+        Refused, Forbidden,
+    ),
+)]
 pub(super) async fn user(
     State(state): State<ApiState>,
     access: Access,
     path: Result<Path<String>, PathRejection>,
-    query: Result<Query<ListQuery>, QueryRejection>,
+    query: Result<Query<ExportQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
     let (Path(user), Query(query)) = (path?, query?);
-    let format = query.export_format()?;
+    let format = request::export_format(query.format.as_deref())?;
     // A list moves while it is read, so that it is read at once.
     let mut ids = Vec::new();
     let mut after = None;

@@ -9,11 +9,18 @@ use axum::{
     },
     response::Response,
 };
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
-    access::Access, answer, error::ApiError, json::rfc3339, request::ListQuery, state::ApiState,
+    access::Access,
+    answer,
+    error::ApiError,
+    json::rfc3339,
+    openapi::{NoConversation, Refused},
+    request,
+    state::ApiState,
 };
 use crate::{
     history::readable::{readable, readable_json},
@@ -24,21 +31,40 @@ use crate::{
 /// A failure's ids and numbers, with all names of fields.
 const FAILURE_BYTES: usize = 512;
 
-#[derive(Debug, Serialize)]
-struct FailureList {
+/// How many are shown.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListQuery {
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 500, default = 50)]
+    limit: Option<String>,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct FailureList {
     data: Vec<FailureJson>,
 }
 
-#[derive(Debug, Serialize)]
+/// An exchange that failed.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Failure)]
 struct FailureJson {
+    #[schema(format = "uuid")]
     id: String,
+    #[schema(format = "uuid")]
     conversation_id: String,
+    #[schema(format = "uuid")]
     exchange_id: String,
+    /// The status; 0 where there was none.
     error_code: i64,
     error_message: String,
+    #[schema(required)]
     model_name: Option<String>,
+    #[schema(required, value_type = Value)]
     messages: Option<Box<RawValue>>,
+    #[schema(format = DateTime)]
     timestamp: String,
+    #[schema(value_type = Object)]
     other: BTreeMap<String, Box<RawValue>>,
 }
 
@@ -63,7 +89,17 @@ impl From<StoredError> for FailureJson {
     }
 }
 
-/// `GET /conversations/{session_id}/errors`
+/// The exchanges that failed
+#[utoipa::path(
+    get,
+    path = "/conversations/{session_id}/errors",
+    operation_id = "listErrors",
+    params(("session_id" = String, Path), ListQuery),
+    responses(
+        (status = 200, description = "The latest of them", body = FailureList),
+        Refused, NoConversation,
+    ),
+)]
 pub(super) async fn list(
     State(state): State<ApiState>,
     access: Access,
@@ -71,7 +107,7 @@ pub(super) async fn list(
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
     let (Path(name), Query(query)) = (path?, query?);
-    let limit = query.limit()?;
+    let limit = request::limit(query.limit.as_deref())?;
     let conversation = access.conversation(state.store(), &name).await?;
     let page = state.store().errors(conversation.id, None, limit).await?;
     let bytes = page.data.iter().map(length).sum();

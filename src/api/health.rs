@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use axum::extract::State;
 use tokio::{sync::Mutex, time::timeout};
 
-use super::{error::ApiError, state::ApiState};
+use super::{error::ApiError, json::ErrorJson, state::ApiState};
 use crate::{
     id::Id,
     recorder::Recorder,
@@ -17,12 +17,29 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(2);
 /// Nobody needs a key to ask, so the store is asked no more often.
 const KEPT_FOR: Duration = Duration::from_secs(1);
 
-/// `GET /healthz`
+/// The process lives
+#[utoipa::path(
+    get,
+    path = "/healthz",
+    operation_id = "isAlive",
+    security(()),
+    responses((status = 200, description = "It does", body = String)),
+)]
 pub(super) async fn alive() -> &'static str {
     "ok"
 }
 
-/// `GET /readyz`
+/// The store answers and the queue is not full
+#[utoipa::path(
+    get,
+    path = "/readyz",
+    operation_id = "isReady",
+    security(()),
+    responses(
+        (status = 200, description = "So it is", body = String),
+        (status = 503, description = "It does not record", body = ErrorJson),
+    ),
+)]
 pub(super) async fn ready(State(state): State<ApiState>) -> Result<&'static str, ApiError> {
     state.readiness().check(state.recorder()).await?;
     Ok("ok")

@@ -1,24 +1,35 @@
 //! The shapes in which conversations and messages are answered.
 
-use std::{cell::RefCell, collections::BTreeMap};
+mod error;
+mod message;
+
+use std::cell::RefCell;
 
 use serde::{Serialize, Serializer, ser::SerializeSeq};
-use serde_json::value::RawValue;
 use time::OffsetDateTime;
-
-use crate::{
-    conversation::Usage,
-    history::readable::{readable, readable_json},
-    store::{
-        Conversation, ExchangeColumns, MessageColumns, Page, Place, StoredMessage, UnixMillis,
+use utoipa::{
+    ToSchema,
+    openapi::{
+        ArrayBuilder, Object, Ref,
+        schema::{AnyOfBuilder, Type},
     },
 };
 
+pub(super) use self::{
+    error::{ErrorJson, Reason},
+    message::MessageJson,
+};
+use crate::{
+    history::readable::readable,
+    store::{Conversation, Page, Place, StoredMessage, UnixMillis},
+};
+
 /// A page of conversations, and where the next begins.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ConversationList {
     data: Vec<ConversationJson>,
     has_more: bool,
+    #[schema(required)]
     next: Option<String>,
 }
 
@@ -34,12 +45,22 @@ impl From<Page<Conversation>> for ConversationList {
 }
 
 /// A page of messages, which go as they are written, and where the one before it ends.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct MessageList {
     #[serde(serialize_with = "one_by_one")]
+    #[schema(schema_with = whole_or_openai)]
     data: RefCell<Vec<StoredMessage>>,
     has_more: bool,
+    #[schema(required)]
     next: Option<String>,
+}
+
+/// With `format=openai` messages have OpenAI's shape.
+fn whole_or_openai() -> ArrayBuilder {
+    let either = AnyOfBuilder::new()
+        .item(Ref::from_schema_name("Message"))
+        .item(Object::with_type(Type::Object));
+    ArrayBuilder::new().items(either)
 }
 
 impl MessageList {
@@ -53,11 +74,12 @@ impl MessageList {
 }
 
 /// A conversation with its latest messages, which go as they are written.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Transcript {
     #[serde(flatten)]
     conversation: ConversationJson,
     #[serde(serialize_with = "one_by_one")]
+    #[schema(value_type = Vec<MessageJson>)]
     messages: RefCell<Vec<StoredMessage>>,
     has_more: bool,
 }
@@ -89,13 +111,21 @@ fn one_by_one<S: Serializer>(
     shown.end()
 }
 
-#[derive(Debug, Serialize)]
+/// A conversation.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Conversation)]
 pub(super) struct ConversationJson {
+    #[schema(format = "uuid")]
     id: String,
+    /// The name that its client gave it.
     pub(super) session_id: String,
+    #[schema(required)]
     title: Option<String>,
     user_identifier: String,
+    #[schema(format = DateTime)]
     created_at: String,
+    /// When its newest row was made.
+    #[schema(format = DateTime)]
     updated_at: String,
     message_count: i64,
     session_source: String,
@@ -124,134 +154,6 @@ impl From<Conversation> for ConversationJson {
             updated_at: rfc3339(updated_at),
             message_count,
             session_source: readable(session_source),
-        }
-    }
-}
-
-#[derive(Debug, Serialize)]
-pub(super) struct MessageJson {
-    id: String,
-    conversation_id: String,
-    message_id: Option<String>,
-    parent_id: Option<String>,
-    exchange_id: String,
-    choice_index: i64,
-    role: String,
-    content: String,
-    request_model: Option<String>,
-    model_name: Option<String>,
-    provider: Option<String>,
-    status: Option<i64>,
-    token_count: Option<i64>,
-    timestamp: String,
-    prompt_tokens: Option<i64>,
-    completion_tokens: Option<i64>,
-    total_tokens: Option<i64>,
-    cached_tokens: Option<i64>,
-    cache_write_tokens: Option<i64>,
-    reasoning_tokens: Option<i64>,
-    usage: Option<Box<RawValue>>,
-    is_stream: bool,
-    finish_reason: Option<String>,
-    outcome: &'static str,
-    truncated: &'static str,
-    first_token_ms: Option<i64>,
-    latency_ms: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tool_calls: Option<Box<RawValue>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    tool_call_id: Option<Box<RawValue>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    reasoning: Option<Box<RawValue>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    refusal: Option<Box<RawValue>>,
-    other: BTreeMap<String, Box<RawValue>>,
-}
-
-impl From<StoredMessage> for MessageJson {
-    fn from(stored: StoredMessage) -> Self {
-        let StoredMessage { exchange, message } = stored;
-        let ExchangeColumns {
-            conversation_id,
-            created_at,
-            exchange_id,
-            tenant: _,
-            user_id: _,
-            token_id: _,
-            channel_id: _,
-            request_model,
-            model_name,
-            provider,
-            status,
-            is_stream,
-            outcome,
-            truncated,
-            first_token_ms,
-            latency_ms,
-            ip: _,
-            trace_id: _,
-            tags: _,
-        } = exchange;
-        let MessageColumns {
-            id,
-            parent_id,
-            chain_hash: _,
-            message_id,
-            role,
-            choice_index,
-            usage,
-            token_count,
-            finish_reason,
-            prompt_hash: _,
-            updated_at: _,
-            content,
-            other,
-        } = message;
-        let Usage {
-            prompt_tokens,
-            completion_tokens,
-            total_tokens,
-            cached_tokens,
-            cache_write_tokens,
-            reasoning_tokens,
-            raw,
-        } = usage;
-        let mut other: BTreeMap<String, Box<RawValue>> = other
-            .and_then(|text| serde_json::from_str(&readable_json(text)).ok())
-            .unwrap_or_default();
-        Self {
-            id: id.to_string(),
-            conversation_id: conversation_id.to_string(),
-            message_id: message_id.map(readable),
-            parent_id: parent_id.map(|id| id.to_string()),
-            exchange_id: exchange_id.to_string(),
-            choice_index,
-            role: readable(role.as_str().to_owned()),
-            content: readable(content),
-            request_model: request_model.map(readable),
-            model_name: model_name.map(readable),
-            provider: provider.map(readable),
-            status,
-            token_count,
-            timestamp: rfc3339(created_at),
-            prompt_tokens,
-            completion_tokens,
-            total_tokens,
-            cached_tokens,
-            cache_write_tokens,
-            reasoning_tokens,
-            usage: raw.and_then(|text| RawValue::from_string(readable_json(text)).ok()),
-            is_stream,
-            finish_reason: finish_reason.map(readable),
-            outcome: outcome.as_str(),
-            truncated: truncated.as_str(),
-            first_token_ms,
-            latency_ms,
-            tool_calls: other.remove("tool_calls"),
-            tool_call_id: other.remove("tool_call_id"),
-            reasoning: other.remove("reasoning"),
-            refusal: other.remove("refusal"),
-            other,
         }
     }
 }

@@ -10,15 +10,17 @@ use axum::{
 };
 use bytes::Bytes;
 use http::StatusCode;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::{IntoParams, ToSchema, openapi::ObjectBuilder};
 
 use super::{
     access::Access,
     answer,
     error::ApiError,
     json::{MessageJson, MessageList},
-    request::{Fields, ListQuery, MessageFormat, short_name},
+    openapi::{BadBody, NoConversation, Refused, one_of},
+    request::{self, Fields, MessageFormat, short_name},
     state::ApiState,
 };
 use crate::{
@@ -26,16 +28,45 @@ use crate::{
     escape,
     history::{exchange_now, openai},
     store::StoredMessage,
-    thread::{branch, shown},
+    thread::{
+        branch::{self, Bookmark},
+        shown,
+    },
 };
 
+/// Which messages are shown, and how.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(super) struct ListQuery {
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 500, default = 50)]
+    limit: Option<String>,
+    /// The `next` of the page behind.
+    before: Option<String>,
+    /// Messages as a chat completion takes them.
+    #[param(schema_with = openai_only)]
+    format: Option<String>,
+}
+
 /// A message as a client sent it.
-#[derive(Debug)]
-struct NewMessage {
+#[derive(Debug, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct NewMessage {
+    #[schema(schema_with = role)]
     role: Role,
     content: String,
+    #[schema(min_length = 1, max_length = 255)]
     model_name: Option<String>,
+    #[schema(minimum = 0)]
     token_count: Option<i64>,
+}
+
+fn role() -> ObjectBuilder {
+    one_of(["system", "developer", "user", "assistant", "tool"])
+}
+
+fn openai_only() -> ObjectBuilder {
+    one_of(["openai"])
 }
 
 /// A page of messages in OpenAI's shape.
@@ -46,7 +77,17 @@ struct OpenAiList {
     next: Option<String>,
 }
 
-/// `GET /conversations/{session_id}/messages`: the current branch.
+/// Messages of the current branch, oldest first within the page
+#[utoipa::path(
+    get,
+    path = "/conversations/{session_id}/messages",
+    operation_id = "listMessages",
+    params(("session_id" = String, Path), ListQuery),
+    responses(
+        (status = 200, description = "A page of them", body = MessageList),
+        Refused, NoConversation,
+    ),
+)]
 pub(super) async fn list(
     State(state): State<ApiState>,
     access: Access,
@@ -54,7 +95,9 @@ pub(super) async fn list(
     query: Result<Query<ListQuery>, QueryRejection>,
 ) -> Result<Response, ApiError> {
     let (Path(name), Query(query)) = (path?, query?);
-    let (limit, before, format) = (query.limit()?, query.before()?, query.message_format()?);
+    let limit = request::limit(query.limit.as_deref())?;
+    let before: Option<Bookmark> = request::cursor("before", query.before.as_deref())?;
+    let format = request::message_format(query.format.as_deref())?;
     let conversation = access.conversation(state.store(), &name).await?;
     let page = branch::page(state.store(), conversation.id, before, limit).await?;
     let bytes = page.data.iter().map(shown::bytes).sum();
@@ -72,7 +115,18 @@ pub(super) async fn list(
     }
 }
 
-/// `POST /conversations/{session_id}/messages`
+/// Adds a message behind the last one
+#[utoipa::path(
+    post,
+    path = "/conversations/{session_id}/messages",
+    operation_id = "appendMessage",
+    params(("session_id" = String, Path)),
+    request_body = NewMessage,
+    responses(
+        (status = 201, description = "The message", body = MessageJson),
+        Refused, NoConversation, BadBody,
+    ),
+)]
 pub(super) async fn append(
     State(state): State<ApiState>,
     access: Access,

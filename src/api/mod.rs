@@ -1,8 +1,9 @@
 //! The history API: axum routes that read conversations, add to them, export and delete them.
 //!
 //! [`router`] can be merged into any axum application, or nested under a prefix. Every route but
-//! `/healthz`, `/readyz`, `/docs` and `/openapi.json` needs `Authorization: Bearer <key>`; whose key that is, an [`Authenticate`] says: [`StaticKeys`] is
-//! one for a list in a variable, and a gateway with keys of its own writes its own.
+//! `/healthz`, `/readyz`, `/docs` and `/openapi.json` needs `Authorization: Bearer <key>`; whose key that
+//! is, an [`Authenticate`] says: [`StaticKeys`] is one for a list in a variable or in a file that may be read
+//! again meanwhile, and a gateway with keys of its own writes its own. [`Cors`] lets web pages call the routes.
 //!
 //! - A user's key sees that user's conversations. Another user's answer 404, exactly as one that
 //!   does not exist; naming another user in a path answers 403.
@@ -24,6 +25,8 @@ mod state;
 mod settling;
 mod health;
 mod auth;
+mod keys;
+mod cors;
 mod access;
 mod turns;
 mod received;
@@ -44,5 +47,7 @@ mod json;
 mod answer;
 mod error;
 
-pub use auth::{Authenticate, ParseKeysError, Principal, StaticKeys};
+pub use auth::{Authenticate, Principal};
+pub use cors::{Cors, ParseOriginsError};
+pub use keys::{KeyProblem, ParseKeysError, ReadKeysError, StaticKeys};
 pub use router::router;

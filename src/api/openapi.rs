@@ -1,120 +1,92 @@
-//! The API's description, as OpenAPI 3.1, and a page that shows it with nothing from elsewhere.
+//! The API's description, as OpenAPI 3.1, and a page that shows it with nothing from elsewhere. What a route
+//! takes and answers stands beside its handler.
 
-mod operations;
-mod schemas;
+mod refusals;
 
-use std::sync::LazyLock;
-
-use axum::response::{Html, IntoResponse, Response};
+use axum::{
+    extract::State,
+    response::{Html, IntoResponse, Response},
+};
 use http::header;
-use serde_json::{Map, Value, json};
+use utoipa::{
+    Modify, OpenApi,
+    openapi::{
+        ObjectBuilder,
+        schema::Type,
+        security::{Http, HttpAuthScheme, SecurityScheme},
+    },
+};
 
-use self::operations::{OPERATIONS, Operation};
+pub(super) use self::refusals::{BadBody, Forbidden, NoConversation, Refused, Taken};
+use super::{json::ErrorJson, state::ApiState};
 
 /// The page. It reads the description that lies beside it, under whatever prefix.
 const PAGE: &str = include_str!("openapi/docs.html");
 
-static DOCUMENT: LazyLock<String> = LazyLock::new(|| document().to_string());
+/// What holds for all routes.
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "tower-recording: the history API",
+        description = "Conversations that the recorder keeps. A user's key sees that user's; an application's key \
+                       acts for any user. Times are RFC 3339 in UTC.",
+        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
+    ),
+    servers((url = ".")),
+    security(("key" = [])),
+    components(schemas(ErrorJson)),
+    modifiers(&Bearer),
+)]
+pub(super) struct Description;
 
-/// `GET /openapi.json`
-pub(super) async fn read() -> Response {
-    let kind = [(header::CONTENT_TYPE, "application/json")];
-    (kind, DOCUMENT.as_str()).into_response()
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
+        let bearer = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        let components = api.components.get_or_insert_default();
+        components.add_security_scheme("key", bearer);
+    }
 }
 
-/// `GET /docs`
+/// One of these words.
+pub(super) fn one_of<const N: usize>(words: [&'static str; N]) -> ObjectBuilder {
+    let text = ObjectBuilder::new().schema_type(Type::String);
+    text.enum_values(Some(words))
+}
+
+/// This document
+#[utoipa::path(
+    get,
+    path = "/openapi.json",
+    operation_id = "readDescription",
+    security(()),
+    responses((status = 200, description = "It", body = Object)),
+)]
+pub(super) async fn read(State(state): State<ApiState>) -> Response {
+    let kind = [(header::CONTENT_TYPE, "application/json")];
+    (kind, state.description().clone()).into_response()
+}
+
+/// A page that shows this document
+#[utoipa::path(
+    get,
+    path = "/docs",
+    operation_id = "readDocs",
+    security(()),
+    responses((status = 200, description = "It", body = String, content_type = "text/html")),
+)]
 pub(super) async fn page() -> Html<&'static str> {
     Html(PAGE)
-}
-
-fn document() -> Value {
-    let mut paths: Map<String, Value> = Map::new();
-    for operation in OPERATIONS {
-        let path = paths.entry(operation.path).or_insert_with(|| json!({}));
-        path[operation.method] = described(operation);
-    }
-    json!({
-        "openapi": "3.1.0",
-        "info": {
-            "title": "tower-recording: the history API",
-            "version": env!("CARGO_PKG_VERSION"),
-            "description": "Conversations that the recorder keeps. A user's key sees that user's; \
-                an application's key acts for any user. Times are RFC 3339 in UTC.",
-            "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
-        },
-        "servers": [{ "url": "." }],
-        "security": [{ "key": [] }],
-        "paths": paths,
-        "components": {
-            "securitySchemes": { "key": { "type": "http", "scheme": "bearer" } },
-            "schemas": schemas::all(),
-        },
-    })
-}
-
-fn described(operation: &Operation) -> Value {
-    let Operation {
-        method: _,
-        path,
-        id,
-        summary,
-        query,
-        body,
-        answers,
-        needs_key,
-    } = operation;
-    let (status, kind, schema) = *answers;
-    let mut responses = Map::new();
-    let schema = match schema {
-        "" => json!({ "type": "string" }),
-        name => reference(name),
-    };
-    let content = json!({ kind: { "schema": schema } });
-    responses.insert(
-        status.to_owned(),
-        json!({ "description": summary, "content": content }),
-    );
-    for (status, meaning) in operation.refusals() {
-        let content = json!({ "application/json": { "schema": reference("Error") } });
-        responses.insert(
-            status.to_owned(),
-            json!({ "description": meaning, "content": content }),
-        );
-    }
-    let in_path = path
-        .split('{')
-        .skip(1)
-        .filter_map(|rest| rest.split('}').next());
-    let in_path = in_path.map(|name| {
-        json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } })
-    });
-    let in_query = query.iter().map(|name| schemas::parameter(name));
-    let parameters: Vec<Value> = in_path.chain(in_query).collect();
-    let mut described = json!({
-        "operationId": id,
-        "summary": summary,
-        "parameters": parameters,
-        "responses": responses,
-    });
-    if let Some(body) = body {
-        let content = json!({ "application/json": { "schema": reference(body) } });
-        described["requestBody"] = json!({ "required": true, "content": content });
-    }
-    if !needs_key {
-        described["security"] = json!([]);
-    }
-    described
-}
-
-fn reference(name: &str) -> Value {
-    json!({ "$ref": format!("#/components/schemas/{name}") })
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
-    use super::*;
+    use serde_json::Value;
+
+    use super::{super::router::routes, *};
 
     /// Every reference in this value.
     fn references<'a>(value: &'a Value, found: &mut BTreeSet<&'a str>) {
@@ -130,7 +102,8 @@ mod tests {
 
     #[test]
     fn what_the_document_refers_to_is_in_it_and_nothing_else_is() {
-        let document = document();
+        let (_, description) = routes();
+        let document = serde_json::to_value(&description).unwrap();
         let mut found = BTreeSet::new();
         references(&document, &mut found);
         let schemas = document["components"]["schemas"].as_object().unwrap();
@@ -139,8 +112,12 @@ mod tests {
             .map(|name| format!("#/components/schemas/{name}"))
             .collect();
         assert_eq!(found, own.iter().map(String::as_str).collect());
-        let ids: BTreeSet<&str> = OPERATIONS.iter().map(|operation| operation.id).collect();
-        assert_eq!(ids.len(), OPERATIONS.len());
+        let paths = document["paths"].as_object().unwrap().values();
+        let operations = paths.flat_map(|path| path.as_object().unwrap().values());
+        let ids: Vec<&str> = operations
+            .map(|operation| operation["operationId"].as_str().unwrap())
+            .collect();
+        assert_eq!(ids.iter().collect::<BTreeSet<_>>().len(), ids.len());
     }
 
     #[test]

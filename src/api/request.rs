@@ -5,16 +5,10 @@ use std::str::FromStr;
 use axum::extract::rejection::{BytesRejection, PathRejection, QueryRejection};
 use bytes::Bytes;
 use http::StatusCode;
-use serde::Deserialize;
 use serde_json::{Map, Value};
 
 use super::error::ApiError;
-use crate::{
-    identity,
-    partition::Day,
-    store::{Place, UnixMillis},
-    thread::branch::Bookmark,
-};
+use crate::{identity, partition::Day};
 
 const DEFAULT_LIMIT: usize = 50;
 const MAX_LIMIT: usize = 500;
@@ -30,8 +24,9 @@ impl From<PathRejection> for ApiError {
 }
 
 impl From<QueryRejection> for ApiError {
-    fn from(_: QueryRejection) -> Self {
-        Self::malformed("the query string cannot be read, or repeats a parameter")
+    /// Every parameter is taken as text, so that only names can be wrong.
+    fn from(rejection: QueryRejection) -> Self {
+        Self::malformed(rejection.body_text())
     }
 }
 
@@ -43,19 +38,6 @@ impl From<BytesRejection> for ApiError {
             Self::malformed("the body could not be read to its end")
         }
     }
-}
-
-/// The parameters of a list. Those that are not known are ignored.
-#[derive(Debug, Deserialize)]
-pub(super) struct ListQuery {
-    limit: Option<String>,
-    offset: Option<String>,
-    tree: Option<String>,
-    after: Option<String>,
-    before: Option<String>,
-    format: Option<String>,
-    from: Option<String>,
-    to: Option<String>,
 }
 
 /// How messages are shown.
@@ -75,66 +57,44 @@ pub(super) enum ExportFormat {
     Csv,
 }
 
-impl ListQuery {
-    pub(super) fn limit(&self) -> Result<usize, ApiError> {
-        limit(self.limit.as_deref())
+pub(super) fn message_format(text: Option<&str>) -> Result<MessageFormat, ApiError> {
+    match text {
+        None => Ok(MessageFormat::Whole),
+        Some("openai") => Ok(MessageFormat::OpenAi),
+        Some(_) => Err(unknown_format("`format` is openai, or left out")),
     }
+}
 
-    pub(super) fn offset(&self) -> Result<usize, ApiError> {
-        bounded("offset", self.offset.as_deref(), 0, 0, MAX_OFFSET)
+pub(super) fn export_format(text: Option<&str>) -> Result<ExportFormat, ApiError> {
+    match text {
+        None | Some("openai-jsonl") => Ok(ExportFormat::OpenAiJsonl),
+        Some("markdown") => Ok(ExportFormat::Markdown),
+        Some("csv") => Ok(ExportFormat::Csv),
+        Some(_) => Err(unknown_format("`format` is openai-jsonl, markdown or csv")),
     }
+}
 
-    /// The place in a list that the page begins behind.
-    pub(super) fn after(&self) -> Result<Option<Place>, ApiError> {
-        cursor("after", self.after.as_deref())
-    }
-
-    /// The place in a conversation that the page ends before.
-    pub(super) fn before(&self) -> Result<Option<Bookmark>, ApiError> {
-        cursor("before", self.before.as_deref())
-    }
-
-    pub(super) fn message_format(&self) -> Result<MessageFormat, ApiError> {
-        match self.format.as_deref() {
-            None => Ok(MessageFormat::Whole),
-            Some("openai") => Ok(MessageFormat::OpenAi),
-            Some(_) => Err(unknown_format("`format` is openai, or left out")),
-        }
-    }
-
-    pub(super) fn export_format(&self) -> Result<ExportFormat, ApiError> {
-        match self.format.as_deref() {
-            None | Some("openai-jsonl") => Ok(ExportFormat::OpenAiJsonl),
-            Some("markdown") => Ok(ExportFormat::Markdown),
-            Some("csv") => Ok(ExportFormat::Csv),
-            Some(_) => Err(unknown_format("`format` is openai-jsonl, markdown or csv")),
-        }
-    }
-
-    /// The first and the last day that are meant, both included; all of them where none is named.
-    pub(super) fn range(&self) -> Result<(UnixMillis, UnixMillis), ApiError> {
-        let from = day("from", self.from.as_deref())?.unwrap_or(Day::MIN);
-        let to = day("to", self.to.as_deref())?.unwrap_or(Day::MAX);
-        Ok((from.start_ms(), to.start_ms()))
-    }
-
-    /// Whether every branch is wanted.
-    pub(super) fn tree(&self) -> Result<bool, ApiError> {
-        match self.tree.as_deref() {
-            None | Some("false") => Ok(false),
-            Some("true") => Ok(true),
-            Some(_) => Err(ApiError::out_of_bounds(
-                "tree",
-                "out_of_bounds",
-                "`tree` is true or false",
-            )),
-        }
+/// Whether every branch is wanted.
+pub(super) fn tree(text: Option<&str>) -> Result<bool, ApiError> {
+    match text {
+        None | Some("false") => Ok(false),
+        Some("true") => Ok(true),
+        Some(_) => Err(ApiError::out_of_bounds(
+            "tree",
+            "out_of_bounds",
+            "`tree` is true or false",
+        )),
     }
 }
 
 /// How many entries a page has.
 pub(super) fn limit(text: Option<&str>) -> Result<usize, ApiError> {
     bounded("limit", text, DEFAULT_LIMIT, 1, MAX_LIMIT)
+}
+
+/// How many entries are left out before a page.
+pub(super) fn offset(text: Option<&str>) -> Result<usize, ApiError> {
+    bounded("offset", text, 0, 0, MAX_OFFSET)
 }
 
 /// The place that a page ended at.

@@ -2,16 +2,20 @@
 
 use std::sync::Arc;
 
-use axum::{
-    Router,
-    extract::DefaultBodyLimit,
-    middleware::from_fn_with_state,
-    routing::{get, post},
-};
+use axum::{Router, extract::DefaultBodyLimit, middleware::from_fn_with_state, routing::post};
+use utoipa::{OpenApi as _, openapi::OpenApi};
+use utoipa_axum::{router::OpenApiRouter, routes};
 
 use super::{
-    access, auth::Authenticate, conversations, edit, error::ApiError, export, failures, health,
-    messages, openapi, request, search, state::ApiState, stats, upkeep,
+    access,
+    auth::Authenticate,
+    conversations, edit,
+    error::ApiError,
+    export, failures, health, messages,
+    openapi::{self, Description},
+    request, search,
+    state::ApiState,
+    stats, upkeep,
 };
 use crate::recorder::Recorder;
 
@@ -45,7 +49,8 @@ const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// | `GET /docs`, `GET /openapi.json` | this API's description, as a page and as OpenAPI 3.1 |
 /// | `GET /readyz` | 200 while the store answers and the recorder's queue is not full, else 503 |
 ///
-/// Bodies end at 1 MiB (413) and 10 s (408), `limit` at 500, `offset` at 10,000 (422). A page ends
+/// A parameter or field that a route does not take is refused with its name (400). Bodies end at 1 MiB
+/// (413) and 10 s (408), `limit` at 500, `offset` at 10,000 (422). A page ends
 /// early, with `has_more`, at 16 MiB of JSON. An export has no end but its own: a CSV has every branch
 /// of a conversation, the other formats its current one. A search covers 31 days unless `from` says
 /// otherwise, at most 366, and goes on behind its `next` where it would take long. More than four requests of one principal at a time wait,
@@ -65,58 +70,71 @@ const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// # }
 /// ```
 pub fn router(recorder: Recorder, auth: impl Authenticate) -> Router {
-    let state = ApiState::new(recorder, Arc::new(auth));
-    let metrics = Router::new()
-        .route("/metrics", get(upkeep::metrics))
-        .method_not_allowed_fallback(async || ApiError::method_not_allowed())
-        .route_layer(from_fn_with_state(
-            state.clone(),
-            access::authenticate_unsettled,
-        ));
-    let health = Router::new()
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
-        .route("/openapi.json", get(openapi::read))
-        .route("/docs", get(openapi::page))
-        .method_not_allowed_fallback(async || ApiError::method_not_allowed());
-    Router::new()
-        .route("/conversations", post(edit::create))
-        .route("/conversations/", post(edit::create))
-        .route(
-            "/conversations/{session_id}",
-            get(conversations::read)
-                .put(edit::rename)
-                .delete(edit::delete),
-        )
-        .route(
-            "/conversations/{session_id}/messages",
-            get(messages::list).post(messages::append),
-        )
-        .route("/conversations/{session_id}/errors", get(failures::list))
-        .route(
-            "/conversations/{session_id}/export",
-            get(export::conversation),
-        )
-        .route(
-            "/conversations/user/{user_identifier}",
-            get(conversations::list).post(reserved).delete(edit::erase),
-        )
-        .route(
-            "/conversations/user/{user_identifier}/stats",
-            get(stats::read),
-        )
-        .route(
-            "/conversations/user/{user_identifier}/export",
-            get(export::user),
-        )
-        .route("/search", get(search::search))
-        .route("/partitions", get(upkeep::partitions).delete(upkeep::drop))
-        .method_not_allowed_fallback(async || ApiError::method_not_allowed())
+    let (
+        Routes {
+            keyed,
+            at_once,
+            open,
+        },
+        description,
+    ) = routes();
+    // What serde can write of it cannot fail.
+    let description = serde_json::to_vec(&description).unwrap_or_default();
+    let state = ApiState::new(recorder, Arc::new(auth), description.into());
+    let [keyed, at_once, open] = [keyed, at_once, open]
+        .map(|routes| routes.method_not_allowed_fallback(async || ApiError::method_not_allowed()));
+    let at_once = at_once.route_layer(from_fn_with_state(
+        state.clone(),
+        access::authenticate_unsettled,
+    ));
+    keyed
         .route_layer(from_fn_with_state(state.clone(), access::authenticate))
-        .merge(metrics)
+        .merge(at_once)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
-        .merge(health)
+        .merge(open)
         .with_state(state)
+}
+
+pub(super) struct Routes {
+    /// They need a key, and see all that was accepted before.
+    keyed: Router<ApiState>,
+    /// They need a key, and do not wait for that.
+    at_once: Router<ApiState>,
+    open: Router<ApiState>,
+}
+
+/// The routes, and what is said of them.
+pub(super) fn routes() -> (Routes, OpenApi) {
+    let keyed = OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(edit::create))
+        .routes(routes!(edit::create_with_slash))
+        .routes(routes!(conversations::read, edit::rename, edit::delete))
+        .routes(routes!(messages::list, messages::append))
+        .routes(routes!(failures::list))
+        .routes(routes!(export::conversation))
+        .routes(routes!(conversations::list, edit::erase))
+        .route("/conversations/user/{user_identifier}", post(reserved))
+        .routes(routes!(stats::read))
+        .routes(routes!(export::user))
+        .routes(routes!(search::search))
+        .routes(routes!(upkeep::partitions, upkeep::drop));
+    let at_once = OpenApiRouter::new().routes(routes!(upkeep::metrics));
+    let open = OpenApiRouter::new()
+        .routes(routes!(health::alive))
+        .routes(routes!(health::ready))
+        .routes(routes!(openapi::read))
+        .routes(routes!(openapi::page));
+    let (keyed, mut description) = keyed.split_for_parts();
+    let [(at_once, of_at_once), (open, of_open)] =
+        [at_once, open].map(OpenApiRouter::split_for_parts);
+    description.merge(of_at_once);
+    description.merge(of_open);
+    let routes = Routes {
+        keyed,
+        at_once,
+        open,
+    };
+    (routes, description)
 }
 
 /// A POST to what reads as a conversation named `user`.

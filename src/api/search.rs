@@ -12,12 +12,14 @@ use axum::{
     response::Response,
 };
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
 use super::{
     access::Access,
     answer,
     error::ApiError,
     json::{ConversationJson, MessageJson},
+    openapi::{Forbidden, Refused},
     request::{self, short_name},
     state::ApiState,
 };
@@ -38,14 +40,22 @@ const MAX_DAYS: usize = 366;
 /// After this time a day that is left is left for the next page.
 const SEARCHED_WITHIN: Duration = Duration::from_secs(4);
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct SearchQuery {
+    /// What is looked for.
+    #[param(required, min_length = 1, max_length = 255)]
     q: Option<String>,
     user_identifier: Option<String>,
     model: Option<String>,
+    #[param(format = Date)]
     from: Option<String>,
+    #[param(format = Date)]
     to: Option<String>,
+    #[param(value_type = Option<u16>, minimum = 1, maximum = 500, default = 50)]
     limit: Option<String>,
+    /// The `next` of the page before.
     after: Option<String>,
 }
 
@@ -78,23 +88,36 @@ impl FromStr for Place {
     }
 }
 
-#[derive(Debug, Serialize)]
+/// A message that holds the text.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Hit)]
 struct HitJson {
     message: MessageJson,
     conversation: ConversationJson,
 }
 
-#[derive(Debug, Serialize)]
-struct HitList {
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct HitList {
     data: Vec<HitJson>,
     has_more: bool,
+    #[schema(required)]
     next: Option<String>,
-    /// The days that were searched.
+    /// The first day that was searched.
+    #[schema(required, format = Date)]
     from: Option<String>,
+    /// The last day that was searched.
+    #[schema(required, format = Date)]
     to: Option<String>,
 }
 
-/// `GET /search`
+/// Messages that hold a text, newest first, and the days that were searched
+#[utoipa::path(
+    get,
+    path = "/search",
+    operation_id = "search",
+    params(SearchQuery),
+    responses((status = 200, description = "A page of them", body = HitList), Refused, Forbidden),
+)]
 pub(super) async fn search(
     State(state): State<ApiState>,
     access: Access,

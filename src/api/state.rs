@@ -2,6 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
+use bytes::Bytes;
 use http::request::Parts;
 
 use super::{
@@ -17,6 +18,7 @@ use crate::{recorder::Recorder, store::Store};
 pub(super) struct ApiState {
     recorder: Recorder,
     auth: Arc<dyn Authenticate>,
+    description: Bytes,
     turns: Arc<Turns>,
     settling: Arc<Settling>,
     readiness: Arc<Readiness>,
@@ -24,10 +26,11 @@ pub(super) struct ApiState {
 }
 
 impl ApiState {
-    pub(super) fn new(recorder: Recorder, auth: Arc<dyn Authenticate>) -> Self {
+    pub(super) fn new(recorder: Recorder, auth: Arc<dyn Authenticate>, description: Bytes) -> Self {
         Self {
             recorder,
             auth,
+            description,
             turns: Arc::default(),
             settling: Arc::default(),
             readiness: Arc::default(),
@@ -45,6 +48,11 @@ impl ApiState {
 
     pub(super) fn readiness(&self) -> &Readiness {
         &self.readiness
+    }
+
+    /// The API's own, as JSON.
+    pub(super) fn description(&self) -> &Bytes {
+        &self.description
     }
 
     pub(super) fn sizes(&self) -> &Sizes {

@@ -7,20 +7,33 @@ use axum::{
 };
 use http::header;
 use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
 
-use super::{access::Access, error::ApiError, exposition, request, state::ApiState};
+use super::{
+    access::Access,
+    error::ApiError,
+    exposition,
+    openapi::{Forbidden, Refused},
+    request,
+    state::ApiState,
+};
 use crate::store::Partition;
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(super) struct PartitionList {
     data: Vec<PartitionJson>,
 }
 
-#[derive(Debug, Serialize)]
+/// A table of rows.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Partition)]
 struct PartitionJson {
     table: String,
+    /// The day whose rows it has, where it is one day's.
+    #[schema(required)]
     day: Option<String>,
     rows: i64,
+    #[schema(required)]
     bytes: Option<i64>,
 }
 
@@ -41,7 +54,13 @@ impl From<Partition> for PartitionJson {
     }
 }
 
-/// `GET /partitions`
+/// Tables with rows and bytes; needs an application's key
+#[utoipa::path(
+    get,
+    path = "/partitions",
+    operation_id = "listPartitions",
+    responses((status = 200, description = "The tables", body = PartitionList), Refused, Forbidden),
+)]
 pub(super) async fn partitions(
     State(state): State<ApiState>,
     access: Access,
@@ -52,12 +71,19 @@ pub(super) async fn partitions(
     Ok(Json(PartitionList { data }))
 }
 
-#[derive(Debug, Deserialize)]
+/// What is dropped.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
 pub(super) struct DropQuery {
+    /// The first day that stays.
+    #[param(required, format = Date)]
     before: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+/// What was dropped.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Dropped)]
 pub(super) struct DroppedJson {
     data: Vec<PartitionJson>,
     tables_dropped: usize,
@@ -65,7 +91,17 @@ pub(super) struct DroppedJson {
     bytes_freed: i64,
 }
 
-/// `DELETE /partitions?before=2025-01-01`
+/// Drops the days before a date; needs an application's key
+#[utoipa::path(
+    delete,
+    path = "/partitions",
+    operation_id = "dropPartitions",
+    params(DropQuery),
+    responses(
+        (status = 200, description = "What was dropped", body = DroppedJson),
+        Refused, Forbidden,
+    ),
+)]
 pub(super) async fn drop(
     State(state): State<ApiState>,
     access: Access,
@@ -86,7 +122,13 @@ pub(super) async fn drop(
     }))
 }
 
-/// `GET /metrics`
+/// What the recorder counts and measures as Prometheus text; needs an application's key
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    operation_id = "readMetrics",
+    responses((status = 200, description = "The metrics", body = String), Refused, Forbidden),
+)]
 pub(super) async fn metrics(
     State(state): State<ApiState>,
     access: Access,

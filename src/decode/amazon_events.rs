@@ -75,19 +75,20 @@ impl<'a> Message<'a> {
     fn headers(&mut self, mut headers: &'a [u8]) {
         while let Some((name, value, rest)) = header(headers) {
             headers = rest;
-            match name {
-                b":message-type" => self.message_type = value,
-                b":event-type" => self.event_type = value,
-                b":exception-type" | b":error-code" => self.failure = value,
-                b":error-message" => self.failure_message = value,
-                _ => {}
-            }
+            let place = match name {
+                b":message-type" => &mut self.message_type,
+                b":event-type" => &mut self.event_type,
+                b":exception-type" | b":error-code" => &mut self.failure,
+                b":error-message" => &mut self.failure_message,
+                _ => continue,
+            };
+            *place = std::str::from_utf8(value).unwrap_or_default();
         }
     }
 }
 
-/// A header's name, its value where that is a string, and what comes after it.
-fn header(bytes: &[u8]) -> Option<(&[u8], &str, &[u8])> {
+/// A header's name, its value where that is a text, and what comes after it.
+fn header(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let (&length, rest) = bytes.split_first()?;
     let (name, rest) = rest.split_at_checked(usize::from(length))?;
     let (&kind, rest) = rest.split_first()?;
@@ -105,10 +106,8 @@ fn header(bytes: &[u8]) -> Option<(&[u8], &str, &[u8])> {
         _ => return None,
     };
     let (value, rest) = rest.split_at_checked(length)?;
-    let text = (kind == 7)
-        .then(|| std::str::from_utf8(value).ok())
-        .flatten();
-    Some((name, text.unwrap_or_default(), rest))
+    let text = if kind == 7 { value } else { b"" };
+    Some((name, text, rest))
 }
 
 /// The length of the message that the bytes begin with, and that of its headers, if they begin with one.

@@ -1,6 +1,6 @@
 //! A message that comes as a list of blocks, gathered into one text, its thinking and its calls.
 
-use std::ops::Range;
+use std::{borrow::Cow, ops::Range};
 
 use serde_json::{Map, Value, json};
 
@@ -50,18 +50,23 @@ impl Blocks {
         self.kept.is_empty()
     }
 
-    pub(super) fn text(&mut self, text: &str, more: Map<String, Value>) {
+    pub(super) fn text<'a>(&mut self, text: impl Into<Cow<'a, str>>, more: Map<String, Value>) {
+        let text = text.into();
         if !self.text.is_empty() && !text.is_empty() {
             self.text.push_str(self.joint);
         }
         let start = self.text.len();
-        self.text.push_str(text);
+        append(&mut self.text, text);
         self.has_more |= !more.is_empty();
         self.kept.push(Kept::Text(start..self.text.len(), more));
     }
 
-    pub(super) fn reasoning(&mut self, text: &str, more: Map<String, Value>) {
-        self.reasoning.push_str(text);
+    pub(super) fn reasoning<'a>(
+        &mut self,
+        text: impl Into<Cow<'a, str>>,
+        more: Map<String, Value>,
+    ) {
+        append(&mut self.reasoning, text.into());
         self.has_more |= !more.is_empty();
         self.kept.push(Kept::Reasoning(more));
     }
@@ -150,6 +155,14 @@ impl Blocks {
         message.tool_calls = calls;
         message.reasoning = Some(reasoning).filter(|text| !text.is_empty());
         message
+    }
+}
+
+/// Adds to a text; the first of it is not copied where it need not be.
+fn append(grown: &mut String, text: Cow<'_, str>) {
+    match text {
+        Cow::Owned(text) if grown.is_empty() => *grown = text,
+        text => grown.push_str(&text),
     }
 }
 

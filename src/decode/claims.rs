@@ -1,15 +1,18 @@
 //! What a request's body says of who asks, and in which conversation, beside what is asked.
 
-use std::sync::LazyLock;
+mod source;
+
+use std::{borrow::Cow, sync::LazyLock};
 
 use regex::Regex;
 use serde::{
     Deserializer,
-    de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor},
+    de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Visitor},
 };
 use serde_json::value::RawValue;
 
-use super::json::Text;
+use self::source::Source;
+use super::json::{self, Access, Text};
 use crate::conversation::Claims;
 
 /// The members that are kept, and the objects whose members are.
@@ -42,6 +45,37 @@ static ANY_MEMBER: LazyLock<Regex> = LazyLock::new(|| {
     let pattern = format!(r#""(?:{members})"[ \t\r\n]*:"#);
     Regex::new(&pattern).unwrap_or_else(|error| panic!("a pattern of this crate: {error}"))
 });
+
+/// Reads a whole document that is a request, and what it says of who asks; `None` where it is no object, or no
+/// JSON.
+pub(super) fn document<'de, T: json::Members<'de>>(source: &'de str) -> Option<(T, Claims)> {
+    let Claimed { object, claims } = json::document(source)?;
+    Some((object, claims))
+}
+
+/// A request whose claims are taken in passing.
+#[derive(Default)]
+struct Claimed<T> {
+    object: T,
+    claims: Claims,
+}
+
+impl<'de, T: json::Members<'de>> json::Members<'de> for Claimed<T> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+        if !MEMBERS.contains(&&*key) || self.claims.0.len() >= MAX_CLAIMS {
+            return self.object.member(key, map);
+        }
+        let source: &RawValue = map.next_value()?;
+        Value {
+            is_within: false,
+            name: key.clone().into_owned(),
+            claims: &mut self.claims,
+        }
+        .take(source);
+        let member = self.object.member(key, &mut Source::of(source));
+        member.map_err(A::Error::custom)
+    }
+}
 
 /// Reads them from a document, as far as it goes.
 pub(crate) fn claims(document: &str) -> Claims {
@@ -102,7 +136,16 @@ impl<'de> DeserializeSeed<'de> for Value<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        let source = <&RawValue as serde::Deserialize>::deserialize(deserializer)?.get();
+        self.take(<&RawValue as serde::Deserialize>::deserialize(
+            deserializer,
+        )?);
+        Ok(())
+    }
+}
+
+impl Value<'_> {
+    fn take(self, source: &RawValue) {
+        let source = source.get();
         match source.as_bytes().first() {
             Some(b'"') if source.len() <= MAX_VALUE_BYTES => {
                 if let Ok(text) = serde_json::from_str(source) {
@@ -120,7 +163,6 @@ impl<'de> DeserializeSeed<'de> for Value<'_> {
             }
             _ => {}
         }
-        Ok(())
     }
 }
 
@@ -143,6 +185,35 @@ mod tests {
             assert_eq!(found.get(name), Some(value), "{name}");
         }
         assert_eq!(found.0.len(), 4, "{found:?}");
+    }
+
+    /// What an object says, and a claim among it.
+    #[derive(Default)]
+    struct Said(Vec<(String, String)>);
+
+    impl<'de> json::Members<'de> for Said {
+        fn member<A: Access<'de>>(
+            &mut self,
+            key: Cow<'de, str>,
+            map: &mut A,
+        ) -> Result<(), A::Error> {
+            let value: &RawValue = map.next_value()?;
+            self.0.push((key.into_owned(), value.get().to_owned()));
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_is_taken_in_passing_is_the_same_and_still_there() {
+        let source = r#"{"user":"ada","n":1,"metadata":{"a":"b","deep":{"user":"no"}},"conversation":"c","user":"eve"}"#;
+        let (Said(said), found) = document(source).expect("an object");
+        assert_eq!(found, claims(source));
+        let keys: Vec<&str> = said.iter().map(|(key, _)| key.as_str()).collect();
+        assert_eq!(keys, ["user", "n", "metadata", "conversation", "user"]);
+        assert_eq!(said[2].1, r#"{"a":"b","deep":{"user":"no"}}"#);
+        for source in ["[]", r#"{"user":"a""#, r#"{"user":tru}"#] {
+            assert!(document::<Said>(source).is_none(), "{source}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ mod tests;
 
 use std::borrow::Cow;
 
-use serde::de::{IgnoredAny, MapAccess};
+use serde::de::IgnoredAny;
 use serde_json::{Value, value::RawValue};
 
 pub(super) use self::request::prompt;
@@ -16,7 +16,7 @@ use super::{
     Policy, Read, Unread,
     answer::Answer,
     estimate, failure,
-    json::{self, Field, List, Members, stated},
+    json::{self, Access, Field, List, Members, stated},
     limits::{MAX_CHOICES, MAX_TOOL_CALLS},
     lines,
     openai_chat::{Reader, wire},
@@ -64,7 +64,7 @@ fn whole(answer: &mut Answer, source: &str, policy: &Policy) -> Option<Vec<Choic
     let response = json::document::<Response<'_>>(source)?;
     let error = response
         .error
-        .and_then(|source| failure::object(&json::value(source.get())));
+        .and_then(|source| failure::object(&json::parsed(source)));
     let is_spoken = response.message.is_some()
         || response.generations.is_some()
         || matches!(response.text, Field::Text(_))
@@ -102,7 +102,7 @@ fn whole(answer: &mut Answer, source: &str, policy: &Policy) -> Option<Vec<Choic
         }
     }
     for (key, source) in response.vendor {
-        let value = json::value(source.get());
+        let value = json::parsed(source);
         let is_said = !matches!(&value, Value::Array(values) if values.is_empty());
         if is_said {
             answer.message.other.insert(key.into_owned(), value);
@@ -125,7 +125,7 @@ fn usage(source: Option<&RawValue>) -> Usage {
     let Some(source) = source else {
         return Usage::default();
     };
-    let value = json::value(source.get());
+    let value = json::parsed(source);
     let whole = |tokens: &Value| {
         let is_whole = |tokens: &f64| tokens.fract() == 0.0;
         let float = || tokens.as_f64().filter(is_whole);
@@ -160,11 +160,7 @@ struct Response<'a> {
 }
 
 impl<'de> Members<'de> for Response<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "id" => self.id = map.next_value()?,
             "generation_id" => self.generation_id = map.next_value()?,
@@ -196,11 +192,7 @@ struct Call<'a> {
 }
 
 impl<'de> Members<'de> for Call<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "name" => self.name = map.next_value()?,
             "parameters" => self.parameters = stated(map)?,
@@ -228,11 +220,7 @@ struct Generation<'a> {
 }
 
 impl<'de> Members<'de> for Generation<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "text" => self.text = map.next_value()?,
             "finish_reason" => self.finish_reason = map.next_value()?,

@@ -139,7 +139,10 @@ impl Dialect {
             Self::InvokeModel => bedrock::invoked_prompt(source, policy.keep_media),
         });
         let mut read = read.ok_or(Unread::Unknown)?;
-        read.value.claims = claims(&source.text);
+        if body.cut {
+            // A name that the cut has split is none.
+            read.value.claims = claims(&source.text);
+        }
         Ok(Read { held, ..read })
     }
 

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use serde::de::{IgnoredAny, MapAccess};
+use serde::de::IgnoredAny;
 use serde_json::{json, value::RawValue};
 
 use super::{
-    Read, Unread, failure, gemini, inputs,
-    json::{self, Field, List, Members, stated},
+    Read, Unread, claims, failure, gemini, inputs,
+    json::{self, Access, Field, List, Members, stated},
     limits::MAX_MESSAGES,
     openai_chat::usage,
 };
@@ -18,7 +18,7 @@ use crate::{
 
 /// Reads a request; `None` where the document is none.
 pub(super) fn prompt(source: &str, keep_media: bool) -> Option<Read<Prompt>> {
-    let request = json::document::<Request<'_>>(source)?;
+    let (request, claims) = claims::document::<Request<'_>>(source)?;
     let mut truncated = Truncated::No;
     let mut messages = Vec::new();
     for input in &request.inputs {
@@ -29,6 +29,7 @@ pub(super) fn prompt(source: &str, keep_media: bool) -> Option<Read<Prompt>> {
     let value = Prompt {
         model: request.model.text().map(Cow::into_owned),
         messages,
+        claims,
         ..Prompt::default()
     };
     (!request.inputs.is_empty()).then(|| Read::new(value, truncated))
@@ -58,11 +59,7 @@ struct Request<'a> {
 }
 
 impl<'de> Members<'de> for Request<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "model" => self.model = map.next_value()?,
             "input" | "inputs" | "inputText" | "prompt" | "texts" | "images" | "content"
@@ -86,11 +83,7 @@ struct Response<'a> {
 }
 
 impl<'de> Members<'de> for Response<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "model" => self.model = map.next_value()?,
             "data" => json::list(map, &mut self.data)?,
@@ -111,7 +104,7 @@ impl Response<'_> {
     fn reply(self) -> Option<Reply> {
         let error = self
             .error
-            .and_then(|source| failure::object(&json::value(source.get())));
+            .and_then(|source| failure::object(&json::parsed(source)));
         let shape = match &self.data {
             Some(data) => {
                 let first = data.items.first().and_then(Vectors::shape);
@@ -172,11 +165,7 @@ struct Vectors<'a> {
 }
 
 impl<'de> Members<'de> for Vectors<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "embedding" => self.one = stated(map)?,
             "embeddings" => self.several = stated(map)?,

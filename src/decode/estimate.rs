@@ -33,6 +33,10 @@ pub(super) fn document(source: &str, room: usize) -> usize {
     if most <= room / 16 {
         return most;
     }
+    if room == 0 {
+        let (elements, objects) = outside_of_strings(source.as_bytes());
+        return of(source.len(), elements, objects);
+    }
     let (mut elements, mut objects) = (0, 0);
     for bytes in source.as_bytes().chunks(COUNTED_BYTES) {
         elements += memchr_iter(b',', bytes).count() + memchr_iter(b'[', bytes).count();

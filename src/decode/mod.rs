@@ -21,6 +21,8 @@ mod estimate;
 mod failure;
 mod gemini;
 mod hearing;
+#[cfg(test)]
+mod hostile_tests;
 mod inputs;
 mod json;
 mod last;

@@ -6,7 +6,7 @@ mod tests;
 
 use std::{borrow::Cow, fmt::Write};
 
-use serde::de::{IgnoredAny, MapAccess};
+use serde::de::IgnoredAny;
 use serde_json::{Value, value::RawValue};
 
 pub(super) use self::request::prompt;
@@ -14,7 +14,7 @@ use super::{
     Policy, Read, Unread,
     answer::Answer,
     failure,
-    json::{self, Field, Members, stated},
+    json::{self, Access, Field, Members, stated},
     lines,
     openai_chat::{Reader, wire},
     repair,
@@ -62,7 +62,7 @@ fn add(answer: &mut Answer, source: &str, policy: &Policy) -> bool {
         return false;
     };
     if let Some(error) = piece.error {
-        let error = failure::object(&json::value(error.get()));
+        let error = failure::object(&json::parsed(error));
         answer.fail(error, source);
         return true;
     }
@@ -109,7 +109,7 @@ fn add(answer: &mut Answer, source: &str, policy: &Policy) -> bool {
         };
     }
     for (key, source) in piece.rest {
-        let value = json::value(source.get());
+        let value = json::parsed(source);
         answer.tally.held += super::estimate::member(&key, source.get());
         answer.message.other.insert(key.into_owned(), value);
     }
@@ -136,11 +136,7 @@ struct Piece<'a> {
 }
 
 impl<'de> Members<'de> for Piece<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "model" => self.model = map.next_value()?,
             "message" => json::object(map, &mut self.message)?,

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use serde::de::{IgnoredAny, MapAccess};
+use serde::de::IgnoredAny;
 use serde_json::{Value, value::RawValue};
 
 use super::{
-    Read, inputs,
-    json::{self, Field, Members, stated},
+    Read, claims, inputs,
+    json::{Access, Field, Members, stated},
     openai_chat,
 };
 use crate::conversation::Prompt;
@@ -15,7 +15,7 @@ use crate::conversation::Prompt;
 /// Reads a request; `None` where the document is none. What is to stand after the completion is in the
 /// `other` of the last message.
 pub(super) fn prompt(source: &str, keep_media: bool) -> Option<Read<Prompt>> {
-    let request = json::document::<Request<'_>>(source)?;
+    let (request, claims) = claims::document::<Request<'_>>(source)?;
     let Some(prompt) = request.prompt else {
         return openai_chat::prompt(source, keep_media);
     };
@@ -28,6 +28,7 @@ pub(super) fn prompt(source: &str, keep_media: bool) -> Option<Read<Prompt>> {
         model: request.model.text().map(Cow::into_owned),
         stream: matches!(request.stream, Field::Other(Value::Bool(true))),
         messages,
+        claims,
         ..Prompt::default()
     };
     Some(Read::new(value, truncated))
@@ -42,11 +43,7 @@ struct Request<'a> {
 }
 
 impl<'de> Members<'de> for Request<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "model" => self.model = map.next_value()?,
             "stream" => self.stream = map.next_value()?,

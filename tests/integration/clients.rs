@@ -121,6 +121,11 @@ fn what_the_openai_sdk_saw_is_what_the_history_shows() {
 }
 
 #[test]
+fn what_the_history_answers_is_what_its_description_says() {
+    run_python("openapi.py");
+}
+
+#[test]
 fn the_guides_python_example_works_as_printed() {
     run_python("guide.py");
 }

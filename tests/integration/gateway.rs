@@ -74,7 +74,15 @@ pub(crate) struct Log {
 impl Log {
     /// Waits for a line with this text, and gives it.
     pub(crate) fn line_with(&self, text: &str) -> String {
-        let found = |lines: &Vec<String>| lines.iter().find(|line| line.contains(text)).cloned();
+        self.line_after(0, text)
+    }
+
+    /// Waits for a line with this text among those behind the first `seen`, and gives it.
+    pub(crate) fn line_after(&self, seen: usize, text: &str) -> String {
+        let found = |lines: &Vec<String>| {
+            let mut lines = lines.iter().skip(seen);
+            lines.find(|line| line.contains(text)).cloned()
+        };
         let lines = self.lines.lock().expect("a log");
         let waiting = self
             .grown
@@ -147,8 +155,17 @@ impl Gateway {
 
     /// Sends SIGTERM, and does not wait.
     pub(crate) fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    /// Sends SIGHUP, and does not wait.
+    pub(crate) fn hang_up(&self) {
+        self.signal("-HUP");
+    }
+
+    fn signal(&self, signal: &str) {
         let pid = self.process.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &pid]).status();
+        let sent = Command::new("kill").args([signal, &pid]).status();
         assert!(sent.expect("kill runs").success());
     }
 

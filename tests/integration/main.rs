@@ -6,6 +6,7 @@ mod bounds;
 mod by_hand;
 mod clients;
 mod corpus;
+mod cors;
 mod delivery;
 mod ends;
 #[cfg(all(feature = "sqlite", feature = "postgres", feature = "mysql"))]
@@ -15,6 +16,7 @@ mod frozen;
 mod gateway;
 mod identity;
 mod keys;
+mod keys_file;
 mod minimal;
 mod naming;
 mod passing;

@@ -26,10 +26,8 @@ pub(super) struct Growing {
 
 impl Growing {
     /// The block that an event begins, and what it takes in memory.
-    pub(super) fn begin(block: wire::Block<'_>, held: &mut usize) -> Self {
-        let Value::Object(mut members) = block.into_value() else {
-            return Self::default();
-        };
+    pub(super) fn begin(mut members: Map<String, Value>, held: &mut usize) -> Self {
+        members.retain(|key, value| !value.is_null() && key != "cache_control");
         *held += estimate::OBJECT_BYTES + members.values().map(estimate::value).sum::<usize>();
         let mut take = |key: &str| match members.remove(key) {
             Some(Value::String(text)) => text,
@@ -56,35 +54,35 @@ impl Growing {
     }
 
     /// Adds a delta, and to `held` what that takes in memory.
-    pub(super) fn grow(&mut self, delta: wire::Delta<'_>, held: &mut usize) {
+    pub(super) fn grow(&mut self, delta: &wire::Delta<'_>, held: &mut usize) {
         let grown = [
-            ("text", delta.text),
-            ("thinking", delta.thinking),
-            ("tool_use", delta.partial_json),
-            ("compaction", delta.content),
+            ("text", &delta.text),
+            ("thinking", &delta.thinking),
+            ("tool_use", &delta.partial_json),
+            ("compaction", &delta.content),
         ];
         for (kind, field) in grown {
             if let Field::Text(text) = field {
-                *held += estimate::text(&text);
-                self.text.push_str(&text);
+                *held += estimate::text(text);
+                self.text.push_str(text);
                 // Its beginning is missing.
                 if self.kind.is_empty() {
                     self.kind.push_str(kind);
                 }
             }
         }
-        if let Field::Text(signature) = delta.signature {
-            *held += estimate::text(&signature);
-            self.signature.push_str(&signature);
+        if let Field::Text(signature) = &delta.signature {
+            *held += estimate::text(signature);
+            self.signature.push_str(signature);
         }
         if let Some(citation) = delta.citation {
             *held += estimate::member("", citation.get());
-            self.citations.push(json::value(citation.get()));
+            self.citations.push(json::parsed(citation));
         }
-        for (key, source) in delta.rest {
-            *held += estimate::member(&key, source.get());
+        for (key, source) in &delta.rest {
+            *held += estimate::member(key, source.get());
             self.members
-                .insert(key.into_owned(), json::value(source.get()));
+                .insert(key.as_ref().to_owned(), json::parsed(source));
         }
     }
 
@@ -104,8 +102,8 @@ impl Growing {
             members.insert("signature".to_owned(), signature.into());
         }
         match kind.as_str() {
-            "text" => gathered.text(&text, told(members)),
-            "thinking" => gathered.reasoning(&text, told(members)),
+            "text" => gathered.text(text, told(members)),
+            "thinking" => gathered.reasoning(text, told(members)),
             "tool_use" => {
                 let mut take = |key: &str| match members.remove(key) {
                     Some(Value::String(text)) => Some(text).filter(|text| !text.is_empty()),

@@ -98,7 +98,7 @@ impl Reader<'_> {
             json::source_text_or_list(content.get(), &mut text, &mut blocks);
         }
         let mut gathered = Blocks::of(&Role::Tool);
-        if let Field::Text(text) = &text {
+        if let Field::Text(text) = text {
             gathered.text(text, Map::new());
         }
         if let Some(List { items, is_cut }) = blocks {
@@ -142,12 +142,12 @@ impl Reader<'_> {
 pub(super) fn add(gathered: &mut Blocks, mut block: Block<'_>, role: &Role) -> bool {
     match (block.kind(), &block.text, &block.thinking) {
         ("text" | "", Field::Text(_), _) => {
-            if let Field::Text(text) = &block.text {
+            if let Field::Text(text) = block.text {
                 gathered.text(text, told(wire::members(block.rest)));
             }
         }
         ("thinking", _, Field::Text(_)) => {
-            if let Field::Text(thinking) = &block.thinking {
+            if let Field::Text(thinking) = block.thinking {
                 gathered.reasoning(thinking, told(wire::members(block.rest)));
             }
         }

@@ -17,7 +17,7 @@ pub(super) use self::stream::Stream;
 use super::{
     Policy, Read, Unread,
     blocks::Blocks,
-    estimate, failure,
+    claims, estimate, failure,
     json::{self, Field, List},
     sse,
 };
@@ -28,7 +28,7 @@ use crate::{
 
 /// Reads a request; `None` where the document is none. The `prompt` of older models is the user's message.
 pub(super) fn prompt(source: &str, keep_media: bool) -> Option<Read<Prompt>> {
-    let request = json::document::<wire::Request<'_>>(source)?;
+    let (request, claims) = claims::document::<wire::Request<'_>>(source)?;
     let mut truncated = Truncated::No;
     let mut reader = Reader {
         keep_media,
@@ -50,6 +50,7 @@ pub(super) fn prompt(source: &str, keep_media: bool) -> Option<Read<Prompt>> {
     }
     let value = Prompt {
         model: request.model.text().map(Cow::into_owned),
+        claims,
         tools: request.tools.map(|tools| tools.get().to_owned()),
         stream: matches!(request.stream, Field::Other(Value::Bool(true))),
         ..reader.finish()
@@ -84,7 +85,7 @@ pub(super) fn whole_reply(source: &str, keep_media: bool) -> Option<Read<Reply>>
     let response = json::document::<wire::Message<'_>>(source)?;
     let error = response
         .error
-        .and_then(|source| failure::object(&json::value(source.get())));
+        .and_then(|source| failure::object(&json::parsed(source)));
     let usage = response.usage.map_or("", |source| source.get());
     let mut reply = Reply {
         response_id: response.id.text().map(Cow::into_owned),
@@ -108,7 +109,7 @@ pub(super) fn whole_reply(source: &str, keep_media: bool) -> Option<Read<Reply>>
         .map_or(Role::Assistant, |role| Role::from(role.as_ref()));
     let mut truncated = Truncated::No;
     let mut gathered = Blocks::of(&role);
-    for text in [&response.completion, &response.content] {
+    for text in [response.completion, response.content] {
         if let Field::Text(text) = text {
             gathered.text(text, Default::default());
         }

@@ -1,11 +1,8 @@
 //! A reply that arrives as a stream of events.
 
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, HashMap},
-};
+use std::{borrow::Cow, collections::BTreeMap};
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{growing::Growing, usage, wire};
 use crate::{
@@ -32,7 +29,7 @@ pub(in crate::decode) struct Stream {
     role: Option<Role>,
     blocks: Vec<Growing>,
     /// The block of an index: the last that began with it.
-    by_index: HashMap<i64, usize>,
+    by_index: BTreeMap<i64, usize>,
     finish_reason: Option<String>,
     first_usage: String,
     last_usage: String,
@@ -83,7 +80,7 @@ impl Stream {
         match kind {
             "content_block_delta" => {
                 let index = index(&event.index);
-                if let Some(delta) = event.delta {
+                if let Some(delta) = &event.delta {
                     self.grow(index, delta);
                 }
                 self.keep(event.rest);
@@ -91,7 +88,7 @@ impl Stream {
             "content_block_start" => {
                 let index = index(&event.index);
                 if let Some(block) = event.content_block {
-                    self.begin(index, *block);
+                    self.begin(index, block);
                 }
                 self.keep(event.rest);
             }
@@ -119,12 +116,17 @@ impl Stream {
                 self.fail(error.unwrap_or_else(|| failure::stored(data)));
                 return true;
             }
-            _ => match event.completion {
-                Field::Text(text) => {
+            _ => match event.older.map(|older| *older) {
+                Some(wire::Older {
+                    completion: Field::Text(text),
+                    stop_reason,
+                    id,
+                    model,
+                }) => {
                     self.completion(&text);
-                    set_once(&mut self.reply.response_id, event.id);
-                    set_once(&mut self.reply.model, event.model);
-                    self.stop(event.stop_reason);
+                    set_once(&mut self.reply.response_id, id);
+                    set_once(&mut self.reply.model, model);
+                    self.stop(stop_reason);
                 }
                 _ => return false,
             },
@@ -146,11 +148,11 @@ impl Stream {
         self.stop(message.stop_reason);
         self.keep(message.rest);
         for block in message.blocks.into_iter().flat_map(|blocks| blocks.items) {
-            self.begin(None, block);
+            self.begin(None, block.into_members());
         }
     }
 
-    fn begin(&mut self, index: Option<i64>, block: wire::Block<'_>) {
+    fn begin(&mut self, index: Option<i64>, block: Map<String, Value>) {
         let block = Growing::begin(block, &mut self.tally.held);
         self.push(index, block);
     }
@@ -166,7 +168,7 @@ impl Stream {
         self.blocks.push(block);
     }
 
-    fn grow(&mut self, index: Option<i64>, delta: wire::Delta<'_>) {
+    fn grow(&mut self, index: Option<i64>, delta: &wire::Delta<'_>) {
         let mut at = match index {
             Some(index) => self.by_index.get(&index).copied(),
             None => self.blocks.len().checked_sub(1),
@@ -186,7 +188,7 @@ impl Stream {
             text: Field::Text(text.into()),
             ..wire::Delta::default()
         };
-        self.grow(Some(0), delta);
+        self.grow(Some(0), &delta);
     }
 
     fn stop(&mut self, reason: Field<'_>) {

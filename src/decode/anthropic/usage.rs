@@ -1,76 +1,79 @@
 //! The tokens of a reply.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
-use serde::de::{IgnoredAny, MapAccess};
-use serde_json::{Map, Value};
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 
 use crate::{
     conversation::Usage,
-    decode::json::{self, Members, count},
+    decode::json::{self, Access, Members, count, counted},
 };
 
 /// Reads the usage that a message began with and the one that came last, which is counted from the
 /// beginning: what it states stands.
 pub(super) fn read(first: &str, last: &str) -> Usage {
-    let (first, last) = match (of(first), of(last)) {
+    let (first, last) = match (json::document(first), json::document(last)) {
         (Some(first), Some(last)) => (first, last),
-        (one, other) => return one.or(other).unwrap_or_default(),
+        (Some(Wire { usage, .. }), None) => return sent(usage, first),
+        (None, Some(Wire { usage, .. })) => return sent(usage, last),
+        (None, None) => return Usage::default(),
     };
-    let raw = match (first.raw.as_deref(), last.raw.as_deref()) {
-        (Some(first), Some(last)) => joined(first, last),
-        _ => None,
-    };
+    let (
+        Wire {
+            usage: begun,
+            members,
+        },
+        Wire {
+            usage,
+            members: stated,
+        },
+    ) = (first, last);
+    let stated = stated
+        .into_iter()
+        .filter(|(_, value)| value.get() != "null");
+    let joined: BTreeMap<_, _> = members.into_iter().chain(stated).collect();
     Usage {
-        prompt_tokens: last.prompt_tokens.or(first.prompt_tokens),
-        completion_tokens: last.completion_tokens.or(first.completion_tokens),
+        prompt_tokens: usage.prompt_tokens.or(begun.prompt_tokens),
+        completion_tokens: usage.completion_tokens.or(begun.completion_tokens),
         total_tokens: None,
-        cached_tokens: last.cached_tokens.or(first.cached_tokens),
-        cache_write_tokens: last.cache_write_tokens.or(first.cache_write_tokens),
-        reasoning_tokens: last.reasoning_tokens.or(first.reasoning_tokens),
-        raw,
+        cached_tokens: usage.cached_tokens.or(begun.cached_tokens),
+        cache_write_tokens: usage.cache_write_tokens.or(begun.cache_write_tokens),
+        reasoning_tokens: usage.reasoning_tokens.or(begun.reasoning_tokens),
+        raw: serde_json::to_string(&joined).ok(),
     }
 }
 
-fn joined(first: &str, last: &str) -> Option<String> {
-    let mut joined: Map<String, Value> = json::read(first)?;
-    let last: Map<String, Value> = json::read(last)?;
-    joined.extend(last.into_iter().filter(|(_, value)| !value.is_null()));
-    Some(Value::Object(joined).to_string())
-}
-
-fn of(source: &str) -> Option<Usage> {
-    let Wire { usage } = json::document(source)?;
-    Some(Usage {
+fn sent(usage: Usage, source: &str) -> Usage {
+    Usage {
         raw: Some(source.to_owned()),
         ..usage
-    })
+    }
 }
 
 #[derive(Default)]
-struct Wire {
+struct Wire<'a> {
     usage: Usage,
+    /// All members.
+    members: Vec<(Cow<'a, str>, &'a RawValue)>,
 }
 
-impl<'de> Members<'de> for Wire {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+impl<'de> Members<'de> for Wire<'de> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+        let source: &RawValue = map.next_value()?;
         let usage = &mut self.usage;
         match key.as_ref() {
-            "input_tokens" => usage.prompt_tokens = count(map)?,
-            "output_tokens" => usage.completion_tokens = count(map)?,
-            "cache_read_input_tokens" => usage.cached_tokens = count(map)?,
-            "cache_creation_input_tokens" => usage.cache_write_tokens = count(map)?,
+            "input_tokens" => usage.prompt_tokens = counted(source),
+            "output_tokens" => usage.completion_tokens = counted(source),
+            "cache_read_input_tokens" => usage.cached_tokens = counted(source),
+            "cache_creation_input_tokens" => usage.cache_write_tokens = counted(source),
             "output_tokens_details" => {
-                let mut details: Option<Details> = None;
-                json::object(map, &mut details)?;
+                let details: Option<Details> = json::document(source.get());
                 usage.reasoning_tokens = details.unwrap_or_default().thinking;
             }
-            _ => drop(map.next_value::<IgnoredAny>()?),
+            _ => {}
         }
+        self.members.push((key, source));
         Ok(())
     }
 }
@@ -81,11 +84,7 @@ struct Details {
 }
 
 impl<'de> Members<'de> for Details {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "thinking_tokens" => self.thinking = count(map)?,
             _ => drop(map.next_value::<IgnoredAny>()?),
@@ -96,6 +95,8 @@ impl<'de> Members<'de> for Details {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::Value;
+
     use super::*;
 
     #[test]
@@ -131,5 +132,6 @@ mod tests {
             assert_eq!(usage.raw.as_deref(), Some(source));
         }
         assert_eq!(read("7", "null"), Usage::default());
+        assert_eq!(read("{}", "{}").raw.as_deref(), Some("{}"));
     }
 }

@@ -2,13 +2,15 @@
 
 use std::borrow::Cow;
 
-use serde::de::{IgnoredAny, MapAccess};
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value, value::RawValue};
 
 use crate::decode::{
-    json::{self, Field, List, Members, stated, text_or_list},
+    json::{self, Access, Field, List, Members, stated, text_or_list},
     limits::{MAX_MESSAGES, MAX_PARTS},
 };
+
+pub(super) use crate::decode::json::members;
 
 /// Members that have no place of their own, as source.
 pub(super) type Rest<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
@@ -29,11 +31,7 @@ pub(super) struct Request<'a> {
 }
 
 impl<'de> Members<'de> for Request<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "model" => self.model = map.next_value()?,
             "stream" => self.stream = map.next_value()?,
@@ -72,11 +70,7 @@ impl<'de> Members<'de> for Message<'de> {
         })
     }
 
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "role" => self.role = map.next_value()?,
             "content" => text_or_list(map, &mut self.content, &mut self.blocks)?,
@@ -116,11 +110,7 @@ impl<'de> Members<'de> for Block<'de> {
         })
     }
 
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "type" => self.kind = map.next_value()?,
             "text" => self.text = map.next_value()?,
@@ -148,6 +138,11 @@ impl Block<'_> {
 
     /// The whole block as it was sent.
     pub(super) fn into_value(self) -> Value {
+        Value::Object(self.into_members())
+    }
+
+    /// The members of the whole block.
+    pub(super) fn into_members(self) -> Map<String, Value> {
         let mut members = members(self.rest);
         for (key, field) in [
             ("type", self.kind),
@@ -165,10 +160,10 @@ impl Block<'_> {
         }
         for (key, source) in [("input", self.input), ("content", self.content)] {
             if let Some(source) = source {
-                members.insert(key.to_owned(), json::value(source.get()));
+                members.insert(key.to_owned(), json::parsed(source));
             }
         }
-        Value::Object(members)
+        members
     }
 }
 
@@ -178,35 +173,47 @@ pub(super) struct Event<'a> {
     pub(super) kind: Field<'a>,
     pub(super) index: Field<'a>,
     pub(super) delta: Option<Delta<'a>>,
-    pub(super) content_block: Option<Box<Block<'a>>>,
+    pub(super) content_block: Option<Map<String, Value>>,
     pub(super) message: Option<Box<Message<'a>>>,
     pub(super) usage: Option<&'a RawValue>,
     pub(super) error: Option<&'a RawValue>,
+    pub(super) older: Option<Box<Older<'a>>>,
+    pub(super) rest: Rest<'a>,
+}
+
+/// What an event of older models says.
+#[derive(Default)]
+pub(super) struct Older<'a> {
     pub(super) completion: Field<'a>,
     pub(super) stop_reason: Field<'a>,
     pub(super) id: Field<'a>,
     pub(super) model: Field<'a>,
-    pub(super) rest: Rest<'a>,
 }
 
 impl<'de> Members<'de> for Event<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "type" => self.kind = map.next_value()?,
             "index" => self.index = map.next_value()?,
             "delta" => json::object(map, &mut self.delta)?,
-            "content_block" => json::object(map, &mut self.content_block)?,
+            "content_block" => {
+                if let Value::Object(block) = json::any(map)? {
+                    self.content_block = Some(block);
+                }
+            }
             "message" => json::object(map, &mut self.message)?,
             "usage" => self.usage = stated(map)?,
             "error" => self.error = stated(map)?,
-            "completion" => self.completion = map.next_value()?,
-            "stop_reason" => self.stop_reason = map.next_value()?,
-            "id" => self.id = map.next_value()?,
-            "model" => self.model = map.next_value()?,
+            "completion" | "stop_reason" | "id" | "model" => {
+                let older = self.older.get_or_insert_default();
+                let place = match key.as_ref() {
+                    "completion" => &mut older.completion,
+                    "stop_reason" => &mut older.stop_reason,
+                    "id" => &mut older.id,
+                    _ => &mut older.model,
+                };
+                *place = map.next_value()?;
+            }
             _ => self.rest.extend(stated(map)?.map(|value| (key, value))),
         }
         Ok(())
@@ -216,7 +223,6 @@ impl<'de> Members<'de> for Event<'de> {
 /// What an event adds to a block or to the message.
 #[derive(Default)]
 pub(super) struct Delta<'a> {
-    pub(super) kind: Field<'a>,
     pub(super) text: Field<'a>,
     pub(super) thinking: Field<'a>,
     pub(super) partial_json: Field<'a>,
@@ -229,13 +235,9 @@ pub(super) struct Delta<'a> {
 }
 
 impl<'de> Members<'de> for Delta<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
-            "type" => self.kind = map.next_value()?,
+            "type" => drop(map.next_value::<IgnoredAny>()?),
             "text" => self.text = map.next_value()?,
             "thinking" => self.thinking = map.next_value()?,
             "partial_json" => self.partial_json = map.next_value()?,
@@ -247,11 +249,4 @@ impl<'de> Members<'de> for Delta<'de> {
         }
         Ok(())
     }
-}
-
-/// Members by their names on the wire.
-pub(super) fn members(rest: Rest<'_>) -> Map<String, Value> {
-    rest.into_iter()
-        .map(|(key, source)| (key.into_owned(), json::value(source.get())))
-        .collect()
 }

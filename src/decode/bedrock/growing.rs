@@ -56,11 +56,15 @@ impl Growing {
             if let Some(name) = used.name.text() {
                 call.name = name.into_owned();
             }
-            if let Some(input) = used.input.map(|input| input.get()) {
+            if let Some(source) = used.input {
+                let input = source.get();
                 *held += estimate::text(input);
-                match json::read::<String>(input) {
-                    Some(piece) => call.arguments.push_str(&piece),
-                    None => call.arguments.push_str(input),
+                match json::plain(source) {
+                    Some(piece) => call.arguments.push_str(piece),
+                    None => match json::read::<String>(input) {
+                        Some(piece) => call.arguments.push_str(&piece),
+                        None => call.arguments.push_str(input),
+                    },
                 }
             }
             self.more.extend(kept(used.rest, held));
@@ -96,7 +100,7 @@ impl Growing {
                 }
                 return gathered.call(call, more);
             }
-            None if is_reasoning => gathered.reasoning(&reasoning, more),
+            None if is_reasoning => gathered.reasoning(reasoning, more),
             None if text.is_empty() && !more.is_empty() && !more.contains_key("citations") => {
                 if more.contains_key("image") {
                     gathered.media(Value::Object(more));
@@ -105,7 +109,7 @@ impl Growing {
                 }
             }
             None if text.is_empty() && more.is_empty() => {}
-            None => gathered.text(&text, more),
+            None => gathered.text(text, more),
         }
         true
     }

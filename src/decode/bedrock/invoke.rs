@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use serde::de::{IgnoredAny, MapAccess};
+use serde::de::IgnoredAny;
 use serde_json::{Value, value::RawValue};
 
 use super::{failed, plain::Plain, stored, stream::Stream};
@@ -14,8 +14,8 @@ use crate::{
         amazon_events::Messages,
         anthropic,
         body::Body,
-        cohere, embeddings, estimate,
-        json::{self, Field, Members},
+        claims, cohere, embeddings, estimate,
+        json::{self, Access, Field, Members},
         openai_chat, repaired,
     },
     outcome::Truncated,
@@ -31,11 +31,7 @@ struct Marks<'a> {
 }
 
 impl<'de> Members<'de> for Marks<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "anthropic_version" => self.is_anthropic = true,
             "schemaVersion" | "inferenceConfig" | "toolConfig" => self.is_converse = true,
@@ -52,7 +48,7 @@ impl<'de> Members<'de> for Marks<'de> {
 
 /// Reads a request; `None` where it is in no dialect of a conversation.
 pub(in crate::decode) fn prompt(source: &str, keep_media: bool) -> Option<Read<Prompt>> {
-    let marks = json::document::<Marks<'_>>(source)?;
+    let (marks, claims) = claims::document::<Marks<'_>>(source)?;
     match marks {
         Marks {
             has_messages: true,
@@ -70,7 +66,11 @@ pub(in crate::decode) fn prompt(source: &str, keep_media: bool) -> Option<Read<P
         Marks { text, .. } => match text.text() {
             Some(text) => {
                 let message = Message::new(Role::User, text);
-                Some(Read::new(Prompt::new(vec![message]), Truncated::No))
+                let prompt = Prompt {
+                    claims,
+                    ..Prompt::new(vec![message])
+                };
+                Some(Read::new(prompt, Truncated::No))
             }
             None => cohere::prompt(source, keep_media)
                 .or_else(|| embeddings::prompt(source, keep_media)),
@@ -110,8 +110,7 @@ pub(in crate::decode) fn reply(
 enum Inner {
     Anthropic(Box<anthropic::Stream>),
     Converse(Box<Stream>),
-    /// As server-sent events.
-    Chat(String),
+    Chat(Box<openai_chat::Stream>),
     /// As lines.
     Cohere(String),
     Plain(Plain),
@@ -124,7 +123,7 @@ impl Inner {
         if has("messageStart") || has("contentBlockDelta") {
             Self::Converse(Box::new(Stream::new(room)))
         } else if has("choices") {
-            Self::Chat(String::new())
+            Self::Chat(Box::new(openai_chat::Stream::of_messages(room)))
         } else if has("event_type") {
             Self::Cohere(String::new())
         } else if has("type") || has("completion") {
@@ -144,11 +143,7 @@ impl Inner {
                     None => stream.unread(document),
                 }
             }
-            Self::Chat(events) => {
-                events.push_str("data: ");
-                events.push_str(&piece(document));
-                events.push_str("\n\n");
-            }
+            Self::Chat(stream) => stream.document(document.trim_ascii(), is_cut),
             Self::Cohere(lines) => {
                 lines.extend(document.split(['\r', '\n']));
                 lines.push('\n');
@@ -158,24 +153,6 @@ impl Inner {
     }
 }
 
-/// A piece of a chat on one line. Mistral's models call it a message, which is whole elsewhere.
-fn piece(document: &str) -> String {
-    let mut chunk: Value = json::value(document);
-    let choices = chunk.get_mut("choices").and_then(Value::as_array_mut);
-    for choice in choices
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_object_mut)
-    {
-        if !choice.contains_key("delta")
-            && let Some(message) = choice.remove("message")
-        {
-            choice.insert("delta".to_owned(), message);
-        }
-    }
-    chunk.to_string()
-}
-
 /// An event of Converse within a message: its kind and what it says.
 #[derive(Default)]
 struct Event<'a> {
@@ -183,11 +160,7 @@ struct Event<'a> {
 }
 
 impl<'de> Members<'de> for Event<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         let value = json::stated(map)?;
         if self.inner.is_none() {
             self.inner = value.map(|value| (key, value));
@@ -203,11 +176,7 @@ struct Chunk<'a> {
 }
 
 impl<'de> Members<'de> for Chunk<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "bytes" => self.bytes = map.next_value()?,
             _ => drop(map.next_value::<IgnoredAny>()?),
@@ -234,7 +203,7 @@ pub(in crate::decode) fn stream(body: &Body<'_>, policy: &Policy) -> Result<Read
         let document = stored(&document);
         let is_cut = body.cut && !message.ended;
         let inner = inner.get_or_insert_with(|| Inner::of(&document, policy.max_parsed_bytes));
-        if let Inner::Chat(_) | Inner::Cohere(_) | Inner::Plain(_) = inner {
+        if let Inner::Cohere(_) | Inner::Plain(_) = inner {
             let takes = estimate::document(&document, room);
             if takes > room {
                 refused += document.len() as u64;
@@ -251,7 +220,7 @@ pub(in crate::decode) fn stream(body: &Body<'_>, policy: &Policy) -> Result<Read
     let read = match inner {
         Some(Inner::Anthropic(stream)) => stream.finish(policy.keep_media),
         Some(Inner::Converse(stream)) => stream.finish(policy.keep_media),
-        Some(Inner::Chat(events)) => openai_chat::reply(&events, true, false, &policy),
+        Some(Inner::Chat(stream)) => stream.finish(policy.keep_media),
         Some(Inner::Cohere(lines)) => cohere::reply(&lines, false, true, false, &policy),
         Some(Inner::Plain(plain)) => plain
             .finish(true)

@@ -28,7 +28,7 @@ impl Reader<'_> {
         let role = role.unwrap_or_else(|| speaker(&wire.role, Role::User));
         let before = self.messages.len();
         let mut gathered = Blocks::of(&role);
-        if let Field::Text(text) = &wire.text {
+        if let Field::Text(text) = wire.text {
             gathered.text(text, Map::new());
         }
         if let Some(List { items, is_cut }) = wire.content {
@@ -62,7 +62,7 @@ impl Reader<'_> {
             lenient::source_text_or_list(content.get(), &mut text, &mut blocks);
         }
         let mut gathered = Blocks::of(&Role::Tool);
-        if let Field::Text(text) = &text {
+        if let Field::Text(text) = text {
             gathered.text(text, Map::new());
         }
         if let Some(List { items, is_cut }) = blocks {
@@ -120,7 +120,7 @@ pub(super) fn add(gathered: &mut Blocks, block: Block<'_>, role: &Role) -> bool 
         add_reasoning(gathered, *reasoning);
         return true;
     }
-    if let Field::Text(text) = &block.text {
+    if let Field::Text(text) = block.text {
         gathered.text(text, more);
         return true;
     }
@@ -139,7 +139,7 @@ pub(super) fn add(gathered: &mut Blocks, block: Block<'_>, role: &Role) -> bool 
         let texts = texts.as_ref().and_then(Value::as_array);
         let texts = texts.into_iter().flatten();
         let text = texts.filter_map(|part| part.get("text").and_then(Value::as_str));
-        gathered.text(&text.collect::<String>(), cited);
+        gathered.text(text.collect::<String>(), cited);
     }
     if more.is_empty() {
         return true;
@@ -175,5 +175,5 @@ fn add_reasoning(gathered: &mut Blocks, reasoning: Reasoning<'_>) {
     if let Some(redacted) = redacted.text() {
         more.insert("redactedContent".to_owned(), redacted.into());
     }
-    gathered.reasoning(&text.text().unwrap_or_default(), more);
+    gathered.reasoning(text.text().unwrap_or_default(), more);
 }

@@ -24,7 +24,7 @@ use super::{
     amazon_events::{self, Messages},
     blocks::Blocks,
     body::Body,
-    estimate, failure,
+    claims, estimate, failure,
     json::{self, Field, List},
     repair, repaired,
 };
@@ -36,7 +36,7 @@ use crate::{
 
 /// Reads a request of Converse; `None` where the document is none.
 pub(super) fn prompt(source: &str, keep_media: bool) -> Option<Read<Prompt>> {
-    let request = json::document::<wire::Request<'_>>(source)?;
+    let (request, claims) = claims::document::<wire::Request<'_>>(source)?;
     let List { items, is_cut } = request.messages?;
     let mut truncated = Truncated::No;
     let mut reader = Reader {
@@ -63,6 +63,7 @@ pub(super) fn prompt(source: &str, keep_media: bool) -> Option<Read<Prompt>> {
     reader.cut_if(is_cut);
     let tools = request.tool_config.and_then(|config| config.tools);
     let value = Prompt {
+        claims,
         tools: tools.map(|tools| tools.get().to_owned()),
         ..Prompt::new(reader.messages)
     };
@@ -84,7 +85,7 @@ fn whole_reply(source: &str, keep_media: bool) -> Option<Read<Reply>> {
     let wire = response.output?.message?;
     let role = speaker(&wire.role, Role::Assistant);
     let mut gathered = Blocks::of(&role);
-    if let Field::Text(text) = &wire.text {
+    if let Field::Text(text) = wire.text {
         gathered.text(text, Default::default());
     }
     let mut truncated = Truncated::No;

@@ -1,9 +1,6 @@
 //! A reply that arrives as a stream of events.
 
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, HashMap},
-};
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde_json::{Map, Value};
 
@@ -32,7 +29,7 @@ pub(super) struct Stream {
     error: Option<ProviderError>,
     role: Option<Role>,
     blocks: Vec<Growing>,
-    by_index: HashMap<i64, usize>,
+    by_index: BTreeMap<i64, usize>,
     finish_reason: Option<String>,
     usage: String,
     last: BTreeMap<String, String>,

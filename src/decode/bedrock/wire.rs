@@ -2,13 +2,15 @@
 
 use std::borrow::Cow;
 
-use serde::de::{IgnoredAny, MapAccess};
-use serde_json::{Map, Value, value::RawValue};
+use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 
 use crate::decode::{
-    json::{self, Field, List, Members, stated, text_or_list},
+    json::{self, Access, Field, List, Members, stated, text_or_list},
     limits::{MAX_MESSAGES, MAX_PARTS},
 };
+
+pub(super) use crate::decode::json::members;
 
 /// Members that have no place of their own, as source.
 pub(super) type Rest<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
@@ -25,11 +27,7 @@ pub(super) struct Request<'a> {
 }
 
 impl<'de> Members<'de> for Request<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "system" => text_or_list(map, &mut self.system_text, &mut self.system)?,
             "messages" => json::list(map, &mut self.messages)?,
@@ -46,11 +44,7 @@ pub(super) struct ToolConfig<'a> {
 }
 
 impl<'de> Members<'de> for ToolConfig<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "tools" => self.tools = stated(map)?,
             _ => drop(map.next_value::<IgnoredAny>()?),
@@ -76,11 +70,7 @@ impl<'de> Members<'de> for Message<'de> {
         })
     }
 
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "role" => self.role = map.next_value()?,
             "content" => text_or_list(map, &mut self.text, &mut self.content)?,
@@ -109,11 +99,7 @@ impl<'de> Members<'de> for Block<'de> {
         })
     }
 
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "text" => self.text = map.next_value()?,
             "toolUse" => json::object(map, &mut self.tool_use)?,
@@ -139,11 +125,7 @@ pub(super) struct ToolUse<'a> {
 }
 
 impl<'de> Members<'de> for ToolUse<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "toolUseId" => self.id = map.next_value()?,
             "name" => self.name = map.next_value()?,
@@ -165,11 +147,7 @@ pub(super) struct Reasoning<'a> {
 }
 
 impl<'de> Members<'de> for Reasoning<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "reasoningText" => json::object(map, &mut self.whole)?,
             "text" => self.text = map.next_value()?,
@@ -195,11 +173,7 @@ pub(super) struct Response<'a> {
 }
 
 impl<'de> Members<'de> for Response<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "output" => json::object(map, &mut self.output)?,
             "role" => self.role = map.next_value()?,
@@ -222,22 +196,11 @@ pub(super) struct Output<'a> {
 }
 
 impl<'de> Members<'de> for Output<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "message" => json::object(map, &mut self.message)?,
             _ => drop(map.next_value::<IgnoredAny>()?),
         }
         Ok(())
     }
-}
-
-/// Members by their names on the wire.
-pub(super) fn members(rest: Rest<'_>) -> Map<String, Value> {
-    rest.into_iter()
-        .map(|(key, source)| (key.into_owned(), json::value(source.get())))
-        .collect()
 }

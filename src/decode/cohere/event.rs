@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use serde::de::{IgnoredAny, MapAccess};
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::Calls;
 use crate::decode::{
-    json::{self, Field, Members, stated},
+    json::{self, Access, Field, Members, stated},
     openai_chat::wire,
 };
 
@@ -31,11 +31,7 @@ pub(super) struct Event<'a> {
 }
 
 impl<'de> Members<'de> for Event<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "type" | "event_type" => self.kind = map.next_value()?,
             "id" | "generation_id" => self.id = map.next_value()?,
@@ -66,11 +62,7 @@ pub(super) struct Delta<'a> {
 }
 
 impl<'de> Members<'de> for Delta<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "message" => json::object(map, &mut self.message)?,
             "finish_reason" => self.finish_reason = map.next_value()?,
@@ -93,11 +85,7 @@ pub(super) struct Piece<'a> {
 }
 
 impl<'de> Members<'de> for Piece<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "role" => self.role = map.next_value()?,
             "content" => json::object(map, &mut self.content)?,
@@ -117,11 +105,7 @@ pub(super) struct Content<'a> {
 }
 
 impl<'de> Members<'de> for Content<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "text" => self.text = map.next_value()?,
             "thinking" => self.thinking = map.next_value()?,
@@ -140,11 +124,7 @@ pub(super) struct CallDelta<'a> {
 }
 
 impl<'de> Members<'de> for CallDelta<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "index" => self.index = json::count(map)?,
             "name" => self.name = map.next_value()?,

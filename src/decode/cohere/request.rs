@@ -2,15 +2,15 @@
 
 use std::borrow::Cow;
 
-use serde::de::{IgnoredAny, MapAccess};
+use serde::de::IgnoredAny;
 use serde_json::{Value, value::RawValue};
 
 use super::Calls;
 use crate::{
     conversation::{Message, Prompt, Role},
     decode::{
-        Read, inputs,
-        json::{self, Field, List, Members, stated},
+        Read, claims, inputs,
+        json::{self, Access, Field, List, Members, stated},
         limits::{MAX_MESSAGES, MAX_TOOL_CALLS},
         openai_chat,
     },
@@ -22,7 +22,7 @@ pub(in crate::decode) fn prompt(source: &str, keep_media: bool) -> Option<Read<P
     if let Some(read) = openai_chat::prompt(source, keep_media) {
         return Some(read);
     }
-    let request = json::document::<Request<'_>>(source)?;
+    let (request, claims) = claims::document::<Request<'_>>(source)?;
     let mut truncated = Truncated::No;
     let mut messages = Vec::new();
     if let Some(preamble) = request.preamble.text() {
@@ -52,12 +52,13 @@ pub(in crate::decode) fn prompt(source: &str, keep_media: bool) -> Option<Read<P
     }
     if let Some(last) = messages.last_mut() {
         for (name, source) in request.context {
-            let value = json::value(source.get());
+            let value = json::parsed(source);
             last.other.insert(name.into_owned(), value);
         }
     }
     let value = Prompt {
         model: request.model.text().map(Cow::into_owned),
+        claims,
         tools: request.tools.map(|tools| tools.get().to_owned()),
         stream: matches!(request.stream, Field::Other(Value::Bool(true))),
         ..Prompt::new(messages)
@@ -80,11 +81,7 @@ struct Request<'a> {
 }
 
 impl<'de> Members<'de> for Request<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "model" => self.model = map.next_value()?,
             "stream" => self.stream = map.next_value()?,
@@ -113,11 +110,7 @@ struct Turn<'a> {
 }
 
 impl<'de> Members<'de> for Turn<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "role" => self.role = map.next_value()?,
             "message" => self.message = map.next_value()?,
@@ -158,11 +151,7 @@ struct Outcome<'a> {
 }
 
 impl<'de> Members<'de> for Outcome<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "call" => self.call = stated(map)?,
             "outputs" => self.outputs = stated(map)?,
@@ -177,7 +166,7 @@ fn add_results(results: Option<Results<'_>>, messages: &mut Vec<Message>) {
         let outputs = result.outputs.map_or("", RawValue::get);
         let mut message = Message::new(Role::Tool, outputs);
         if let Some(call) = result.call {
-            let call = json::value(call.get());
+            let call = json::parsed(call);
             message.other.insert("call".to_owned(), call);
         }
         messages.push(message);

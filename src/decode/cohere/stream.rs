@@ -92,7 +92,7 @@ impl Stream<'_> {
             }
         }
         for (key, source) in event.vendor {
-            let value = json::value(source.get());
+            let value = json::parsed(source);
             answer.append(&key, value);
         }
         if let Some(calls) = event.calls {
@@ -127,7 +127,7 @@ impl Stream<'_> {
             answer.reply.usage = usage(delta.usage);
         }
         if let Some(source) = delta.error {
-            let error = failure::object(&json::value(source.get()));
+            let error = failure::object(&json::parsed(source));
             answer.fail(error, source.get());
         }
         if let Some(piece) = delta.message {
@@ -153,7 +153,7 @@ impl Stream<'_> {
             self.plan.push_str(&plan);
         }
         if let Some(citation) = piece.citation {
-            answer.append("citations", json::value(citation.get()));
+            answer.append("citations", json::parsed(citation));
         }
         if let Some(call) = piece.call {
             self.call(call, index);

@@ -28,7 +28,7 @@ impl Reader<'_> {
         let role = role.unwrap_or_else(|| speaker(&content.role, Role::User));
         let before = self.messages.len();
         let mut gathered = Blocks::of(&role);
-        if let Field::Text(text) = &content.text {
+        if let Field::Text(text) = content.text {
             gathered.text(text, Map::new());
         }
         if let Some(List { items, is_cut }) = content.parts {
@@ -60,9 +60,9 @@ impl Reader<'_> {
     fn result(&mut self, result: Function<'_>, part: Part<'_>) -> Message {
         let mut gathered = Blocks::of(&Role::Tool);
         if let Some(response) = result.response {
-            gathered.text(&said(response.get()), Map::new());
+            gathered.text(said(response.get()), Map::new());
         }
-        if let Some(Value::Array(parts)) = result.parts.map(|parts| json::value(parts.get())) {
+        if let Some(Value::Array(parts)) = result.parts.map(json::parsed) {
             parts.into_iter().for_each(|part| gathered.media(part));
         }
         let mut message = gathered.finish(Role::Tool, self.keep_media);
@@ -152,12 +152,12 @@ pub(super) fn add(
     let is_media = more.contains_key("inlineData") || more.contains_key("fileData");
     match part.text {
         Field::Text(text) if is_thought => {
-            gathered.reasoning(&text, signed(more, signature));
+            gathered.reasoning(text, signed(more, signature));
         }
         Field::Text(text) if !is_media && (more.is_empty() || !text.is_empty()) => {
             // A stream's last piece is often an empty one.
             if !text.is_empty() || signature.is_some() {
-                gathered.text(&text, signed(more, signature));
+                gathered.text(text, signed(more, signature));
             }
         }
         _ if more.is_empty() => {}

@@ -1,6 +1,9 @@
 //! Google's `generateContent` and `streamGenerateContent`, at AI Studio, at Vertex AI and at Code Assist.
 
 mod content;
+mod growing;
+mod partial;
+mod place;
 mod stream;
 #[cfg(test)]
 mod tests;
@@ -11,7 +14,7 @@ use std::borrow::Cow;
 
 use self::{content::Reader, stream::Stream};
 use super::{
-    Policy, Read, Unread, estimate,
+    Policy, Read, Unread, claims, estimate,
     json::{self, Field, List},
     sse,
 };
@@ -22,7 +25,7 @@ use crate::{
 
 /// Reads a request; `None` where the document is none.
 pub(super) fn prompt(source: &str, keep_media: bool) -> Option<Read<Prompt>> {
-    let envelope = json::document::<wire::Request<'_>>(source)?;
+    let (envelope, claims) = claims::document::<wire::Request<'_>>(source)?;
     let (request, model) = match (envelope.contents.is_none(), envelope.request) {
         (true, Some(request)) => (*request, envelope.model),
         (_, request) => (
@@ -61,6 +64,7 @@ pub(super) fn prompt(source: &str, keep_media: bool) -> Option<Read<Prompt>> {
     let model = request.model.text().or_else(|| model.text());
     let value = Prompt {
         model: model.map(Cow::into_owned),
+        claims,
         tools: request.tools.map(|tools| tools.get().to_owned()),
         ..Prompt::new(messages)
     };

@@ -4,16 +4,11 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use serde_json::Value;
 
-use super::{
-    content::{add, speaker},
-    usage, wire,
-};
+use super::{growing::Growing, usage, wire};
 use crate::{
     conversation::{Choice, Message, Reply, Role},
     decode::{
-        Read, Unread,
-        blocks::Blocks,
-        estimate, failure,
+        Read, Unread, estimate, failure,
         json::{self, Field, List},
         last::keep_last,
         limits::MAX_CHOICES,
@@ -37,93 +32,6 @@ pub(super) struct Stream {
     last: BTreeMap<String, String>,
     is_begun: bool,
     tally: Tally,
-}
-
-/// One candidate so far.
-#[derive(Default)]
-struct Growing {
-    blocks: Option<Blocks>,
-    /// The text that has grown since the last part of another kind.
-    text: String,
-    thought: String,
-    finish_reason: Option<String>,
-    last: BTreeMap<String, String>,
-}
-
-impl Growing {
-    fn grow(&mut self, content: wire::Content<'_>, held: &mut usize) -> bool {
-        let role = speaker(&content.role, Role::Assistant);
-        if let Field::Text(text) = content.text {
-            *held += estimate::text(&text);
-            self.text.push_str(&text);
-        }
-        let Some(List { items, is_cut }) = content.parts else {
-            return true;
-        };
-        let mut whole = !is_cut;
-        for part in items {
-            let is_plain = part.rest.is_empty() && part.call.is_none() && part.result.is_none();
-            match (&part.text, &part.thought) {
-                (Field::Text(text), Field::Null | Field::Other(Value::Bool(false))) if is_plain => {
-                    self.settle(false);
-                    *held += estimate::text(text);
-                    self.text.push_str(text);
-                }
-                (Field::Text(text), Field::Other(Value::Bool(true))) if is_plain => {
-                    self.settle(true);
-                    *held += estimate::text(text);
-                    self.thought.push_str(text);
-                }
-                _ => {
-                    self.settle(false);
-                    self.settle(true);
-                    let call = part.call.as_ref().and_then(|call| call.args);
-                    let sources = part.rest.iter().map(|(_, source)| *source).chain(call);
-                    let bytes = sources.map(|source| estimate::member("", source.get()));
-                    *held += bytes.sum::<usize>() + estimate::OBJECT_BYTES;
-                    if let Field::Text(text) = &part.text {
-                        *held += estimate::text(text);
-                    }
-                    let blocks = self.blocks.get_or_insert_with(|| Blocks::of(&role));
-                    whole &= add(blocks, part, &role, None);
-                }
-            }
-        }
-        whole
-    }
-
-    /// Makes a block of the text, or of the thoughts, that have come before what is not of their kind.
-    fn settle(&mut self, is_text: bool) {
-        let blocks = &mut self.blocks;
-        if is_text && !self.text.is_empty() {
-            let text = std::mem::take(&mut self.text);
-            blocks
-                .get_or_insert_with(|| Blocks::of(&Role::Assistant))
-                .text(&text, Default::default());
-        }
-        if !is_text && !self.thought.is_empty() {
-            let thought = std::mem::take(&mut self.thought);
-            blocks
-                .get_or_insert_with(|| Blocks::of(&Role::Assistant))
-                .reasoning(&thought, Default::default());
-        }
-    }
-
-    fn finish(mut self, index: i64, keep_media: bool) -> Choice {
-        self.settle(false);
-        self.settle(true);
-        let blocks = self.blocks.unwrap_or_default();
-        let mut message = blocks.finish(Role::Assistant, keep_media);
-        let last = self.last.into_iter();
-        message
-            .other
-            .extend(last.map(|(key, source)| (wire::spelt(&key), json::value(&source))));
-        Choice {
-            index,
-            message,
-            finish_reason: self.finish_reason,
-        }
-    }
 }
 
 impl Stream {
@@ -157,7 +65,7 @@ impl Stream {
         if let Some(inner) = piece.response.take() {
             piece = *inner;
         }
-        let error = piece.error.map(|source| json::value(source.get()));
+        let error = piece.error.map(json::parsed);
         let error = error.as_ref().and_then(failure::object);
         if piece.candidates.is_none()
             && piece.usage.is_none()
@@ -238,17 +146,22 @@ impl Stream {
     pub(super) fn finish(self, is_stream: bool, keep_media: bool) -> Result<Read<Reply>, Unread> {
         let Self {
             mut reply,
-            candidates,
+            mut candidates,
             usage,
             feedback,
             last,
             is_begun,
-            tally,
+            mut tally,
         } = self;
         if !is_begun && reply.error.is_none() {
             let why = tally.why_unread();
             if let Some(why) = why.or((!is_stream).then_some(Unread::Unknown)) {
                 return Err(why);
+            }
+        }
+        for growing in candidates.values_mut() {
+            if !growing.end_call() {
+                tally.truncated = Truncated::Cap;
             }
         }
         reply.streamed = is_stream;

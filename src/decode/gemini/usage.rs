@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use serde::de::{IgnoredAny, MapAccess};
+use serde::de::IgnoredAny;
 
 use crate::{
     conversation::Usage,
-    decode::json::{self, Members, count},
+    decode::json::{self, Access, Members, count},
 };
 
 /// Reads a usage object; `None` where it is not an object.
@@ -24,11 +24,7 @@ struct Wire {
 }
 
 impl<'de> Members<'de> for Wire {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         let usage = &mut self.usage;
         match key.as_ref() {
             "promptTokenCount" | "prompt_token_count" => usage.prompt_tokens = count(map)?,

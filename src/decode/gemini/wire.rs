@@ -2,11 +2,11 @@
 
 use std::borrow::Cow;
 
-use serde::de::{IgnoredAny, MapAccess};
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value, value::RawValue};
 
 use crate::decode::{
-    json::{self, Field, List, Members, stated, text_or_list},
+    json::{self, Access, Field, List, Members, stated, text_or_list},
     limits::{MAX_CHOICES, MAX_MESSAGES, MAX_PARTS},
 };
 
@@ -26,11 +26,7 @@ pub(super) struct Request<'a> {
 }
 
 impl<'de> Members<'de> for Request<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "model" => self.model = map.next_value()?,
             "contents" => text_or_list(map, &mut self.text, &mut self.contents)?,
@@ -60,11 +56,7 @@ pub(super) struct Response<'a> {
 }
 
 impl<'de> Members<'de> for Response<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "candidates" => json::list(map, &mut self.candidates)?,
             "usageMetadata" | "usage_metadata" => self.usage = stated(map)?,
@@ -91,11 +83,7 @@ pub(super) struct Candidate<'a> {
 }
 
 impl<'de> Members<'de> for Candidate<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "index" => self.index = map.next_value()?,
             "content" => json::object(map, &mut self.content)?,
@@ -124,11 +112,7 @@ impl<'de> Members<'de> for Content<'de> {
         })
     }
 
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "role" => self.role = map.next_value()?,
             "parts" => text_or_list(map, &mut self.text, &mut self.parts)?,
@@ -158,11 +142,7 @@ impl<'de> Members<'de> for Part<'de> {
         })
     }
 
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "text" => self.text = map.next_value()?,
             "thought" => self.thought = map.next_value()?,
@@ -187,11 +167,7 @@ pub(super) struct Function<'a> {
 }
 
 impl<'de> Members<'de> for Function<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "id" => self.id = map.next_value()?,
             "name" => self.name = map.next_value()?,
@@ -207,7 +183,7 @@ impl<'de> Members<'de> for Function<'de> {
 /// Members by their names on the wire, in the spelling of Google's own documents.
 pub(super) fn members(rest: Rest<'_>) -> Map<String, Value> {
     rest.into_iter()
-        .map(|(key, source)| (spelt(&key), json::value(source.get())))
+        .map(|(key, source)| (spelt(&key), json::parsed(source)))
         .collect()
 }
 

@@ -8,7 +8,7 @@ use serde::{
 };
 use serde_json::{Map, Value, value::RawValue};
 
-use super::{pass_over, value};
+use super::{Access, direct::Direct, parsed, pass_over};
 
 /// A value that should be a string.
 #[derive(Debug, Default)]
@@ -51,21 +51,24 @@ impl<'de> Deserialize<'de> for Field<'de> {
         IntoField {
             most: usize::MAX,
             is_cut: &mut is_cut,
+            is_careful: true,
         }
         .deserialize(deserializer)
     }
 }
 
 /// Reads the value of a key, of a list at most so many elements; true where that left some out.
-pub(in crate::decode) fn field<'de, A: MapAccess<'de>>(
+pub(in crate::decode) fn field<'de, A: Access<'de>>(
     map: &mut A,
     place: &mut Field<'de>,
     most: usize,
 ) -> Result<bool, A::Error> {
     let mut is_cut = false;
+    let is_careful = map.is_careful();
     *place = map.next_value_seed(IntoField {
         most,
         is_cut: &mut is_cut,
+        is_careful,
     })?;
     Ok(is_cut)
 }
@@ -73,6 +76,7 @@ pub(in crate::decode) fn field<'de, A: MapAccess<'de>>(
 struct IntoField<'c> {
     most: usize,
     is_cut: &'c mut bool,
+    is_careful: bool,
 }
 
 impl<'de> DeserializeSeed<'de> for IntoField<'_> {
@@ -121,9 +125,12 @@ impl<'de> Visitor<'de> for IntoField<'_> {
     fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
         let mut values = Vec::new();
         while values.len() < self.most {
-            // As source first: what is too deep, or no number that fits, spoils itself and no more.
-            match seq.next_element::<&RawValue>()? {
-                Some(source) => values.push(value(source.get())),
+            let value = match self.is_careful {
+                true => seq.next_element()?.map(parsed),
+                false => seq.next_element_seed(Direct)?,
+            };
+            match value {
+                Some(value) => values.push(value),
                 None => return Ok(Field::Other(Value::Array(values))),
             }
         }
@@ -132,9 +139,12 @@ impl<'de> Visitor<'de> for IntoField<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        if !self.is_careful {
+            return Direct.visit_map(map).map(Field::Other);
+        }
         let mut members = Map::new();
         while let Some((key, source)) = map.next_entry::<String, &RawValue>()? {
-            members.insert(key, value(source.get()));
+            members.insert(key, parsed(source));
         }
         Ok(Field::Other(Value::Object(members)))
     }

@@ -31,12 +31,14 @@ pub(super) fn quoted(source: &str) -> Option<String> {
 /// Whether there are so many digits in a row that one is at a multiple of their number.
 fn has_long_run(bytes: &[u8]) -> bool {
     let mut run_until = 0;
-    (LONG - 1..bytes.len()).step_by(LONG).any(|at| {
-        let is_digit = |byte: &&u8| byte.is_ascii_digit();
-        let (before, from) = bytes.split_at(at);
-        if at < run_until || !from.first().is_some_and(|byte| byte.is_ascii_digit()) {
+    let probed = bytes.iter().enumerate().skip(LONG - 1).step_by(LONG);
+    let mut digits = probed.filter(|(_, byte)| byte.is_ascii_digit());
+    digits.any(|(at, _)| {
+        if at < run_until {
             return false;
         }
+        let is_digit = |byte: &&u8| byte.is_ascii_digit();
+        let (before, from) = bytes.split_at(at);
         let behind = from.iter().take_while(is_digit).count();
         run_until = at + behind;
         before.iter().rev().take(LONG).take_while(is_digit).count() + behind >= LONG

@@ -8,23 +8,23 @@ use serde::{
 };
 
 use super::{
-    Field, List, Members,
+    Access, Field, List, Members,
     object::{IntoItem, IntoList},
 };
 
 /// Reads the value of a key: a string into one place, the objects of a list into the other. One object
 /// alone is a list of one, as Google reads it; what else there is is passed over.
-pub(in crate::decode) fn text_or_list<
-    'de,
-    T: Members<'de>,
-    A: MapAccess<'de>,
-    const MOST: usize,
->(
+pub(in crate::decode) fn text_or_list<'de, T: Members<'de>, A: Access<'de>, const MOST: usize>(
     map: &mut A,
     text: &mut Field<'de>,
     list: &mut Option<List<T, MOST>>,
 ) -> Result<(), A::Error> {
-    map.next_value_seed(IntoTextOrList { text, list })
+    let is_careful = map.is_careful();
+    map.next_value_seed(IntoTextOrList {
+        text,
+        list,
+        is_careful,
+    })
 }
 
 /// The same for a value that was kept as source.
@@ -35,12 +35,18 @@ pub(in crate::decode) fn source_text_or_list<'de, T: Members<'de>, const MOST: u
 ) {
     let mut deserializer = serde_json::Deserializer::from_str(source);
     // What is nested too deeply is passed over, and what was read before it stands.
-    let _ = IntoTextOrList { text, list }.deserialize(&mut deserializer);
+    let _ = IntoTextOrList {
+        text,
+        list,
+        is_careful: true,
+    }
+    .deserialize(&mut deserializer);
 }
 
 struct IntoTextOrList<'p, 'a, T, const MOST: usize> {
     text: &'p mut Field<'a>,
     list: &'p mut Option<List<T, MOST>>,
+    is_careful: bool,
 }
 
 impl<'de, T: Members<'de>, const MOST: usize> DeserializeSeed<'de>
@@ -91,7 +97,11 @@ impl<'de, T: Members<'de>, const MOST: usize> Visitor<'de> for IntoTextOrList<'_
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<(), A::Error> {
-        IntoList(self.list).visit_seq(seq)
+        IntoList {
+            place: self.list,
+            is_careful: self.is_careful,
+        }
+        .visit_seq(seq)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
@@ -99,6 +109,10 @@ impl<'de, T: Members<'de>, const MOST: usize> Visitor<'de> for IntoTextOrList<'_
             items: Vec::with_capacity(1),
             is_cut: false,
         });
-        IntoItem(&mut list.items).visit_map(map)
+        IntoItem {
+            place: &mut list.items,
+            is_careful: self.is_careful,
+        }
+        .visit_map(map)
     }
 }

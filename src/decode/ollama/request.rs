@@ -2,14 +2,14 @@
 
 use std::borrow::Cow;
 
-use serde::de::{IgnoredAny, MapAccess};
+use serde::de::IgnoredAny;
 use serde_json::{Value, json, value::RawValue};
 
 use crate::{
     conversation::{Message, Prompt, Role},
     decode::{
-        Read,
-        json::{self, Field, Members, stated},
+        Read, claims,
+        json::{self, Access, Field, Members, stated},
         media, openai_chat,
     },
     outcome::Truncated,
@@ -22,14 +22,14 @@ pub(in crate::decode) fn prompt(source: &str, keep_media: bool) -> Option<Read<P
         said.for_each(|message| show_images(message, keep_media));
         return Some(read);
     }
-    let request = json::document::<Request<'_>>(source)?;
+    let (request, claims) = claims::document::<Request<'_>>(source)?;
     let Field::Text(text) = request.prompt else {
         return None;
     };
     let mut message = Message::new(Role::User, text);
     for (name, field) in [("images", request.images), ("suffix", request.suffix)] {
         if let Some(source) = field {
-            let value = json::value(source.get());
+            let value = json::parsed(source);
             message.other.insert(name.to_owned(), value);
         }
     }
@@ -42,6 +42,7 @@ pub(in crate::decode) fn prompt(source: &str, keep_media: bool) -> Option<Read<P
             .into_iter()
             .collect(),
         messages: vec![message],
+        claims,
         stream: matches!(request.stream, Field::Other(Value::Bool(true))),
         ..Prompt::default()
     };
@@ -76,11 +77,7 @@ struct Request<'a> {
 }
 
 impl<'de> Members<'de> for Request<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "model" => self.model = map.next_value()?,
             "stream" => self.stream = map.next_value()?,

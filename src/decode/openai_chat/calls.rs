@@ -104,7 +104,7 @@ impl Calls {
             self.extras
                 .entry(at)
                 .or_default()
-                .insert(key.into_owned(), json::value(source.get()));
+                .insert(key.into_owned(), json::parsed(source));
         }
         true
     }

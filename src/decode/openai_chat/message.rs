@@ -43,7 +43,7 @@ impl Reader {
         other.extend(
             wire.rest
                 .into_iter()
-                .map(|(key, source)| (key.into_owned(), json::value(source.get()))),
+                .map(|(key, source)| (key.into_owned(), json::parsed(source))),
         );
 
         let mut parts = Parts::default();
@@ -160,7 +160,7 @@ fn extra(index: usize, rest: wire::Rest<'_>) -> Option<Value> {
     }
     let mut members: Map<String, Value> = rest
         .into_iter()
-        .map(|(key, source)| (key.into_owned(), json::value(source.get())))
+        .map(|(key, source)| (key.into_owned(), json::parsed(source)))
         .collect();
     members.insert("index".to_owned(), index.into());
     Some(Value::Object(members))

@@ -14,9 +14,9 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-pub(super) use self::message::Reader;
+pub(super) use self::{message::Reader, stream::Stream};
 use super::{
-    Policy, Read, Unread, estimate, failure,
+    Policy, Read, Unread, claims, estimate, failure,
     json::{self, Field, List},
     limits::{MAX_CHOICES, MAX_MESSAGES, MAX_PARTS, MAX_TOOL_CALLS},
     sse,
@@ -28,7 +28,7 @@ use crate::{
 
 /// Reads a request; `None` where the document is none.
 pub(super) fn prompt(source: &str, keep_media: bool) -> Option<Read<Prompt>> {
-    let request = json::document::<wire::Request<'_>>(source)?;
+    let (request, claims) = claims::document::<wire::Request<'_>>(source)?;
     let reader = Reader {
         role: || Role::User,
         joint: "\n",
@@ -42,6 +42,7 @@ pub(super) fn prompt(source: &str, keep_media: bool) -> Option<Read<Prompt>> {
         .collect();
     let value = Prompt {
         model: request.model.text().map(Cow::into_owned),
+        claims,
         tools: request
             .tools
             .or(request.functions)
@@ -77,7 +78,7 @@ fn whole_reply(source: &str, keep_media: bool) -> Option<Read<Reply>> {
     let groq = response.x_groq.unwrap_or_default();
     let mut error = response
         .error
-        .and_then(|source| failure::object(&json::value(source.get())));
+        .and_then(|source| failure::object(&json::parsed(source)));
     if response.choices.is_none() && error.is_none() {
         return None;
     }
@@ -93,7 +94,7 @@ fn whole_reply(source: &str, keep_media: bool) -> Option<Read<Reply>> {
         let completed = choice.completed();
         let finish_reason = choice.ended();
         if let Some(source) = choice.error {
-            error = error.or_else(|| failure::object(&json::value(source.get())));
+            error = error.or_else(|| failure::object(&json::parsed(source)));
         }
         let message = choice
             .message
@@ -106,7 +107,7 @@ fn whole_reply(source: &str, keep_media: bool) -> Option<Read<Reply>> {
             choice
                 .rest
                 .into_iter()
-                .map(|(key, source)| (key.into_owned(), json::value(source.get()))),
+                .map(|(key, source)| (key.into_owned(), json::parsed(source))),
         );
         choices.push(Choice {
             index: index(&choice.index).unwrap_or(position),
@@ -120,7 +121,7 @@ fn whole_reply(source: &str, keep_media: bool) -> Option<Read<Reply>> {
         first
             .message
             .other
-            .extend(vendor.map(|(key, source)| (key.into_owned(), json::value(source.get()))));
+            .extend(vendor.map(|(key, source)| (key.into_owned(), json::parsed(source))));
     }
     let usage = [response.usage, groq.usage]
         .into_iter()

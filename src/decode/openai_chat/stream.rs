@@ -31,15 +31,16 @@ const MAX_UNPARSED_CHARS: usize = 1000;
 /// An event is parsed and thrown away. Where it might take more than the reply so far leaves of
 /// `max_parsed_bytes`, it is left out.
 pub(super) fn read(body: &str, cut: bool, policy: &Policy) -> Result<Read<Reply>, Unread> {
-    let mut stream = Stream::default();
+    let mut stream = Stream::new(policy.max_parsed_bytes);
     for event in Events::new(body) {
-        stream.event(&event, cut, policy.max_parsed_bytes);
+        stream.event(&event, cut);
     }
     stream.finish(policy.keep_media)
 }
 
+/// A reply so far.
 #[derive(Default)]
-struct Stream {
+pub(in crate::decode) struct Stream {
     reply: Reply,
     vendor: BTreeMap<String, String>,
     choices: BTreeMap<i64, Growing>,
@@ -50,6 +51,9 @@ struct Stream {
     first_unparsed: String,
     truncated: Truncated,
     head: Head,
+    /// Its pieces are called messages.
+    grows_by_messages: bool,
+    room: usize,
     /// What the reply takes in memory so far, as `estimate` has it.
     held: usize,
     /// Events that there was no room for.
@@ -58,25 +62,52 @@ struct Stream {
 }
 
 impl Stream {
-    fn event(&mut self, event: &Event<'_>, cut: bool, max_parsed_bytes: usize) {
+    fn new(room: usize) -> Self {
+        Self {
+            room,
+            ..Self::default()
+        }
+    }
+
+    /// A stream whose pieces may be called messages, which are whole elsewhere: Mistral's models at Amazon
+    /// call them so.
+    pub(in crate::decode) fn of_messages(room: usize) -> Self {
+        Self {
+            grows_by_messages: true,
+            ..Self::new(room)
+        }
+    }
+
+    fn event(&mut self, event: &Event<'_>, cut: bool) {
         let data = event.data.trim_ascii();
-        if data.is_empty() || data == "[DONE]" {
-            return;
-        }
-        if !estimate::fits(data, max_parsed_bytes.saturating_sub(self.held)) {
-            self.refused += 1;
-            self.refused_bytes += data.len() as u64;
-            return;
-        }
-        if event.name == "error" {
+        if event.name != "error" {
+            self.document(data, cut && !event.ended);
+        } else if self.admits(data) {
             let error = json::read(data).and_then(|value: Value| failure::of(&value));
             self.fail(error.unwrap_or_else(|| failure::stored(data)));
+        }
+    }
+
+    /// Whether an event says something that there is room for.
+    fn admits(&mut self, data: &str) -> bool {
+        if data.is_empty() || data == "[DONE]" {
+            return false;
+        }
+        let fits = estimate::fits(data, self.room.saturating_sub(self.held));
+        if !fits {
+            self.refused += 1;
+            self.refused_bytes += data.len() as u64;
+        }
+        fits
+    }
+
+    /// Adds what an event says, of which the end may be missing.
+    pub(in crate::decode) fn document(&mut self, data: &str, is_cut: bool) {
+        if !self.admits(data) {
             return;
         }
         let done = self.chunk(data)
-            || (cut
-                && !event.ended
-                && repair::close(data).is_some_and(|closed| self.chunk(&closed)));
+            || (is_cut && repair::close(data).is_some_and(|closed| self.chunk(&closed)));
         if !done {
             if self.unparsed == 0 {
                 self.first_unparsed = escape::first_chars(data, MAX_UNPARSED_CHARS).to_owned();
@@ -110,7 +141,7 @@ impl Stream {
         let error = chunk
             .error
             .or(groq.error)
-            .and_then(|source| failure::object(&json::value(source.get())));
+            .and_then(|source| failure::object(&json::parsed(source)));
         if chunk.choices.is_none()
             && chunk.usage.is_none()
             && groq.usage.is_none()
@@ -151,7 +182,7 @@ impl Stream {
     fn choice(&mut self, position: i64, mut choice: wire::Choice<'_>) {
         if let Some(error) = choice
             .error
-            .and_then(|source| failure::object(&json::value(source.get())))
+            .and_then(|source| failure::object(&json::parsed(source)))
         {
             self.fail(error);
         }
@@ -174,7 +205,8 @@ impl Stream {
             growing.finish_reason = ended;
         }
         // Some servers end with the whole message again.
-        let whole = choice.message.filter(|_| growing.is_silent());
+        let is_piece = self.grows_by_messages || growing.is_silent();
+        let whole = choice.message.filter(|_| is_piece);
         let delta = (choice.delta)
             .or_else(|| whole.map(|message| *message))
             .or(completed);
@@ -185,10 +217,13 @@ impl Stream {
         }
     }
 
-    fn finish(self, keep_media: bool) -> Result<Read<Reply>, Unread> {
+    /// The whole reply, unless none of the events is a chunk or an error, though there are some.
+    pub(in crate::decode) fn finish(self, keep_media: bool) -> Result<Read<Reply>, Unread> {
         let Self {
             mut reply,
             head: _,
+            grows_by_messages: _,
+            room: _,
             held: _,
             refused,
             refused_bytes,

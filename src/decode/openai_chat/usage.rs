@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use crate::{
     conversation::Usage,
-    decode::json::{self, Members, count},
+    decode::json::{self, Access, Members, count},
 };
-use serde::de::{IgnoredAny, MapAccess};
+use serde::de::IgnoredAny;
 
 /// Reads a usage object of either API of OpenAI; `None` where it is not an object.
 pub(in crate::decode) fn read(source: &str) -> Option<Usage> {
@@ -23,11 +23,7 @@ struct Wire {
 }
 
 impl<'de> Members<'de> for Wire {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         let usage = &mut self.usage;
         match key.as_ref() {
             "prompt_tokens" | "input_tokens" => usage.prompt_tokens = count(map)?,
@@ -73,11 +69,7 @@ struct Details {
 }
 
 impl<'de> Members<'de> for Details {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "cached_tokens" => self.cached = count(map)?,
             "cache_write_tokens" | "cache_creation_input_tokens" => {

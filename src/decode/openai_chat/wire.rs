@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use serde::de::{IgnoredAny, MapAccess};
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 use super::{MAX_CHOICES, MAX_MESSAGES, MAX_PARTS, MAX_TOOL_CALLS};
 use crate::decode::{
     estimate,
-    json::{self, Field, List, Members, stated},
+    json::{self, Access, Field, List, Members, stated},
 };
 
 /// Members that have no place of their own, as source.
@@ -25,11 +25,7 @@ pub(super) struct Request<'a> {
 }
 
 impl<'de> Members<'de> for Request<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "model" => self.model = map.next_value()?,
             "stream" => self.stream = map.next_value()?,
@@ -59,11 +55,7 @@ pub(super) struct Response<'a> {
 }
 
 impl<'de> Members<'de> for Response<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "id" => self.id = map.next_value()?,
             "model" => self.model = map.next_value()?,
@@ -89,11 +81,7 @@ pub(super) struct XGroq<'a> {
 }
 
 impl<'de> Members<'de> for XGroq<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "usage" => self.usage = stated(map)?,
             "error" => self.error = stated(map)?,
@@ -120,11 +108,7 @@ pub(super) struct Choice<'a> {
 }
 
 impl<'de> Members<'de> for Choice<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "index" => self.index = map.next_value()?,
             "delta" => json::object(map, &mut self.delta)?,
@@ -197,11 +181,7 @@ impl<'de> Members<'de> for Message<'de> {
         })
     }
 
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "role" => self.role = map.next_value()?,
             "content" => self.is_cut = json::field(map, &mut self.content, MAX_PARTS)?,
@@ -230,11 +210,7 @@ pub(in crate::decode) struct Call<'a> {
 }
 
 impl<'de> Members<'de> for Call<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "index" => self.index = map.next_value()?,
             "id" => self.id = map.next_value()?,
@@ -268,11 +244,7 @@ pub(in crate::decode) struct Function<'a> {
 }
 
 impl<'de> Members<'de> for Function<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "name" => self.name = map.next_value()?,
             "arguments" | "input" => self.arguments = stated(map)?.or(self.arguments),
@@ -286,17 +258,16 @@ impl Function<'_> {
     /// Appends the arguments: the string that was sent, or the source of what else was sent. Returns what
     /// that takes in memory.
     pub(in crate::decode) fn append_arguments(&self, arguments: &mut String) -> usize {
-        let Some(source) = self.arguments.map(RawValue::get) else {
+        let Some(source) = self.arguments else {
             return 0;
         };
-        match source
-            .strip_prefix('"')
-            .and_then(|rest| rest.strip_suffix('"'))
-        {
-            Some(plain) if !plain.contains('\\') => arguments.push_str(plain),
-            Some(_) => arguments.push_str(&json::read::<String>(source).unwrap_or_default()),
-            None => arguments.push_str(source),
+        match (json::plain(source), source.get()) {
+            (Some(plain), _) => arguments.push_str(plain),
+            (None, source) if source.starts_with('"') => {
+                arguments.push_str(&json::read::<String>(source).unwrap_or_default());
+            }
+            (None, source) => arguments.push_str(source),
         }
-        estimate::text(source)
+        estimate::text(source.get())
     }
 }

@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use serde::de::{IgnoredAny, MapAccess};
+use serde::de::IgnoredAny;
 
 use crate::decode::{
-    json::{self, Field, Members},
+    json::{self, Access, Field, Members},
     sse,
 };
 
@@ -92,11 +92,7 @@ pub(super) fn kind<'a>(event: &'a sse::Event<'_>) -> Cow<'a, str> {
 struct Kind<'a>(Field<'a>);
 
 impl<'de> Members<'de> for Kind<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "type" => self.0 = map.next_value()?,
             _ => drop(map.next_value::<IgnoredAny>()?),

@@ -84,7 +84,7 @@ impl Input {
         match item.output {
             // The result of a program is an object.
             Some(source) if source.get().starts_with('{') => {
-                let shown = vec![json::value(source.get())];
+                let shown = vec![json::parsed(source)];
                 message.other.insert("content".to_owned(), shown.into());
             }
             Some(source) if source.get().starts_with('[') => {

@@ -17,7 +17,7 @@ use serde_json::Value;
 
 use self::{input::Input, turn::Turn};
 use super::{
-    Policy, Read, Unread, estimate, failure,
+    Policy, Read, Unread, claims, estimate, failure,
     json::{self, Field},
     openai_chat::usage,
     sse,
@@ -32,7 +32,7 @@ use crate::{
 /// What the input goes on from (`previous_response_id`, `conversation`, `prompt`) stands in the `other` of its
 /// last message.
 pub(super) fn prompt(source: &str, keep_media: bool) -> Option<Read<Prompt>> {
-    let request = json::document::<wire::Request<'_>>(source)?;
+    let (request, claims) = claims::document::<wire::Request<'_>>(source)?;
     let is_stated = matches!(request.input, Field::Text(_)) || request.items.is_some();
     if !is_stated && request.context.is_empty() {
         return None;
@@ -52,6 +52,7 @@ pub(super) fn prompt(source: &str, keep_media: bool) -> Option<Read<Prompt>> {
     }
     let value = Prompt {
         model: request.model.text().map(Cow::into_owned),
+        claims,
         tools: request.tools.map(|tools| tools.get().to_owned()),
         stream: matches!(request.stream, Field::Other(Value::Bool(true))),
         goes_on_from: previous.filter(|id| !id.is_empty()),
@@ -89,7 +90,7 @@ pub(super) fn reply(
 fn answer(response: wire::Response<'_>, mut turn: Turn, keep_media: bool) -> Read<Reply> {
     let error = response
         .error
-        .and_then(|source| failure::object(&json::value(source.get())));
+        .and_then(|source| failure::object(&json::parsed(source)));
     if let Some(output) = response.output {
         turn.is_cut |= output.is_cut;
         output.items.into_iter().for_each(|item| turn.add(item));

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use serde::de::{IgnoredAny, MapAccess};
+use serde::de::IgnoredAny;
 use serde_json::{Value, value::RawValue};
 
 use super::wire::{self, Rest};
 use crate::decode::{
-    json::{self, Field, List, Members, stated},
+    json::{self, Access, Field, List, Members, stated},
     limits::MAX_PARTS,
     openai_chat::message,
 };
@@ -25,11 +25,7 @@ pub(super) struct Part<'a> {
 }
 
 impl<'de> Members<'de> for Part<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "type" => self.kind = map.next_value()?,
             "text" => self.text = map.next_value()?,
@@ -75,7 +71,7 @@ impl Part<'_> {
 
     /// What it cites.
     pub(super) fn annotations(&self) -> Vec<Value> {
-        let annotations = self.annotations.map(|list| json::value(list.get()));
+        let annotations = self.annotations.map(json::parsed);
         match annotations {
             Some(Value::Array(annotations)) => annotations,
             _ => Vec::new(),
@@ -97,7 +93,7 @@ impl Part<'_> {
             }
         }
         if let Some(annotations) = self.annotations {
-            let annotations = json::value(annotations.get());
+            let annotations = json::parsed(annotations);
             members.insert("annotations".to_owned(), annotations);
         }
         Value::Object(members)

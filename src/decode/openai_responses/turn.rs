@@ -55,7 +55,7 @@ impl Turn {
             }
             "reasoning" => {
                 let reasoned = self.think(std::mem::take(&mut item.content), parts);
-                let summary = item.summary.map(|source| json::value(source.get()));
+                let summary = item.summary.map(json::parsed);
                 let mut besides = item.besides();
                 match summary {
                     Some(summary) if !reasoned => self.parts.reasoning.extend(texts(&summary)),

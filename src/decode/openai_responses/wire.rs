@@ -2,14 +2,16 @@
 
 use std::borrow::Cow;
 
-use serde::de::{IgnoredAny, MapAccess};
+use serde::de::IgnoredAny;
 use serde_json::{Map, Value, value::RawValue};
 
 use super::part::{Part, Parts};
 use crate::decode::{
-    json::{self, Field, List, Members, stated, text_or_list},
+    json::{self, Access, Field, List, Members, stated, text_or_list},
     limits::MAX_MESSAGES,
 };
+
+pub(super) use crate::decode::json::members;
 
 /// Members that have no place of their own, as source.
 pub(super) type Rest<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
@@ -32,11 +34,7 @@ pub(super) struct Request<'a> {
 }
 
 impl<'de> Members<'de> for Request<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "model" => self.model = map.next_value()?,
             "stream" => self.stream = map.next_value()?,
@@ -101,11 +99,7 @@ pub(super) struct Response<'a> {
 }
 
 impl<'de> Members<'de> for Response<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "id" => self.id = map.next_value()?,
             "object" => self.object = map.next_value()?,
@@ -145,11 +139,7 @@ pub(super) struct Event<'a> {
 }
 
 impl<'de> Members<'de> for Event<'de> {
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "type" => self.kind = map.next_value()?,
             "response" => json::object(map, &mut self.response)?,
@@ -188,11 +178,7 @@ impl<'de> Members<'de> for Item<'de> {
         })
     }
 
-    fn member<A: MapAccess<'de>>(
-        &mut self,
-        key: Cow<'de, str>,
-        map: &mut A,
-    ) -> Result<(), A::Error> {
+    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
         match key.as_ref() {
             "type" => self.kind = map.next_value()?,
             "role" => self.role = map.next_value()?,
@@ -251,7 +237,7 @@ impl Item<'_> {
             ("summary", self.summary),
         ] {
             if let Some(source) = source {
-                fields.insert(key.to_owned(), json::value(source.get()));
+                fields.insert(key.to_owned(), json::parsed(source));
             }
         }
         fields.append(&mut self.besides());
@@ -259,21 +245,14 @@ impl Item<'_> {
     }
 }
 
-pub(super) fn members(rest: Rest<'_>) -> Map<String, Value> {
-    rest.into_iter()
-        .map(|(key, source)| (key.into_owned(), json::value(source.get())))
-        .collect()
-}
-
 /// The string that was sent, or the source of what else was sent.
 pub(super) fn text(source: Option<&RawValue>) -> String {
-    let source = source.map_or("", RawValue::get);
-    let string = source
-        .strip_prefix('"')
-        .and_then(|rest| rest.strip_suffix('"'));
-    match string {
-        Some(plain) if !plain.contains('\\') => plain.to_owned(),
-        Some(_) => json::read(source).unwrap_or_default(),
-        None => source.to_owned(),
+    let Some(source) = source else {
+        return String::new();
+    };
+    match (json::plain(source), source.get()) {
+        (Some(plain), _) => plain.to_owned(),
+        (None, source) if source.starts_with('"') => json::read(source).unwrap_or_default(),
+        (None, source) => source.to_owned(),
     }
 }

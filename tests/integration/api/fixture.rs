@@ -96,14 +96,27 @@ impl Fixture {
             let answering = answering.lock().unwrap().take();
             answering.expect("one request")(request)
         }));
-        let mut request = Request::post("/v1/chat/completions")
-            .header(header::CONTENT_TYPE, "application/json")
-            .header("x-session-id", session)
-            .extension(PeerAddr(SocketAddr::from(([10, 0, 0, 7], 4711))));
-        if let Some(user) = user {
-            request = request.header("x-user-id", user);
-        }
-        let request = request.body(Body::from(asked.to_string())).unwrap();
+        let request = asking(session, user, &asked);
+        let response = model.oneshot(request).await.unwrap();
+        response.into_body().collect().await.unwrap();
+    }
+
+    /// Lets a user say something to a model that is busy.
+    pub(super) async fn refuse(&self, session: &str, user: &str, text: &str) {
+        let model =
+            self.recording
+                .layer(service_fn(async |request: Request<RecordingBody<Body>>| {
+                    request.into_body().collect().await.unwrap();
+                    let busy =
+                        json!({ "message": "slow down", "type": "rate_limit", "code": "busy" });
+                    let refusal = (
+                        StatusCode::TOO_MANY_REQUESTS,
+                        Json(json!({ "error": busy })),
+                    );
+                    Ok::<_, Infallible>(refusal.into_response())
+                }));
+        let asked = json!({ "model": "m", "messages": [{ "role": "user", "content": text }] });
+        let request = asking(session, Some(user), &asked);
         let response = model.oneshot(request).await.unwrap();
         response.into_body().collect().await.unwrap();
     }
@@ -170,6 +183,18 @@ impl Fixture {
             .unwrap();
         answer(&self.api, request).await
     }
+}
+
+/// A request to the model, from an address that is always the same.
+fn asking(session: &str, user: Option<&str>, asked: &Value) -> Request<Body> {
+    let mut request = Request::post("/v1/chat/completions")
+        .header(header::CONTENT_TYPE, "application/json")
+        .header("x-session-id", session)
+        .extension(PeerAddr(SocketAddr::from(([10, 0, 0, 7], 4711))));
+    if let Some(user) = user {
+        request = request.header("x-user-id", user);
+    }
+    request.body(Body::from(asked.to_string())).unwrap()
 }
 
 pub(super) async fn answer(app: &Router, request: Request<Body>) -> (StatusCode, Value) {

@@ -13,4 +13,5 @@ mod history;
 mod load;
 mod ownership;
 mod refusals;
+mod snapshots;
 mod starving;

@@ -62,9 +62,19 @@ async fn what_is_malformed_or_out_of_bounds_is_refused_by_name() {
         ("/conversations/%FF", 400, ""),
         ("/conversations/user/%FF", 400, ""),
         ("/conversations/s?limit=1&limit=2", 400, ""),
+        ("/conversations/s?limt=1", 400, ""),
+        ("/conversations/user/alice?tree=true", 400, ""),
+        ("/conversations/user/alice/stats?form=2025-01-01", 400, ""),
+        ("/search?q=a&user=bob", 400, ""),
     ] {
         let (answered, error) = fixture.get(ALICE, path).await;
         assert_eq!(answered, status, "{path}: {error}");
+        let (_, name) = path.rsplit_once(['?', '&']).unwrap_or_default();
+        let (name, _) = name.split_once('=').unwrap_or_default();
+        assert!(
+            error["error"]["message"].as_str().unwrap().contains(name),
+            "{error}"
+        );
         assert_eq!(error["error"]["param"].as_str().unwrap_or_default(), param);
         assert_eq!(error["error"]["type"], "invalid_request_error");
     }
