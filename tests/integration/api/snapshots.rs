@@ -185,7 +185,10 @@ const LEFT_OUT: &[(&str, &str)] = &[
     (r#""(first_token_ms|latency_ms)": \d+"#, r#""$1": "[ms]""#),
     (r#""bytes(_freed)?": (\d+|null)"#, r#""bytes$1": "[bytes]""#),
     (r#""version": "[0-9.]+""#, r#""version": "[version]""#),
-    (r"(?m)^(tower_recording_\w+) \d+$", "$1 [number]"),
+    (
+        r"(?m)^(tower_recording_\w+(\{.*\})?) [0-9.eE+-]+$",
+        "$1 [number]",
+    ),
 ];
 
 async fn every_route_answers_as_it_did(dsn: String) {
