@@ -28,6 +28,8 @@ use crate::store::{StoreError, StoreOptions, memory::Memory};
 
 /// How long SQLite waits for another process' transaction; closing a large day takes seconds.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long emptying the journal waits for those who read it; nobody writes meanwhile.
+const CHECKPOINT_TIMEOUT: Duration = Duration::from_millis(50);
 /// Between two attempts to switch to WAL, which does not wait for locks by itself.
 const WAL_RETRY: Duration = Duration::from_millis(20);
 
@@ -123,13 +125,22 @@ impl Connections {
         self.write(|writer| writer.session.writing(work))
     }
 
-    /// Brings what was changed into the file and empties the journal, unless somebody still reads what was
-    /// before.
-    pub(super) fn empty_journal(&self) -> Result<(), StoreError> {
-        self.write(|writer| {
-            let connection = &mut writer.session.connection;
-            connection.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)")
-        })
+    /// Brings what was changed into the file and empties the journal, so that nothing that was deleted stays
+    /// there; not where somebody reads what was before, for whom nobody waits: the next call does it.
+    pub(super) fn empty_journal(&self) {
+        if self.location == Location::Memory {
+            return;
+        }
+        let emptied = connect(&self.location).and_then(|mut connection| {
+            let timeout = CHECKPOINT_TIMEOUT.as_millis();
+            connection
+                .batch_execute(&format!("PRAGMA busy_timeout = {timeout}"))
+                .and_then(|()| connection.batch_execute("PRAGMA wal_checkpoint(TRUNCATE)"))
+                .map_err(store_error)
+        });
+        if let Err(error) = emptied {
+            tracing::debug!(%error, "the journal was not emptied");
+        }
     }
 
     /// Runs this on a connection that reads, in one transaction, so that all it sees is of one moment.

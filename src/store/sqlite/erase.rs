@@ -67,7 +67,7 @@ pub(super) fn user(
         meta::begin_epoch(connection)?;
         Ok(usage)
     })?;
-    connections.empty_journal()?;
+    connections.empty_journal();
     Ok(deleted)
 }
 

@@ -206,7 +206,9 @@ impl Store for SqliteStore {
         Box::pin(self.turns.chores.run(move || {
             connections.change(|connection, mode| make_days_ahead(connection, mode, now))?;
             let closed = close_due(&connections, now);
-            retention.apply(&connections, now).and(closed)
+            let applied = retention.apply(&connections, now);
+            connections.empty_journal();
+            applied.and(closed)
         }))
     }
 

@@ -116,6 +116,8 @@ async fn clients_delete_while_others_record(dsn: String) {
                 let path = format!("/conversations/{session}");
                 let user = format!("user{}", client % 4);
                 fixture.chat(&session, Some(&user), "hello").await;
+                // The API itself waits a second for a writer at the most.
+                fixture.flush().await;
                 if (client + round) % 2 == 0 {
                     let (_, page) = busy(&fixture, "GET", &path).await;
                     assert_eq!(said(&page), ["hello", "so hello"]);
