@@ -2,12 +2,13 @@
 
 mod entries;
 mod error;
+mod file;
 
 use std::{
-    fmt, fs,
+    fmt,
     path::Path,
     str::FromStr,
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard},
+    sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard},
 };
 
 use http::{header, request::Parts};
@@ -33,7 +34,13 @@ use super::auth::{Authenticate, Principal};
 /// ```
 #[derive(Clone)]
 pub struct StaticKeys {
-    entries: Arc<RwLock<Entries>>,
+    known: Arc<Known>,
+}
+
+struct Known {
+    entries: RwLock<Entries>,
+    /// Held from the reading of a file until its keys are known, so that what was read last stays.
+    reloading: Mutex<()>,
 }
 
 impl StaticKeys {
@@ -42,18 +49,23 @@ impl StaticKeys {
         Self::new(Entries::application(key))
     }
 
-    /// The keys in a file of UTF-8: an entry `key:user` or `key:*` a line. White space around key and
-    /// user, empty lines and lines that begin with `#` are ignored.
+    /// The keys in a file of UTF-8: an entry `key:user` or `key:*` a line, and each line with an end. White
+    /// space around key and user, a byte order mark, empty lines and lines that begin with `#` are
+    /// ignored. Here an entry has no comma, and no comment behind it.
+    ///
+    /// Write a new file beside the old one and rename it into place: one that is written over may be
+    /// read when only half of its lines are there.
     ///
     /// # Errors
-    /// Where the file cannot be read, a line is no usable entry, or there is no key at all. The error
-    /// tells file and line and shows no key.
+    /// Where the file cannot be read, a line is no usable entry, the last one has no end, or there is no
+    /// key at all. The error tells file and line and shows no key.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self, ReadKeysError> {
-        Ok(Self::new(read(path.as_ref())?))
+        Ok(Self::new(file::read(path.as_ref())?))
     }
 
     /// Puts the keys of this file in the place of those that are known, for all clones and all at
-    /// once, and says how many there are now. It reads the file on the calling thread.
+    /// once, and says how many there are now. It reads the file on the calling thread, after any other
+    /// call that is under way.
     ///
     /// # Errors
     /// Those of [`from_file`](Self::from_file); the keys that were known then stay in force.
@@ -78,15 +90,18 @@ impl StaticKeys {
     /// # }
     /// ```
     pub fn reload(&self, path: impl AsRef<Path>) -> Result<usize, ReadKeysError> {
-        let read = read(path.as_ref())?;
+        let reloading = &self.known.reloading;
+        let _reloading = reloading.lock().unwrap_or_else(PoisonError::into_inner);
+        let read = file::read(path.as_ref())?;
         let number = read.len();
-        *self.entries.write().unwrap_or_else(PoisonError::into_inner) = read;
+        let entries = &self.known.entries;
+        *entries.write().unwrap_or_else(PoisonError::into_inner) = read;
         Ok(number)
     }
 
     /// How many keys there are.
     pub fn len(&self) -> usize {
-        self.known().len()
+        self.entries().len()
     }
 
     /// Whether there is no key, so that nobody gets in.
@@ -96,17 +111,21 @@ impl StaticKeys {
 
     /// Whom this key speaks for; `None` where it is in no entry. Every key takes the same time.
     pub fn principal_of(&self, key: &str) -> Option<Principal> {
-        self.known().find(key.as_bytes()).cloned()
+        self.entries().find(key.as_bytes()).cloned()
     }
 
     fn new(entries: Entries) -> Self {
         Self {
-            entries: Arc::new(RwLock::new(entries)),
+            known: Arc::new(Known {
+                entries: RwLock::new(entries),
+                reloading: Mutex::default(),
+            }),
         }
     }
 
-    fn known(&self) -> RwLockReadGuard<'_, Entries> {
-        self.entries.read().unwrap_or_else(PoisonError::into_inner)
+    fn entries(&self) -> RwLockReadGuard<'_, Entries> {
+        let entries = self.known.entries.read();
+        entries.unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -117,7 +136,7 @@ impl Authenticate for StaticKeys {
         if !scheme.eq_ignore_ascii_case(b"Bearer ") {
             return None;
         }
-        self.known().find(key.trim_ascii()).cloned()
+        self.entries().find(key.trim_ascii()).cloned()
     }
 }
 
@@ -147,36 +166,6 @@ impl FromStr for StaticKeys {
         }
         Ok(Self::new(entries))
     }
-}
-
-fn read(path: &Path) -> Result<Entries, ReadKeysError> {
-    let bytes = fs::read(path).map_err(|source| ReadKeysError::Unreadable {
-        path: path.to_owned(),
-        source,
-    })?;
-    let mut entries = Entries::default();
-    for (index, line) in bytes.split(|byte| *byte == b'\n').enumerate() {
-        let line = line.trim_ascii();
-        if line.is_empty() || line.starts_with(b"#") {
-            continue;
-        }
-        let added = match str::from_utf8(line) {
-            Ok(entry) => entries.add(entry),
-            Err(_) => Err(KeyProblem::NotText),
-        };
-        added.map_err(|problem| ReadKeysError::Line {
-            path: path.to_owned(),
-            line: index + 1,
-            problem,
-        })?;
-    }
-    // A file that is being written again has nothing in it for a moment.
-    if entries.len() == 0 {
-        return Err(ReadKeysError::Empty {
-            path: path.to_owned(),
-        });
-    }
-    Ok(entries)
 }
 
 #[cfg(test)]

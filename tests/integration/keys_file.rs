@@ -82,19 +82,23 @@ async fn after_sighup_a_key_that_was_added_opens_and_one_that_was_removed_does_n
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_broken_file_changes_nothing_and_is_told_by_its_line_without_a_key() {
-    let served = Served::start("sk-first:*");
+    let served = Served::start("sk-first:*\n");
     for (broken, told) in [
         (
             &b"sk-new:*\nsk-secret\n"[..],
             "line 2 of the file of keys keys is not `key:user` or `key:*`",
         ),
         (
-            b"sk-new:*\n\nsk-secret:\xff",
+            b"sk-new:*\n\nsk-secret:\xff\n",
             "line 3 of the file of keys keys is not UTF-8",
         ),
         (
-            b"sk-new:*\nsk-new:bob",
+            b"sk-new:*\nsk-new:bob\n",
             "line 2 of the file of keys keys repeats the key of an earlier one",
+        ),
+        (
+            b"sk-new:*\nsk-other:bob",
+            "line 2 of the file of keys keys does not end",
         ),
         (b"", "the file of keys keys holds no key"),
     ] {
@@ -105,7 +109,7 @@ async fn a_broken_file_changes_nothing_and_is_told_by_its_line_without_a_key() {
         assert_eq!(served.statuses("sk-new").await, OUT);
     }
     // The next one that is whole is taken again.
-    served.write("sk-new:*");
+    served.write("sk-new:*\n");
     assert_eq!(served.statuses("sk-new").await, IN);
     assert_eq!(served.statuses("sk-first").await, OUT);
 }
@@ -113,7 +117,7 @@ async fn a_broken_file_changes_nothing_and_is_told_by_its_line_without_a_key() {
 #[test]
 fn a_gateway_with_a_broken_file_of_keys_or_with_two_lists_does_not_start() {
     let dir = TempDir::new().expect("a directory");
-    fs::write(dir.path().join(FILE), "sk-secret").expect("a file");
+    fs::write(dir.path().join(FILE), "sk-secret\n").expect("a file");
     for (list, told) in [
         ("", "line 1 of the file of keys keys"),
         ("sk-a:*", "both set"),

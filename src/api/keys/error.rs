@@ -19,6 +19,15 @@ pub enum KeyProblem {
     /// It is not UTF-8.
     #[error("is not UTF-8")]
     NotText,
+    /// It has a comma, as a list of keys has between its entries; a file has one entry a line.
+    #[error("has a comma, where a file has one entry a line")]
+    Several,
+    /// It has a comment behind it.
+    #[error("has a comment behind its entry; a comment takes a line of its own")]
+    Comment,
+    /// It is the last one of its file and has no end: the file may not have been written to its own.
+    #[error("does not end, as if the file were only half written")]
+    Unended,
 }
 
 /// Why a list of keys could not be read.
