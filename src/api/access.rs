@@ -1,6 +1,6 @@
 //! Who may see which conversation. Every route asks here and nowhere else.
 
-use std::{future::ready, time::Duration};
+use std::time::Duration;
 
 use axum::{
     extract::{FromRequestParts, Request, State},
@@ -39,25 +39,6 @@ pub(super) async fn authenticate(
     request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    admit(&state, request, next, || state.settle()).await
-}
-
-/// The same, without waiting for what was accepted: whoever asks how much is queued must not have it
-/// written first.
-pub(super) async fn authenticate_unsettled(
-    State(state): State<ApiState>,
-    request: Request,
-    next: Next,
-) -> Result<Response, ApiError> {
-    admit(&state, request, next, || ready(())).await
-}
-
-async fn admit<F: Future<Output = ()>>(
-    state: &ApiState,
-    request: Request,
-    next: Next,
-    settle: impl FnOnce() -> F,
-) -> Result<Response, ApiError> {
     let (mut head, body) = request.into_parts();
     let Some(principal) = state.principal(&head) else {
         return Err(ApiError::unauthenticated());
@@ -65,7 +46,7 @@ async fn admit<F: Future<Output = ()>>(
     let share = state.turns().share(&principal).await?;
     head.extensions.insert(Access(principal));
     let request = received::whole(Request::from_parts(head, body)).await?;
-    settle().await;
+    state.settle().await;
     let turn = state.turns().turn(request.method()).await?;
     let within = match *request.method() {
         Method::DELETE => DELETED_WITHIN,
@@ -77,6 +58,23 @@ async fn admit<F: Future<Output = ()>>(
     let sent = sent::until_sent(response, || Ok((share, state.turns().sending()?)));
     drop(turn);
     sent
+}
+
+/// Lets a request with a valid key in at once, whatever its principal and others have here: whoever asks
+/// how much is queued must not have it written first, and has to see an API that has too much to do.
+pub(super) async fn authenticate_at_once(
+    State(state): State<ApiState>,
+    request: Request,
+    next: Next,
+) -> Result<Response, ApiError> {
+    let (mut head, body) = request.into_parts();
+    let Some(principal) = state.principal(&head) else {
+        return Err(ApiError::unauthenticated());
+    };
+    head.extensions.insert(Access(principal));
+    let answered = next.run(Request::from_parts(head, body));
+    let answered = timeout(ANSWER_WITHIN, answered).await;
+    answered.map_err(|_| ApiError::store_unavailable())
 }
 
 impl<S: Sync> FromRequestParts<S> for Access {

@@ -10,8 +10,8 @@
 //! - An application's key acts for any user. Where several users call a conversation by the same
 //!   session id it gets 409 with their ids, and may name one by its `id`.
 //! - A request first waits, at most a second, for what this process had accepted before it, so that
-//!   a history asked for right after a chat is there. Only `/metrics` does not: it would never see a
-//!   queue.
+//!   a history asked for right after a chat is there. Only `/metrics` does not, which would never see a
+//!   queue, and it needs no turn either.
 //! - Eight requests are answered at a time, each with a page of at most 16 MiB, unless one
 //!   message alone is larger; a further one waits
 //!   5 s at most, and then gets 503 with `Retry-After`. One principal has at most four requests here

@@ -54,8 +54,8 @@ const MAX_BODY_BYTES: usize = 1024 * 1024;
 /// early, with `has_more`, at 16 MiB of JSON. An export has no end but its own: a CSV has every branch
 /// of a conversation, the other formats its current one. A search covers 31 days unless `from` says
 /// otherwise, at most 366, and goes on behind its `next` where it would take long. More than four requests of one principal at a time wait,
-/// up to 5 s, and get 429. While the store is away every route but `/healthz` answers 503. Both have
-/// `Retry-After`.
+/// up to 5 s, and get 429; `/metrics` waits for nothing. While the store is away every route but `/healthz`,
+/// `/metrics`, `/docs` and `/openapi.json`, which do without it, answers 503. Both have `Retry-After`.
 ///
 /// # Examples
 /// ```no_run
@@ -85,7 +85,7 @@ pub fn router(recorder: Recorder, auth: impl Authenticate) -> Router {
         .map(|routes| routes.method_not_allowed_fallback(async || ApiError::method_not_allowed()));
     let at_once = at_once.route_layer(from_fn_with_state(
         state.clone(),
-        access::authenticate_unsettled,
+        access::authenticate_at_once,
     ));
     keyed
         .route_layer(from_fn_with_state(state.clone(), access::authenticate))
@@ -98,7 +98,7 @@ pub fn router(recorder: Recorder, auth: impl Authenticate) -> Router {
 pub(super) struct Routes {
     /// They need a key, and see all that was accepted before.
     keyed: Router<ApiState>,
-    /// They need a key, and do not wait for that.
+    /// They need a key, and wait neither for that nor for a turn.
     at_once: Router<ApiState>,
     open: Router<ApiState>,
 }

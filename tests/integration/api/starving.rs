@@ -2,23 +2,24 @@
 
 use std::{
     io,
+    pin::pin,
     time::{Duration, Instant},
 };
 
 use axum::body::{Body, Bytes};
-use futures_util::{future::join_all, stream};
+use futures_util::{future::join_all, poll, stream};
 use http::{Request, StatusCode, header};
 use http_body_util::BodyExt;
 use tower::ServiceExt;
 
-use super::fixture::{ALICE, BOB, Fixture};
+use super::fixture::{ALICE, BOB, Fixture, PORTAL};
 
 const AT_A_TIME: usize = 8;
 
-fn slow_upload() -> Request<Body> {
+fn slow_upload(key: &str) -> Request<Body> {
     let never = stream::pending::<io::Result<Bytes>>();
     Request::post("/conversations/s/messages")
-        .header(header::AUTHORIZATION, format!("Bearer {ALICE}"))
+        .header(header::AUTHORIZATION, format!("Bearer {key}"))
         .body(Body::from_stream(never))
         .unwrap()
 }
@@ -27,7 +28,7 @@ fn slow_upload() -> Request<Body> {
 async fn uploads_that_never_end_starve_nobody_else_and_end_with_408() {
     let fixture = Fixture::new();
     fixture.chat("s", Some("bob"), "hello").await;
-    let uploads = (0..AT_A_TIME).map(|_| fixture.api.clone().oneshot(slow_upload()));
+    let uploads = (0..AT_A_TIME).map(|_| fixture.api.clone().oneshot(slow_upload(ALICE)));
     let uploads = tokio::spawn(join_all(uploads));
     let begun = Instant::now();
     let (status, _) = fixture.get(BOB, "/conversations/s").await;
@@ -67,4 +68,16 @@ async fn answers_that_nobody_takes_starve_nobody_else_and_are_let_go() {
     for answer in kept {
         assert!(answer.into_body().collect().await.is_err());
     }
+}
+
+#[tokio::test]
+async fn the_metrics_are_told_while_their_key_has_all_that_one_may_have() {
+    let fixture = Fixture::new();
+    let uploads = (0..AT_A_TIME).map(|_| fixture.api.clone().oneshot(slow_upload(PORTAL)));
+    let mut uploads = pin!(join_all(uploads));
+    assert!(poll!(&mut uploads).is_pending());
+    let begun = Instant::now();
+    let (status, _) = fixture.text(PORTAL, "/metrics").await;
+    assert_eq!(status, StatusCode::OK);
+    assert!(begun.elapsed() < Duration::from_secs(4));
 }
