@@ -14,6 +14,11 @@ pub enum Principal {
 
 /// Says whom a request speaks for.
 ///
+/// Where it goes by what a request has without the doing of the page that makes it (a header of the
+/// ingress as below, a client certificate, a cookie), do not put it behind
+/// [`Cors::any`](super::Cors::any) or `*` as the list of origins: every page that a visitor opens could read the
+/// visitor's history.
+///
 /// # Examples
 /// ```
 /// use tower_recording::api::{Authenticate, Principal};

@@ -14,7 +14,9 @@ const PREFLIGHT_KEPT_FOR: Duration = Duration::from_secs(600);
 ///
 /// Without it no page of another origin reads an answer. A preflight is answered without a key; the
 /// request itself needs one as ever, in `Authorization`. Browsers are never told to send credentials
-/// of their own (cookies, certificates): the API takes none.
+/// of their own (cookies, certificates): [`StaticKeys`](super::StaticKeys) takes none. An
+/// [`Authenticate`](super::Authenticate) of your own may know its callers without `Authorization`: see
+/// [`any`](Self::any).
 ///
 /// # Examples
 /// ```no_run
@@ -41,6 +43,12 @@ enum Origins {
 
 impl Cors {
     /// Every origin.
+    ///
+    /// Only where requests are let in for a key that the page itself has to know. Where an
+    /// [`Authenticate`](super::Authenticate) of your own goes by what a request has without the page's doing, list the
+    /// origins. Of a header that an ingress adds for whoever comes from inside, or an address, no browser
+    /// knows: every page that a user opens reads that user's history. Cookies and client certificates are
+    /// withheld by browsers that keep to the standard, and by nothing else.
     pub fn any() -> Self {
         Self {
             origins: Origins::Any,
