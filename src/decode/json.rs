@@ -26,8 +26,6 @@ pub(super) use self::{
     text_or_list::{source_text_or_list, text_or_list},
 };
 
-use self::direct::Direct;
-
 /// A key, or any other string, borrowed where the source holds it without escapes.
 pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
 
@@ -68,15 +66,6 @@ fn pass_over<'de, A: SeqAccess<'de>>(mut seq: A) -> Result<bool, A::Error> {
 pub(super) fn stated<'de, A: Access<'de>>(map: &mut A) -> Result<Option<&'de RawValue>, A::Error> {
     let value: &RawValue = map.next_value()?;
     Ok((value.get() != "null").then_some(value))
-}
-
-/// A value of any kind.
-pub(super) fn any<'de, A: Access<'de>>(map: &mut A) -> Result<Value, A::Error> {
-    if map.is_careful() {
-        map.next_value().map(parsed)
-    } else {
-        map.next_value_seed(Direct)
-    }
 }
 
 /// A value that should be a whole number.

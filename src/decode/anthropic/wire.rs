@@ -197,7 +197,9 @@ impl<'de> Members<'de> for Event<'de> {
             "index" => self.index = map.next_value()?,
             "delta" => json::object(map, &mut self.delta)?,
             "content_block" => {
-                if let Value::Object(block) = json::any(map)? {
+                let mut block = Field::Null;
+                json::field(map, &mut block, usize::MAX)?;
+                if let Field::Other(Value::Object(block)) = block {
                     self.content_block = Some(block);
                 }
             }

@@ -49,6 +49,31 @@ fn what_is_nested_deeply_spoils_no_more_than_itself() {
 }
 
 #[test]
+fn a_member_of_a_block_that_cannot_be_read_spoils_no_more_than_itself() {
+    let deep = format!("{}{}", "[".repeat(130), "]".repeat(130));
+    for odd in ["1e400", &deep] {
+        let input = format!(r#"{{"a":{odd}}}"#);
+        let start = |index: usize, kind: &str| {
+            format!(
+                "data: {{\"type\":\"content_block_start\",\"index\":{index},\"content_block\":{{\"type\":\"{kind}\",\"id\":\"t{index}\",\"name\":\"query\",\"input\":{input}}}}}\n\n"
+            )
+        };
+        let body = [start(0, "mcp_tool_use"), start(1, "tool_use")].concat();
+        let read = read(&body, false).expect("a reply").value;
+        let message = only(&read);
+        assert_eq!(
+            message.other["blocks"][0],
+            json!({"type": "mcp_tool_use", "id": "t0", "name": "query", "input": input})
+        );
+        let call = &message.tool_calls[0];
+        assert_eq!(
+            (call.id.as_deref(), call.name.as_str()),
+            (Some("t1"), "query")
+        );
+    }
+}
+
+#[test]
 fn a_stream_that_there_is_no_room_for_is_refused() {
     let tight = Policy {
         max_parsed_bytes: 10,
