@@ -79,6 +79,11 @@ impl RecordingLayerBuilder {
     /// Whether the spans of OpenTelemetry have what was said, as it is recorded: redacted, and without
     /// what clients opted out of having kept. Off unless set.
     ///
+    /// Each span has the client's whole request, which repeats the conversation so far. Of the instructions, of
+    /// the messages asked and of the answers no more than 64 KiB of JSON each are kept: what comes before the
+    /// last messages that fit is left out by whole messages, and a part `{"type":"left_out","count":2}` in
+    /// front says how many.
+    ///
     /// With the feature `otel` each exchange is told to the global tracer provider as a span, when its
     /// rows were written, by a thread of the recorder's own: with the times of the exchange, as a child
     /// of what its `traceparent` names, and with the attributes `gen_ai.*` of the conventions for

@@ -1,9 +1,17 @@
 //! What was said, in the form in which the conventions put it into attributes: JSON of messages and their
 //! parts.
 
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde_json::value::RawValue;
 
 use crate::conversation::{Choice, Message, Prompt, Reply, Role, ToolCall};
+
+/// What one list takes at most: collectors refuse spans that are much larger, and each takes from the budget
+/// until it is written.
+const MAX_LIST_BYTES: usize = 64 << 10;
+
+/// Arguments that are nested more deeply stand as a string: whoever reads the list could not.
+const MAX_ARGUMENTS_DEPTH: usize = 100;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Content {
@@ -15,14 +23,13 @@ pub(super) struct Content {
 
 impl Content {
     pub(super) fn of(prompt: &Prompt, reply: &Reply) -> Self {
-        let instructions: Vec<Value> = prompt.instructions.iter().flat_map(parts).collect();
-        let input = prompt.messages.iter().map(message);
-        let output = reply.choices.iter().map(answer);
+        let instructions: Vec<Part<'_>> = prompt.instructions.iter().flat_map(parts).collect();
+        let left_out = |count| Part::LeftOut { count };
         Self {
             instructions: (!instructions.is_empty())
-                .then(|| Value::Array(instructions).to_string()),
-            input: Value::Array(input.collect()).to_string(),
-            output: Value::Array(output.collect()).to_string(),
+                .then(|| list(instructions.into_iter(), left_out)),
+            input: list(prompt.messages.iter().map(Said::of), Said::left_out),
+            output: list(reply.choices.iter().map(Said::answer), Said::left_out),
         }
     }
 
@@ -32,102 +39,172 @@ impl Content {
     }
 }
 
-fn message(message: &Message) -> Value {
-    json!({ "role": message.role.as_str(), "parts": parts(message) })
-}
-
-fn answer(choice: &Choice) -> Value {
-    let mut answer = message(&choice.message);
-    if let Some(reason) = &choice.finish_reason {
-        answer["finish_reason"] = reason.as_str().into();
-    }
-    answer
-}
-
-fn parts(message: &Message) -> Vec<Value> {
-    let mut parts = Vec::new();
-    let mut add = |kind: &str, text: &str| {
-        if !text.is_empty() {
-            parts.push(json!({ "type": kind, "content": text }));
+/// The last items that there is room for, behind a note of how many are left out.
+fn list<T: Item>(
+    items: impl DoubleEndedIterator<Item = T> + ExactSizeIterator,
+    left_out: impl Fn(usize) -> T,
+) -> String {
+    let all = items.len();
+    let mut room = MAX_LIST_BYTES;
+    let fitting = items.rev().map_while(|item| {
+        if item.bytes() > room {
+            return None;
         }
-    };
-    add(
-        "reasoning",
-        message.reasoning.as_deref().unwrap_or_default(),
-    );
-    if message.role != Role::Tool {
-        add("text", &message.content);
+        let json = serde_json::to_string(&item).ok()?;
+        room = room.checked_sub(json.len() + 1)?;
+        Some(json)
+    });
+    let mut kept: Vec<String> = fitting.collect();
+    if kept.len() < all {
+        kept.extend(serde_json::to_string(&left_out(all - kept.len())));
     }
-    add("text", message.refusal.as_deref().unwrap_or_default());
-    if message.role == Role::Tool {
-        parts.push(json!({
-            "type": "tool_call_response",
-            "id": message.tool_call_id,
-            "response": message.content,
-        }));
-    }
-    parts.extend(message.tool_calls.iter().map(call));
-    parts
+    kept.reverse();
+    format!("[{}]", kept.join(","))
 }
 
-fn call(call: &ToolCall) -> Value {
-    let arguments = serde_json::from_str(&call.arguments);
-    json!({
-        "type": "tool_call",
-        "id": call.id,
-        "name": call.name,
-        // What is no JSON stands as it came.
-        "arguments": arguments.unwrap_or_else(|_| Value::from(call.arguments.as_str())),
+trait Item: Serialize {
+    /// The bytes of its texts, of which its JSON has no fewer.
+    fn bytes(&self) -> usize;
+}
+
+#[derive(Serialize)]
+struct Said<'a> {
+    role: &'a str,
+    parts: Vec<Part<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    finish_reason: Option<&'a str>,
+}
+
+#[derive(Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Part<'a> {
+    Text {
+        content: &'a str,
+    },
+    Reasoning {
+        content: &'a str,
+    },
+    ToolCall {
+        id: Option<&'a str>,
+        name: &'a str,
+        arguments: Arguments<'a>,
+    },
+    ToolCallResponse {
+        id: Option<&'a str>,
+        response: &'a str,
+    },
+    /// In place of so many parts, or messages.
+    LeftOut {
+        count: usize,
+    },
+}
+
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Arguments<'a> {
+    Json(&'a RawValue),
+    Text(&'a str),
+}
+
+impl<'a> Said<'a> {
+    fn of(message: &'a Message) -> Self {
+        Self {
+            role: message.role.as_str(),
+            parts: parts(message),
+            finish_reason: None,
+        }
+    }
+
+    fn answer(choice: &'a Choice) -> Self {
+        Self {
+            finish_reason: choice.finish_reason.as_deref(),
+            ..Self::of(&choice.message)
+        }
+    }
+
+    fn left_out(count: usize) -> Self {
+        Self {
+            role: "system",
+            parts: vec![Part::LeftOut { count }],
+            finish_reason: None,
+        }
+    }
+}
+
+impl Item for Said<'_> {
+    fn bytes(&self) -> usize {
+        self.parts.iter().map(Item::bytes).sum()
+    }
+}
+
+impl Item for Part<'_> {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Text { content } | Self::Reasoning { content } => content.len(),
+            Self::ToolCallResponse { response, .. } => response.len(),
+            Self::ToolCall {
+                name, arguments, ..
+            } => name.len() + arguments.source().len(),
+            Self::LeftOut { .. } => 0,
+        }
+    }
+}
+
+impl<'a> Arguments<'a> {
+    /// They stand as they came, unparsed: numbers keep their digits. What is no JSON is a string.
+    fn of(call: &'a ToolCall) -> Self {
+        let json = serde_json::from_str(&call.arguments);
+        match json {
+            Ok(json) if is_shallow(&call.arguments) => Self::Json(json),
+            _ => Self::Text(&call.arguments),
+        }
+    }
+
+    fn source(&self) -> &'a str {
+        match self {
+            Self::Json(json) => json.get(),
+            Self::Text(text) => text,
+        }
+    }
+}
+
+fn is_shallow(json: &str) -> bool {
+    let (mut depth, mut in_string, mut is_escaped) = (0_usize, false, false);
+    json.bytes().all(|byte| {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' => is_escaped = true,
+            b'"' => in_string = !in_string,
+            b'[' | b'{' if !in_string => depth += 1,
+            b']' | b'}' if !in_string => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        depth <= MAX_ARGUMENTS_DEPTH
     })
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn messages_become_the_parts_of_the_conventions() {
-        let mut asking = Message::new(Role::Assistant, "");
-        asking.reasoning = Some("hm".into());
-        asking.tool_calls = vec![ToolCall {
-            id: Some("c1".into()),
-            kind: "function".into(),
-            name: "add".into(),
-            arguments: r#"{"a":1}"#.into(),
-        }];
-        let mut told = Message::new(Role::Tool, "3");
-        told.tool_call_id = Some("c1".into());
-        let prompt = Prompt::new(vec![
-            Message::new(Role::System, "be brief"),
-            Message::new(Role::User, "what is 1 + 2?"),
-            asking,
-            told,
-        ]);
-        let mut reply = Reply::new(Message::new(Role::Assistant, "three"));
-        reply.choices[0].finish_reason = Some("stop".into());
-        let content = Content::of(&prompt, &reply);
-        let json = |text: &str| serde_json::from_str::<Value>(text).expect("JSON");
-        assert_eq!(
-            json(content.instructions.as_deref().expect("instructions")),
-            json!([{ "type": "text", "content": "be brief" }])
-        );
-        assert_eq!(
-            json(&content.input),
-            json!([
-                { "role": "user", "parts": [{ "type": "text", "content": "what is 1 + 2?" }] },
-                { "role": "assistant", "parts": [
-                    { "type": "reasoning", "content": "hm" },
-                    { "type": "tool_call", "id": "c1", "name": "add", "arguments": { "a": 1 } },
-                ] },
-                { "role": "tool", "parts": [
-                    { "type": "tool_call_response", "id": "c1", "response": "3" },
-                ] },
-            ])
-        );
-        assert_eq!(
-            json(&content.output),
-            json!([{ "role": "assistant", "finish_reason": "stop",
-                "parts": [{ "type": "text", "content": "three" }] }])
-        );
+fn parts(message: &Message) -> Vec<Part<'_>> {
+    let mut parts = Vec::new();
+    let says = |text: &&str| !text.is_empty();
+    let reasoning = message.reasoning.as_deref().filter(says);
+    parts.extend(reasoning.map(|content| Part::Reasoning { content }));
+    let content = Some(message.content.as_str()).filter(|_| message.role != Role::Tool);
+    let texts = [content, message.refusal.as_deref()];
+    let texts = texts.into_iter().flatten().filter(says);
+    parts.extend(texts.map(|content| Part::Text { content }));
+    if message.role == Role::Tool {
+        parts.push(Part::ToolCallResponse {
+            id: message.tool_call_id.as_deref(),
+            response: &message.content,
+        });
     }
+    parts.extend(message.tool_calls.iter().map(|call| Part::ToolCall {
+        id: call.id.as_deref(),
+        name: &call.name,
+        arguments: Arguments::of(call),
+    }));
+    parts
 }
+
+#[cfg(test)]
+mod tests;
