@@ -8,7 +8,7 @@ use serde_json::Value;
 const COPIES: usize = 2;
 /// An element of a list that grows by doubling takes half of that; a member of an object takes all of it, once
 /// in such a list with its source, and once with its key in a map whose leaves are half full.
-const ELEMENT_BYTES: usize = 160;
+pub(super) const ELEMENT_BYTES: usize = 160;
 /// A leaf of the B-tree that a `serde_json::Map` is: there is room for eleven members in it, however few
 /// there are.
 pub(super) const OBJECT_BYTES: usize = 704;

@@ -43,6 +43,15 @@ impl Tally {
         fits
     }
 
+    /// Adds to what the reply takes; false where there is no room for that.
+    pub(super) fn holds(&mut self, bytes: usize) -> bool {
+        let fits = bytes <= self.room.saturating_sub(self.held);
+        if fits {
+            self.held += bytes;
+        }
+        fits
+    }
+
     /// Counts an event that is none of the dialect.
     pub(super) fn unread(&mut self, data: &str) {
         if self.unparsed == 0 {

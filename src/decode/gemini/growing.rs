@@ -15,6 +15,7 @@ use crate::{
         blocks::Blocks,
         estimate,
         json::{self, Field, List},
+        tally::Tally,
     },
 };
 
@@ -32,11 +33,11 @@ pub(super) struct Growing {
 }
 
 impl Growing {
-    /// Adds a piece, and to `held` what that takes in memory; false where something had to be left out.
-    pub(super) fn grow(&mut self, content: wire::Content<'_>, held: &mut usize) -> bool {
+    /// Adds a piece, and to the tally what that takes in memory; false where something had to be left out.
+    pub(super) fn grow(&mut self, content: wire::Content<'_>, tally: &mut Tally) -> bool {
         let role = speaker(&content.role, Role::Assistant);
         if let Field::Text(text) = content.text {
-            *held += estimate::text(&text);
+            tally.held += estimate::text(&text);
             self.text.push_str(&text);
         }
         let Some(List { items, is_cut }) = content.parts else {
@@ -48,12 +49,12 @@ impl Growing {
             match (&part.text, &part.thought) {
                 (Field::Text(text), Field::Null | Field::Other(Value::Bool(false))) if is_plain => {
                     self.settle(false);
-                    *held += estimate::text(text);
+                    tally.held += estimate::text(text);
                     self.text.push_str(text);
                 }
                 (Field::Text(text), Field::Other(Value::Bool(true))) if is_plain => {
                     self.settle(true);
-                    *held += estimate::text(text);
+                    tally.held += estimate::text(text);
                     self.thought.push_str(text);
                 }
                 _ => {
@@ -66,8 +67,8 @@ impl Growing {
                     if let Field::Text(text) = &part.text {
                         takes += estimate::text(text);
                     }
-                    match self.part(part, &role, held) {
-                        true => *held += takes,
+                    match self.part(part, &role, tally) {
+                        true => tally.held += takes,
                         false => whole = false,
                     }
                 }
@@ -77,7 +78,7 @@ impl Growing {
     }
 
     /// Adds a part that is no plain text; false where something had to be left out.
-    fn part(&mut self, mut part: wire::Part<'_>, role: &Role, held: &mut usize) -> bool {
+    fn part(&mut self, mut part: wire::Part<'_>, role: &Role, tally: &mut Tally) -> bool {
         let mut whole = true;
         if let Some(call) = &part.call {
             let goes_on = |open: &Partial| open.goes_on_with(call);
@@ -89,7 +90,7 @@ impl Growing {
                 && let Some(call) = part.call.take()
             {
                 let open = self.partial.get_or_insert_default();
-                if !open.add(call, part, held) {
+                if !open.add(call, part, tally) {
                     whole &= self.end_call();
                 }
                 return whole;

@@ -1,5 +1,7 @@
 //! A call of a function whose arguments come in pieces.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use super::{
@@ -12,6 +14,7 @@ use crate::{
         blocks::Blocks,
         estimate,
         json::{self, Field},
+        tally::Tally,
     },
 };
 
@@ -23,8 +26,8 @@ use crate::{
 pub(super) struct Partial {
     call: ToolCall,
     arguments: Value,
-    /// The path of the text that goes on.
-    open: String,
+    /// The paths of the texts that go on.
+    open: BTreeSet<String>,
     more: Map<String, Value>,
     odd: Vec<Value>,
 }
@@ -39,15 +42,20 @@ impl Partial {
 
     /// Whether this is a piece of the call.
     pub(super) fn goes_on_with(&self, call: &Function<'_>) -> bool {
-        let is_named = matches!(&call.name, Field::Text(name) if !name.is_empty());
+        let name = match &call.name {
+            Field::Text(name) => name.as_ref(),
+            _ => "",
+        };
         match (&call.id, &self.call.id) {
-            (Field::Text(id), Some(known)) if !id.is_empty() => !is_named && id == known,
-            _ => !is_named,
+            (Field::Text(id), Some(known)) if !id.is_empty() => {
+                id == known && (name.is_empty() || name == self.call.name)
+            }
+            _ => name.is_empty(),
         }
     }
 
-    /// Adds a piece, and to `held` what that takes in memory; true where the call is to go on.
-    pub(super) fn add(&mut self, call: Function<'_>, part: Part<'_>, held: &mut usize) -> bool {
+    /// Adds a piece, and to the tally what that takes in memory; true where the call is to go on.
+    pub(super) fn add(&mut self, call: Function<'_>, part: Part<'_>, tally: &mut Tally) -> bool {
         let mut goes_on = false;
         if let Some(id) = call.id.text() {
             self.call.id = Some(id.into_owned());
@@ -56,7 +64,11 @@ impl Partial {
             self.call.name = name.into_owned();
         }
         if let Some(args) = call.args {
-            self.arguments = json::parsed(args);
+            let args = json::parsed(args);
+            let says_nothing = args.as_object().is_some_and(Map::is_empty);
+            if !says_nothing || self.arguments.is_null() {
+                self.arguments = args;
+            }
         }
         for (key, source) in call.rest {
             let value = json::parsed(source);
@@ -64,11 +76,14 @@ impl Partial {
                 goes_on = value == Value::Bool(true);
                 continue;
             }
-            *held += estimate::OBJECT_BYTES + estimate::value(&value);
+            tally.held += estimate::OBJECT_BYTES + estimate::value(&value);
             match value {
                 Value::Array(pieces) if is_pieces(&key) => {
-                    pieces.into_iter().for_each(|piece| self.piece(piece));
+                    for piece in pieces {
+                        self.piece(piece, tally);
+                    }
                 }
+                value if is_pieces(&key) => self.odd.push(value),
                 value => drop(self.more.insert(wire::spelt(&key), value)),
             }
         }
@@ -76,14 +91,15 @@ impl Partial {
         goes_on
     }
 
-    fn piece(&mut self, mut piece: Value) {
-        if self.set(&mut piece).is_none() {
+    fn piece(&mut self, mut piece: Value, tally: &mut Tally) {
+        if self.set(&mut piece, tally).is_none() {
             self.odd.push(piece);
         }
     }
 
-    /// Sets what a piece says; `None` where it is in no known form.
-    fn set(&mut self, piece: &mut Value) -> Option<()> {
+    /// Sets what a piece says; `None`, and the piece is as it was, where it is in no known form or there is no
+    /// place for it.
+    fn set(&mut self, piece: &mut Value, tally: &mut Tally) -> Option<()> {
         let path = ["jsonPath", "json_path"]
             .iter()
             .find_map(|key| piece.get(key)?.as_str());
@@ -91,15 +107,21 @@ impl Partial {
         let goes_on = ["willContinue", "will_continue"]
             .iter()
             .any(|key| piece.get(key) == Some(&Value::Bool(true)));
-        let value = value(piece)?;
-        let place = place::of(&path, &mut self.arguments)?;
+        let key = value_key(piece)?;
+        let place = place::of(&path, &mut self.arguments, tally)?;
+        let value = match key {
+            "nullValue" | "null_value" => Value::Null,
+            key => piece.get_mut(key)?.take(),
+        };
         match (place, value) {
-            (Value::String(text), Value::String(more)) if self.open == path => text.push_str(&more),
+            (Value::String(text), Value::String(more)) if self.open.contains(&path) => {
+                text.push_str(&more);
+            }
             (place, value) => *place = value,
         }
-        self.open = match goes_on {
-            true => path,
-            false => String::new(),
+        match goes_on {
+            true => self.open.insert(path),
+            false => self.open.remove(&path),
         };
         Some(())
     }
@@ -133,13 +155,11 @@ fn is_going_on(key: &str) -> bool {
     matches!(key, "willContinue" | "will_continue")
 }
 
-/// The value of a piece.
-fn value(piece: &mut Value) -> Option<Value> {
-    let members = piece.as_object_mut()?;
-    if members.contains_key("nullValue") || members.contains_key("null_value") {
-        return Some(Value::Null);
-    }
-    let names = [
+/// The member of a piece that is its value.
+fn value_key(piece: &Value) -> Option<&'static str> {
+    let keys = [
+        "nullValue",
+        "null_value",
         "stringValue",
         "numberValue",
         "boolValue",
@@ -147,111 +167,10 @@ fn value(piece: &mut Value) -> Option<Value> {
         "number_value",
         "bool_value",
     ];
-    let name = names.into_iter().find(|name| members.contains_key(*name))?;
-    members.get_mut(name).map(Value::take)
+    let is_value = |value: &Value| !value.is_object() && !value.is_array();
+    keys.into_iter()
+        .find(|key| piece.get(*key).is_some_and(is_value))
 }
 
 #[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-    use crate::decode::{Policy, gemini::reply};
-
-    fn joined(pieces: Value) -> (Value, Vec<Value>) {
-        let mut partial = Partial::default();
-        let pieces = pieces.as_array().cloned().unwrap_or_default();
-        pieces.into_iter().for_each(|piece| partial.piece(piece));
-        (partial.arguments, partial.odd)
-    }
-
-    #[test]
-    fn pieces_stand_where_their_paths_lead() {
-        let (arguments, odd) = joined(json!([
-            {"jsonPath": "$.city", "stringValue": "New ", "willContinue": true},
-            {"jsonPath": "$.city", "stringValue": "Delhi", "willContinue": true},
-            {"jsonPath": "$.city", "stringValue": ""},
-            {"jsonPath": "$.days", "numberValue": 3},
-            {"jsonPath": "$.stops[0]['a.b']", "boolValue": true},
-            {"jsonPath": "$.stops[1][\"c\"]", "nullValue": "NULL_VALUE"},
-            {"json_path": "$.city2", "string_value": "x", "will_continue": true},
-        ]));
-        let expected = json!({"city": "New Delhi", "days": 3, "city2": "x",
-            "stops": [{"a.b": true}, {"c": null}]});
-        assert_eq!((arguments, odd.len()), (expected, 0));
-    }
-
-    #[test]
-    fn a_text_that_was_not_to_go_on_is_replaced() {
-        let (arguments, _) = joined(json!([
-            {"jsonPath": "$.a", "stringValue": "x"}, {"jsonPath": "$.a", "stringValue": "y"},
-        ]));
-        assert_eq!(arguments, json!({"a": "y"}));
-    }
-
-    #[test]
-    fn what_has_no_single_place_or_no_value_is_kept_as_it_is() {
-        let pieces = json!([
-            7, {"jsonPath": "$.a"}, {"stringValue": "x"}, {"jsonPath": "a", "stringValue": "x"},
-            {"jsonPath": "$..a", "stringValue": "x"}, {"jsonPath": "$.*", "stringValue": "x"},
-            {"jsonPath": "$[1000000000]", "stringValue": "x"}, {"jsonPath": "$['a\\'b']", "stringValue": "x"},
-            {"jsonPath": "$.b".repeat(101), "stringValue": "x"}, {"jsonPath": "$[0", "stringValue": "x"},
-        ]);
-        let (arguments, odd) = joined(pieces.clone());
-        assert_eq!(odd.len(), pieces.as_array().map_or(0, Vec::len));
-        assert!(arguments.is_null(), "{arguments}");
-        let deep = format!("${}", ".b".repeat(101));
-        assert_eq!(
-            joined(json!([{"jsonPath": deep, "stringValue": "x"}]))
-                .1
-                .len(),
-            1
-        );
-    }
-
-    #[test]
-    fn calls_that_come_in_pieces_are_whole() {
-        let piece =
-            |part: Value| json!({"candidates": [{"content": {"role": "model", "parts": [part]}}]});
-        let text = |text: &str, goes_on: bool| {
-            json!({"functionCall": {"willContinue": true, "partialArgs":
-                [{"jsonPath": "$.city", "stringValue": text, "willContinue": goes_on}]}})
-        };
-        let pieces = [
-            json!({"functionCall": {"id": "1", "name": "weather", "willContinue": true}, "thoughtSignature": "s"}),
-            text("New ", true),
-            text("Delhi", false),
-            json!({"functionCall": {}}),
-            json!({"functionCall": {"name": "now", "args": {}}}),
-            json!({"functionCall": {"name": "weather", "willContinue": true}}),
-            text("Ro", true),
-        ];
-        let body: Vec<Value> = pieces.into_iter().map(piece).collect();
-        let policy = Policy {
-            max_decoded_bytes: 0,
-            max_parsed_bytes: 1 << 20,
-            max_raw_bytes: 0,
-            keep_media: false,
-        };
-        let body = Value::from(body).to_string();
-        let read = reply(&body, false, false, &policy).unwrap_or_else(|_| panic!("a reply"));
-        let message = &read.value.choices[0].message;
-        let calls = message.tool_calls.iter();
-        let calls: Vec<_> = calls
-            .map(|call| (call.name.as_str(), call.arguments.as_str()))
-            .collect();
-        assert_eq!(
-            calls,
-            [
-                ("weather", r#"{"city":"New Delhi"}"#),
-                ("now", "{}"),
-                ("weather", r#"{"city":"Ro"}"#),
-            ]
-        );
-        assert_eq!(message.tool_calls[0].id.as_deref(), Some("1"));
-        assert_eq!(
-            message.other["tool_calls"],
-            json!([{"index": 0, "thoughtSignature": "s"}])
-        );
-    }
-}
+mod tests;

@@ -4,14 +4,27 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
+use crate::decode::{
+    estimate::{ELEMENT_BYTES, OBJECT_BYTES},
+    tally::Tally,
+};
+
 /// Deeper paths are not followed: what they lead to could not be read again.
 const MAX_DEPTH: usize = 100;
 
-/// Where a path leads; what is missing on the way is made, of a list one element at a time. `None` where it
-/// leads to no single place.
-pub(super) fn of<'v>(path: &str, arguments: &'v mut Value) -> Option<&'v mut Value> {
+/// Where a path leads; what is missing on the way is made, of a list one element at a time. `None`, and nothing
+/// is made, where it leads to no single place or there is no room for what is missing.
+pub(super) fn of<'v>(
+    path: &str,
+    arguments: &'v mut Value,
+    tally: &mut Tally,
+) -> Option<&'v mut Value> {
+    let steps = steps(path)?;
+    if !tally.holds(missing(&steps, arguments)?) {
+        return None;
+    }
     let mut at = arguments;
-    for step in steps(path)? {
+    for step in steps {
         at = match step {
             Step::Key(name) => {
                 if at.is_null() {
@@ -20,7 +33,7 @@ pub(super) fn of<'v>(path: &str, arguments: &'v mut Value) -> Option<&'v mut Val
                 at.as_object_mut()?.entry(name).or_insert(Value::Null)
             }
             Step::Index(index) => {
-                if at.is_null() && index == 0 {
+                if at.is_null() {
                     *at = Value::Array(Vec::new());
                 }
                 let list = at.as_array_mut()?;
@@ -32,6 +45,41 @@ pub(super) fn of<'v>(path: &str, arguments: &'v mut Value) -> Option<&'v mut Val
         };
     }
     Some(at)
+}
+
+/// What that which is missing on the way takes in memory; `None` where these steps lead nowhere.
+fn missing(steps: &[Step<'_>], arguments: &Value) -> Option<usize> {
+    let mut takes = 0;
+    let mut at = Some(arguments);
+    for step in steps {
+        let known = at.filter(|value| !value.is_null());
+        at = match (step, known) {
+            (Step::Key(name), None) => {
+                takes += OBJECT_BYTES + ELEMENT_BYTES + name.len();
+                None
+            }
+            (Step::Key(name), Some(Value::Object(members))) => {
+                let member = members.get(name.as_ref());
+                if member.is_none() {
+                    takes += ELEMENT_BYTES + name.len();
+                }
+                member
+            }
+            (Step::Index(0), None) => {
+                takes += ELEMENT_BYTES;
+                None
+            }
+            (Step::Index(index), Some(Value::Array(list))) if *index <= list.len() => {
+                let element = list.get(*index);
+                if element.is_none() {
+                    takes += ELEMENT_BYTES;
+                }
+                element
+            }
+            _ => return None,
+        };
+    }
+    Some(takes)
 }
 
 enum Step<'a> {
@@ -86,15 +134,20 @@ mod tests {
 
     use super::*;
 
+    fn tally() -> Tally {
+        Tally::new(1 << 20)
+    }
+
     #[test]
     fn what_is_missing_on_the_way_is_made() {
         let mut arguments = Value::Null;
         for path in ["$.a[0].b", "$.a[1]['c.d']", "$['e']", "$.a[1][\"f\"]"] {
-            *of(path, &mut arguments).expect(path) = true.into();
+            *of(path, &mut arguments, &mut tally()).expect(path) = true.into();
         }
         let expected = json!({"a": [{"b": true}, {"c.d": true, "f": true}], "e": true});
         assert_eq!(arguments, expected);
-        assert_eq!(of("$", &mut arguments), Some(&mut expected.clone()));
+        let whole = of("$", &mut arguments, &mut tally());
+        assert_eq!(whole, Some(&mut expected.clone()));
     }
 
     #[test]
@@ -109,20 +162,33 @@ mod tests {
             "$[0",
             "$[-1]",
             "$a",
+            "$.a[1]",
+            "$.a['b'].c[0][1]",
             &deep,
         ] {
             let mut arguments = Value::Null;
-            assert_eq!(of(path, &mut arguments), None, "{path}");
+            assert_eq!(of(path, &mut arguments, &mut tally()), None, "{path}");
             assert_eq!(arguments, Value::Null, "{path}");
         }
+    }
+
+    #[test]
+    fn what_there_is_no_room_for_is_not_made() {
+        let mut arguments = Value::Null;
+        let mut tally = Tally::new(2 * (OBJECT_BYTES + ELEMENT_BYTES + 1));
+        assert!(of("$.a.b", &mut arguments, &mut tally).is_some());
+        assert_eq!(of("$.a.c", &mut arguments, &mut tally), None);
+        assert!(of("$.a.b", &mut arguments, &mut tally).is_some());
+        assert_eq!(arguments, json!({"a": {"b": null}}));
     }
 
     proptest! {
         #[test]
         fn no_path_panics(paths in prop::collection::vec("\\$?([.\\[\\]'\"*0-9a]|\\[[0-9]\\]|\\.a){0,12}", 0..8)) {
             let mut arguments = Value::Null;
+            let mut tally = tally();
             for path in &paths {
-                let _ = of(path, &mut arguments);
+                let _ = of(path, &mut arguments, &mut tally);
             }
         }
     }

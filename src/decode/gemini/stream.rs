@@ -137,7 +137,7 @@ impl Stream {
             keep_last(&mut growing.last, key, source.get(), &mut self.tally.held);
         }
         match candidate.content {
-            Some(content) => growing.grow(content, &mut self.tally.held),
+            Some(content) => growing.grow(content, &mut self.tally),
             None => true,
         }
     }
