@@ -20,7 +20,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let address = env::var("LISTEN_ADDR").unwrap_or_else(|_| "127.0.0.1:3000".to_owned());
     let listener = TcpListener::bind(address).await?;
     let url = format!("http://{}/v1/chat/completions", listener.local_addr()?);
-    println!("curl {url} --json '{HELLO}' -H 'X-Session-ID: first'");
+    println!(
+        "curl {url} -H 'content-type: application/json' -H 'x-session-id: first' -d '{HELLO}'"
+    );
     let stopped = async {
         ctrl_c().await.ok();
     };

@@ -1,19 +1,22 @@
 //! The minimal examples, run as a reader of them would.
 
-use std::{
-    fs,
-    io::{BufRead, BufReader, Read},
-    path::Path,
-    process::{Command, Stdio},
-};
+use std::{fs, path::Path, process::Stdio, time::Duration};
 
 use http::uri::PathAndQuery;
 use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, BufReader},
+    process::Command,
+    time::timeout,
+};
 use tonic::{client::Grpc, transport::Endpoint};
 use tonic_prost::ProstCodec;
 use tower_recording::{RecordingLayer, conversation::Role};
 
 use crate::{gateway::example, support::messages};
+
+/// How long an example may take from its start to its end.
+const ENDS_WITHIN: Duration = Duration::from_secs(60);
 
 /// What was said in the only conversation of the database that an example leaves behind.
 async fn said(folder: &TempDir, session: &str) -> Vec<(Role, String)> {
@@ -25,27 +28,36 @@ async fn said(folder: &TempDir, session: &str) -> Vec<(Role, String)> {
         .collect()
 }
 
-/// Starts an example, asks it what it takes once it says where it is, and interrupts it.
+/// Starts an example, asks it what it takes once it says where it is, and interrupts it. Where any of
+/// that takes too long or fails, the process ends with it.
 async fn is_recorded(name: &str, ask: impl AsyncFnOnce(&str)) {
+    let program = example(name);
+    let run = timeout(ENDS_WITHIN, run(&program, ask)).await;
+    run.unwrap_or_else(|_| panic!("{name} does not end"));
+}
+
+async fn run(program: &Path, ask: impl AsyncFnOnce(&str)) {
     let folder = TempDir::new().expect("a folder");
-    let mut process = Command::new(example(name))
+    let mut process = Command::new(program)
         .current_dir(folder.path())
         .env("LISTEN_ADDR", "127.0.0.1:0")
         .stdout(Stdio::piped())
+        .kill_on_drop(true)
         .spawn()
         .expect("it starts");
     let mut stdout = BufReader::new(process.stdout.take().expect("stdout is piped"));
     let mut line = String::new();
-    stdout.read_line(&mut line).expect("a line");
+    stdout.read_line(&mut line).await.expect("a line");
     ask(line.trim()).await;
+    let id = process.id().expect("it has not ended");
     let mut stop = Command::new("kill");
-    stop.args(["-INT", &process.id().to_string()]);
-    assert!(stop.status().expect("kill runs").success());
+    let stopped = stop.args(["-INT", &id.to_string()]).status().await;
+    assert!(stopped.expect("kill runs").success());
     let mut rest = String::new();
-    stdout
-        .read_to_string(&mut rest)
-        .expect("what it says at last");
-    assert!(process.wait().expect("it ends").success(), "{rest}");
+    let read = stdout.read_to_string(&mut rest).await;
+    read.expect("what it says at last");
+    let ended = process.wait().await.expect("it ends");
+    assert!(ended.success(), "{rest}");
     assert_eq!(rest.trim(), "1 exchanges written, 0 left");
     let said = said(&folder, "first").await;
     let hello = |role| (role, "hello".to_owned());
@@ -53,7 +65,8 @@ async fn is_recorded(name: &str, ask: impl AsyncFnOnce(&str)) {
 }
 
 async fn as_printed(line: &str) {
-    let asked = Command::new("sh").args(["-c", line]).output();
+    let mut asked = Command::new("sh");
+    let asked = asked.args(["-c", line]).kill_on_drop(true).output().await;
     let asked = asked.expect("a shell");
     let answer = String::from_utf8_lossy(&asked.stdout);
     assert!(
