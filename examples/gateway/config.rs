@@ -8,7 +8,7 @@
 //! | `UPSTREAM_URL_ANTHROPIC` and so on | the same for one dialect alone: `_OPENAI`, `_AZURE`, `_ANTHROPIC`, `_GOOGLE`, `_BEDROCK`, `_COHERE`, `_OLLAMA` | `UPSTREAM_URL` |
 //! | `UPSTREAM_API_KEY_ANTHROPIC` and so on | its key | `UPSTREAM_API_KEY`, where the URL is `UPSTREAM_URL` |
 //! | `GATEWAY_API_KEYS` | `key:user,key2:*`, where `*` makes an application's key that may name any user | a random application key, printed |
-//! | `GATEWAY_API_KEYS_FILE` | in its place: a file with such an entry a line, which SIGHUP has read again; one that cannot be used changes nothing | |
+//! | `GATEWAY_API_KEYS_FILE` | in its place: a file with such an entry a line, which SIGHUP has read again; one that cannot be used changes nothing. Rename a new one into its place | |
 //! | `CORS_ALLOWED_ORIGINS` | the origins of web pages that may call the history API (`https://app.example,http://localhost:3000`), or `*` | none |
 
 use std::{env, net::SocketAddr, path::PathBuf};

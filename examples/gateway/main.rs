@@ -64,6 +64,10 @@ fn main() -> ExitCode {
 #[tokio::main]
 async fn run() -> Result<ExitCode, Box<dyn Error>> {
     let config = Config::from_env()?;
+    // Before the store is opened: a SIGHUP that nobody waits for ends the process.
+    if let Some(path) = &config.keys_file {
+        signals::reload_on_hangup(config.keys.clone(), path.clone())?;
+    }
     let recording = RecordingLayer::from_env()?;
     let recorder = recording.recorder();
 
@@ -84,9 +88,6 @@ async fn run() -> Result<ExitCode, Box<dyn Error>> {
     };
     let app = history.fallback_service(recorded);
 
-    if let Some(path) = &config.keys_file {
-        signals::reload_on_hangup(config.keys.clone(), path.clone())?;
-    }
     let mut signals = Signals::listen()?;
     let listener = TcpListener::bind(config.listen_addr).await?;
     config.announce(listener.local_addr()?);
