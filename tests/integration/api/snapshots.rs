@@ -186,10 +186,7 @@ const LEFT_OUT: &[(&str, &str)] = &[
     (r#""bytes(_freed)?": (\d+|null)"#, r#""bytes$1": "[bytes]""#),
     (r#""version": "[0-9.]+""#, r#""version": "[version]""#),
     // They are the database's to know.
-    (
-        r"(?m)^(# (HELP|TYPE) )?tower_recording_partition_.*\n",
-        "",
-    ),
+    (r"(?m)^(# (HELP|TYPE) )?tower_recording_partition_.*\n", ""),
     (
         r"(?m)^(tower_recording_\w+(\{.*\})?) [0-9.eE+-]+$",
         "$1 [number]",
