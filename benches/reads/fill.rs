@@ -59,6 +59,10 @@ impl<'a> Filled<'a> {
         }
     }
 
+    pub fn recorder(&self) -> &Recorder {
+        &self.recorder
+    }
+
     pub fn shut_down(self, runtime: &Runtime) {
         runtime.block_on(self.recorder.shutdown(SHUTDOWN));
     }

@@ -19,6 +19,7 @@ mod clock;
 #[path = "../writer/cores.rs"]
 #[allow(dead_code, reason = "the other program looks at the cores")]
 mod cores;
+#[allow(dead_code, reason = "the other program reads by the API")]
 mod fill;
 #[path = "../writer/ids.rs"]
 mod ids;
