@@ -136,3 +136,8 @@ pub fn identify(headers: &HeaderMap, body: &str) -> [String; 2] {
     let identity = rules.identify(&exchange, Prefix::read(&copy), &claims, Id::exchange(1));
     [identity.session_id, identity.user_id]
 }
+
+/// The id of the conversation that this named user calls so.
+pub fn conversation_id(user: &str, session_id: &str) -> Id {
+    Id::conversation("", Some(user), session_id)
+}

@@ -63,12 +63,13 @@ impl Asked {
         let (user, path) = match &question {
             Question::Messages(id) => {
                 let talk = past.talks.iter().find(|talk| talk.id == *id);
-                let user = Past::user(talk.expect("a conversation").user);
+                let talk = talk.expect("a conversation");
+                let name = talk.session_id();
                 let path = match route {
-                    Route::Messages => format!("/conversations/{id}/messages?limit={PAGE}"),
-                    _ => format!("/conversations/{id}?limit={PAGE}"),
+                    Route::Messages => format!("/conversations/{name}/messages?limit={PAGE}"),
+                    _ => format!("/conversations/{name}?limit={PAGE}"),
                 };
-                (user, path)
+                (Past::user(talk.user), path)
             }
             Question::Conversations(user) => {
                 let path = format!("/conversations/user/{user}?limit={PAGE}");

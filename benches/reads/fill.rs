@@ -36,8 +36,13 @@ impl<'a> Filled<'a> {
             }
         });
         for day in 0..past.days {
-            let table = store.conversation_history_table_name(past.start_of(day));
-            let table = runtime.block_on(table).expect("a mode");
+            let start = past.start_of(day);
+            let table = runtime.block_on(async {
+                let made = store.create_table_if_not_exists(start).await;
+                made.expect("a table");
+                store.conversation_history_table_name(start).await
+            });
+            let table = table.expect("a mode");
             let mut limit = runtime.block_on(Limit::new(database, &table));
             past.messages(day, |batch| runtime.block_on(limit.write(batch)));
         }

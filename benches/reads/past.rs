@@ -4,6 +4,7 @@ use rand::{Rng, SeedableRng, rngs::SmallRng};
 use tower_recording::{
     Id,
     conversation::Role,
+    internals::conversation_id,
     store::{ExchangeRows, MessageColumns, UnixMillis},
 };
 
@@ -25,18 +26,28 @@ const MODELS: [&str; 3] = ["gpt-4o", "gpt-4o-mini", "claude-sonnet-4"];
 #[derive(Clone, Copy)]
 pub struct Talk {
     pub id: Id,
+    number: usize,
     pub user: usize,
     first_day: usize,
     pub is_long: bool,
 }
 
 impl Talk {
+    /// What its user calls it.
+    pub fn session_id(&self) -> String {
+        session_id(self.number)
+    }
+
     fn day_of(&self, exchange: usize) -> usize {
         match self.is_long {
             true => self.first_day + exchange * LONG_DAYS / EXCHANGES,
             false => self.first_day,
         }
     }
+}
+
+fn session_id(number: usize) -> String {
+    format!("talk-{number}")
 }
 
 /// Everything that was said.
@@ -55,9 +66,11 @@ impl Past {
         let talk = |number: usize| {
             let is_long = number.is_multiple_of(LONG_ONES);
             let last = if is_long { days - LONG_DAYS } else { days - 1 };
+            let user = random.random_range(0..USERS);
             Talk {
-                id: Id::from_bytes(random.random()),
-                user: random.random_range(0..USERS),
+                id: conversation_id(&Self::user(user), &session_id(number)),
+                number,
+                user,
                 first_day: random.random_range(0..=last),
                 is_long,
             }
@@ -93,7 +106,7 @@ impl Past {
             .map(|(talk, day)| {
                 let mut rows = ExchangeRows::default();
                 rows.conversation.id = talk.id;
-                rows.conversation.session_id = talk.id.to_string();
+                rows.conversation.session_id = talk.session_id();
                 rows.conversation.user_identifier = Self::user(talk.user);
                 rows.conversation.title = Some("What was said".to_owned());
                 rows.conversation.session_source = "x-session-id".to_owned();
