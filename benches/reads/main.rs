@@ -1,25 +1,29 @@
 //! How fast people read from many days of partitions, beside one table with the same rows.
 //!
-//! `cargo bench --bench reads [-- [--rows <number>] [--days 400] [--samples 1000] [postgres] [mysql] [sqlite]]`
+//! `cargo bench --bench reads [-- [--rows <number>] [--days 400] [--samples 1000] [--rounds 10] [postgres] [mysql] [sqlite]]`
 //!
 //! By default 10 million short rows on PostgreSQL and a million on the others, over 400 days, the
 //! last of which is today. Two databases hold the same: one has a table a day, the other one table,
 //! which is the store's other mode, with the same indexes. Three are asked in turn, each time the
 //! same: the store over the days, the store over the one table, and the one table by plain SQL, on
 //! a connection of its own and by statements that are prepared. The store's answers have to be equal.
+//!
+//! Then 32 clients ask as fast as they are answered, each for users by chance: all of them the history API over
+//! the days, in this process (routes, permissions, turns and JSON, no socket), and all of them the one table
+//! by plain SQL, each on a connection of its own, round by round.
 
 #[path = "../writer/backend.rs"]
 #[allow(dead_code, reason = "the other program counts statements")]
 mod backend;
 #[path = "../writer/cells.rs"]
 mod cells;
+mod clients;
 #[path = "../writer/clock.rs"]
 #[allow(dead_code, reason = "the other program writes as time goes by")]
 mod clock;
 #[path = "../writer/cores.rs"]
 #[allow(dead_code, reason = "the other program looks at the cores")]
 mod cores;
-#[allow(dead_code, reason = "the other program reads by the API")]
 mod fill;
 #[path = "../writer/ids.rs"]
 mod ids;
@@ -36,6 +40,7 @@ mod plain;
 mod postgres;
 mod question;
 mod report;
+mod route;
 mod settings;
 
 use std::time::Instant;
@@ -44,12 +49,14 @@ use rand::{SeedableRng, rngs::SmallRng};
 use tokio::runtime::{Builder, Runtime};
 
 use backend::{Backend, Server};
+use clients::Askers;
 use clock::unix_millis;
 use fill::Filled;
 use past::Past;
 use plain::Plain;
 use question::Kind;
 use report::{Report, Times};
+use route::{Asked, Route};
 use settings::Settings;
 
 #[global_allocator]
@@ -60,7 +67,8 @@ const WARM_UP: usize = 50;
 
 fn main() {
     let settings = Settings::from_args();
-    let runtime = Builder::new_current_thread()
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(2)
         .enable_all()
         .build()
         .expect("a runtime");
@@ -76,9 +84,9 @@ fn measure(backend: Backend, settings: &Settings, runtime: &Runtime, report: &mu
     let rows = settings.rows(backend);
     println!("\n{backend}: {rows} rows over {} days", settings.days);
     let past = Past::new(rows, settings.days, unix_millis());
-    let [days, table] = [true, false].map(|daily| (server.database(runtime), daily));
-    let days = Filled::new(&days.0, runtime, &past, true);
-    let table = Filled::new(&table.0, runtime, &past, false);
+    let [days, table] = [server.database(runtime), server.database(runtime)];
+    let days = Filled::new(&days, runtime, &past, true);
+    let table = Filled::new(&table, runtime, &past, false);
     let mut plain = runtime.block_on(Plain::new(table.database));
     let mut random = SmallRng::seed_from_u64(2);
     report.begin(backend);
@@ -107,6 +115,23 @@ fn measure(backend: Backend, settings: &Settings, runtime: &Runtime, report: &mu
             });
         }
         report.add(backend, kind, &times);
+    }
+    let api = route::api(days.recorder());
+    let mut askers = Askers::new(table.database);
+    report.begin_crowd(backend);
+    for route in Route::ALL {
+        let (mut by_api, mut by_sql) = (Vec::new(), Vec::new());
+        // The first round warms up.
+        for round in 0..=settings.rounds {
+            let asked = clients::questions(|| Asked::draw(route, &past, &mut random));
+            let of_sql = askers.ask(&asked);
+            let of_api = runtime.block_on(clients::ask_api(&api, asked));
+            if round > 0 {
+                by_api.extend(of_api);
+                by_sql.extend(of_sql);
+            }
+        }
+        report.add_crowd(backend, route, &by_api, &by_sql);
     }
     days.shut_down(runtime);
     table.shut_down(runtime);

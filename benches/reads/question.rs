@@ -44,7 +44,7 @@ impl Kind {
 
     /// Whether it has to be at most twice as slow as one table.
     pub fn has_goal(self) -> bool {
-        matches!(self, Self::OneDay | Self::Month | Self::AllDays)
+        !matches!(self, Self::ThirtyDays)
     }
 
     /// One of its kind, about whom chance says.

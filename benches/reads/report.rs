@@ -1,10 +1,10 @@
-//! What is printed: each question as it was answered, and one table at the end that can be pasted.
+//! What is printed: each question as it was answered, and tables at the end that can be pasted.
 
 use std::time::Duration;
 
-use crate::{backend::Backend, question::Kind};
+use crate::{backend::Backend, clients::CLIENTS, question::Kind, route::Route};
 
-/// The most that days may cost, in times of one table.
+/// The most that days may cost, in times of one table, and the API, in times of plain SQL.
 const MOST: f64 = 2.0;
 /// Parts of the samples, whose medians tell how sure the whole is.
 const PARTS: usize = 5;
@@ -43,10 +43,19 @@ fn at(values: &[f64], part: f64) -> f64 {
     values[((values.len() as f64 * part) as usize).min(values.len() - 1)]
 }
 
-/// Lines of the last table.
+fn both(values: &[f64]) -> (f64, f64) {
+    (at(values, 0.5), at(values, 0.99))
+}
+
+fn shown((p50, p99): (f64, f64)) -> String {
+    format!("{p50:.2}, {p99:.2}")
+}
+
+/// Lines of the last two tables.
 #[derive(Default)]
 pub struct Report {
     lines: Vec<String>,
+    crowds: Vec<String>,
 }
 
 impl Report {
@@ -63,9 +72,7 @@ impl Report {
     }
 
     pub fn add(&mut self, backend: Backend, kind: Kind, times: &Times) {
-        let both = |values: &[f64]| (at(values, 0.5), at(values, 0.99));
         let [days, table, plain] = [&times.days, &times.table, &times.plain].map(|all| both(all));
-        let shown = |(p50, p99): (f64, f64)| format!("{p50:.2}, {p99:.2}");
         let ratio = days.0 / table.0;
         let (least, most) = times.spread();
         let verdict = match (kind.has_goal(), ratio <= MOST) {
@@ -92,7 +99,36 @@ impl Report {
         ));
     }
 
-    /// Prints the table.
+    pub fn begin_crowd(&self, backend: Backend) {
+        println!(
+            "  {:<34} {:>17} {:>17} {:>7}",
+            format!("{backend}, {CLIENTS} clients, in ms"),
+            "the API, days",
+            "one, plain SQL",
+            "API/SQL"
+        );
+    }
+
+    pub fn add_crowd(&mut self, backend: Backend, route: Route, by_api: &[f64], by_sql: &[f64]) {
+        let (api, sql) = (both(by_api), both(by_sql));
+        let ratio = api.0 / sql.0;
+        let verdict = if ratio <= MOST { "met" } else { "MISSED" };
+        println!(
+            "  {:<34} {:>17} {:>17} {ratio:>7.2}   goal 2: {verdict}",
+            route.name(),
+            shown(api),
+            shown(sql),
+        );
+        self.crowds.push(format!(
+            "| {backend} | {} | {} | {} | {ratio:.2} | {:.2} |",
+            route.name(),
+            shown(api),
+            shown(sql),
+            api.1 / sql.1,
+        ));
+    }
+
+    /// Prints the tables.
     pub fn print(&self) {
         println!(
             "\n| database | p50, p99 in ms | a table a day | one table | one table, plain SQL \
@@ -100,6 +136,14 @@ impl Report {
         );
         println!("|---|---|---|---|---|---|---|---|");
         for line in &self.lines {
+            println!("{line}");
+        }
+        println!(
+            "\n| database | {CLIENTS} clients at once, p50, p99 in ms | the API over days \
+             | one table, plain SQL | p50, API of SQL | p99 |"
+        );
+        println!("|---|---|---|---|---|---|");
+        for line in &self.crowds {
             println!("{line}");
         }
     }

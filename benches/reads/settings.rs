@@ -5,15 +5,17 @@ use std::{env, process};
 use crate::backend::Backend;
 
 const USAGE: &str = "cargo bench --bench reads [-- [--rows <number>] [--days 400] \
-     [--samples 1000] [postgres] [mysql] [sqlite]]";
+     [--samples 1000] [--rounds 10] [postgres] [mysql] [sqlite]]";
 const POSTGRES_ROWS: usize = 10_000_000;
 const OTHER_ROWS: usize = 1_000_000;
 
 pub struct Settings {
     rows: Option<usize>,
     pub days: usize,
-    /// How often each question is asked.
+    /// How often each question is asked by the one.
     pub samples: usize,
+    /// How often all clients of the API ask theirs.
+    pub rounds: usize,
     pub backends: Vec<Backend>,
 }
 
@@ -24,6 +26,7 @@ impl Settings {
             rows: None,
             days: 400,
             samples: 1000,
+            rounds: 10,
             backends: Vec::new(),
         };
         let mut arguments = env::args().skip(1);
@@ -38,6 +41,7 @@ impl Settings {
                 "--rows" => settings.rows = Some(number()),
                 "--days" => settings.days = number(),
                 "--samples" => settings.samples = number(),
+                "--rounds" => settings.rounds = number(),
                 name => match Backend::named(name) {
                     Some(backend) => settings.backends.push(backend),
                     None => usage(),

@@ -16,7 +16,13 @@ use crate::{backend::Database, plain::Plain, route::Asked};
 
 pub const CLIENTS: usize = 32;
 /// What each asks in a round.
-pub const REQUESTS: usize = 20;
+const REQUESTS: usize = 20;
+
+/// What all of them ask in a round, each its own list.
+pub fn questions(mut draw: impl FnMut() -> Asked) -> Vec<Vec<Asked>> {
+    let mut list = |_| (0..REQUESTS).map(|_| draw()).collect();
+    (0..CLIENTS).map(&mut list).collect()
+}
 
 /// Asks the API: each list is a client's. Gives what every answer took, in milliseconds.
 pub async fn ask_api(api: &Router, asked: Vec<Vec<Asked>>) -> Vec<f64> {
