@@ -39,13 +39,9 @@ pub(super) async fn authenticate(
     request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    let (mut head, body) = request.into_parts();
-    let Some(principal) = state.principal(&head) else {
-        return Err(ApiError::unauthenticated());
-    };
+    let (principal, request) = admitted(&state, request)?;
     let share = state.turns().share(&principal).await?;
-    head.extensions.insert(Access(principal));
-    let request = received::whole(Request::from_parts(head, body)).await?;
+    let request = received::whole(request).await?;
     state.settle().await;
     let turn = state.turns().turn(request.method()).await?;
     let within = match *request.method() {
@@ -67,14 +63,18 @@ pub(super) async fn authenticate_at_once(
     request: Request,
     next: Next,
 ) -> Result<Response, ApiError> {
-    let (mut head, body) = request.into_parts();
-    let Some(principal) = state.principal(&head) else {
-        return Err(ApiError::unauthenticated());
-    };
-    head.extensions.insert(Access(principal));
-    let answered = next.run(Request::from_parts(head, body));
-    let answered = timeout(ANSWER_WITHIN, answered).await;
+    let (_, request) = admitted(&state, request)?;
+    let answered = timeout(ANSWER_WITHIN, next.run(request)).await;
     answered.map_err(|_| ApiError::store_unavailable())
+}
+
+/// A request with a valid key, which carries its [`Access`] from here on.
+fn admitted(state: &ApiState, request: Request) -> Result<(Principal, Request), ApiError> {
+    let (mut head, body) = request.into_parts();
+    let principal = state.principal(&head);
+    let principal = principal.ok_or_else(ApiError::unauthenticated)?;
+    head.extensions.insert(Access(principal.clone()));
+    Ok((principal, Request::from_parts(head, body)))
 }
 
 impl<S: Sync> FromRequestParts<S> for Access {

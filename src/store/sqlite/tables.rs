@@ -88,40 +88,50 @@ pub(super) fn partitions(
     connection: &mut SqliteConnection,
     mode: Mode,
 ) -> QueryResult<Vec<Partition>> {
+    sized(connection, mode, partition)
+}
+
+/// The same without counting.
+pub(super) fn estimates(
+    connection: &mut SqliteConnection,
+    mode: Mode,
+) -> QueryResult<Vec<Partition>> {
+    sized(connection, mode, estimate)
+}
+
+fn sized(
+    connection: &mut SqliteConnection,
+    mode: Mode,
+    size: fn(&mut SqliteConnection, String, Option<Day>) -> QueryResult<Partition>,
+) -> QueryResult<Vec<Partition>> {
     let mut partitions = Vec::new();
     for prefix in [MESSAGES, ERRORS] {
         for (table, day) in all(connection, mode, prefix)? {
-            partitions.push(partition(connection, table, day)?);
+            partitions.push(size(connection, table, day)?);
         }
     }
     Ok(partitions)
 }
 
-/// The same without counting: rows in order of writing have numbers in order, and only those that
-/// were deleted between the first and the last are counted too much. Bytes are not known without
-/// reading every page.
-pub(super) fn estimates(
+/// A table with its size as its ends tell it: rows in order of writing have numbers in order, and only
+/// those that were deleted between the first and the last are counted too much. Bytes are not known
+/// without reading every page.
+fn estimate(
     connection: &mut SqliteConnection,
-    mode: Mode,
-) -> QueryResult<Vec<Partition>> {
-    let mut partitions = Vec::new();
-    for prefix in [MESSAGES, ERRORS] {
-        for (table, day) in all(connection, mode, prefix)? {
-            // Each of the two alone is answered from an end of the table.
-            let rows: NumberRow = sql_query(format!(
-                "SELECT (SELECT max(rowid) FROM {table}) - (SELECT min(rowid) FROM {table}) + 1 \
-                 AS value"
-            ))
-            .get_result(connection)?;
-            partitions.push(Partition {
-                bytes: None,
-                day: day.map(|day| day.to_string()),
-                table,
-                rows: rows.value.unwrap_or(0),
-            });
-        }
-    }
-    Ok(partitions)
+    table: String,
+    day: Option<Day>,
+) -> QueryResult<Partition> {
+    // Each of the two alone is answered from an end of the table.
+    let rows: NumberRow = sql_query(format!(
+        "SELECT (SELECT max(rowid) FROM {table}) - (SELECT min(rowid) FROM {table}) + 1 AS value"
+    ))
+    .get_result(connection)?;
+    Ok(Partition {
+        bytes: None,
+        day: day.map(|day| day.to_string()),
+        table,
+        rows: rows.value.unwrap_or(0),
+    })
 }
 
 /// A table with its size.
