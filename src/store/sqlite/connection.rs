@@ -128,7 +128,8 @@ impl Connections {
     /// Brings what was changed into the file and empties the journal, so that nothing that was deleted stays
     /// there; not where somebody reads what was before, for whom nobody waits: the next call does it.
     pub(super) fn empty_journal(&self) {
-        if self.location == Location::Memory {
+        // Connecting would make a file that was removed, for everybody to read.
+        if self.location == Location::Memory || !self.readers.prepared(&self.file, true) {
             return;
         }
         let emptied = connect(&self.location).and_then(|mut connection| {
