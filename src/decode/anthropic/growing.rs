@@ -117,6 +117,8 @@ impl Growing {
                     name,
                     arguments: match (text.is_empty(), input) {
                         (false, _) => text,
+                        // The source of what cannot be read, or a text that stands for itself.
+                        (true, Some(Value::String(input))) => input,
                         (true, Some(input)) => input.to_string(),
                         (true, None) => "{}".to_owned(),
                     },

@@ -70,6 +70,7 @@ fn a_member_of_a_block_that_cannot_be_read_spoils_no_more_than_itself() {
             (call.id.as_deref(), call.name.as_str()),
             (Some("t1"), "query")
         );
+        assert_eq!(call.arguments, input);
     }
 }
 
