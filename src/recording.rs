@@ -16,7 +16,6 @@ use crate::{
     exchange::{Exchange, RequestEnd, RequestHalf, RpcFailure},
     outcome::Outcome,
     prefix,
-    rules::Beginning,
 };
 
 /// In which Amazon names an error.
@@ -34,25 +33,10 @@ impl Recording {
     pub(crate) fn begin(
         channel: Arc<Channel>,
         mut exchange: Box<Exchange>,
-        beginning: Beginning,
         timed_since: Option<Instant>,
     ) -> Self {
-        let Beginning {
-            id,
-            peer,
-            context,
-            shard,
-            asked,
-            max_response_bytes,
-        } = beginning;
         exchange.started = Instant::now();
         exchange.started_at = SystemTime::now();
-        exchange.id = id;
-        exchange.peer = peer;
-        exchange.request_context = context;
-        exchange.shard = shard;
-        exchange.asked = asked;
-        exchange.max_response_bytes = max_response_bytes;
         exchange.added = timed_since.map(|since| since.elapsed());
         channel.begin();
         Self {

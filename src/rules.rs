@@ -14,7 +14,7 @@ use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request};
 use crate::{
     context::{PeerAddr, RecordingContext},
     decode::{Decode, Dialect},
-    exchange::Asked,
+    exchange::{Asked, Exchange},
     id::Id,
     prefix::AllowList,
 };
@@ -46,17 +46,6 @@ pub(crate) struct Rules {
     pub(crate) hasher: RandomState,
 }
 
-/// What is known of an exchange when it begins.
-#[derive(Debug)]
-pub(crate) struct Beginning {
-    pub(crate) id: Option<Id>,
-    pub(crate) peer: Option<IpAddr>,
-    pub(crate) context: Option<RecordingContext>,
-    pub(crate) shard: u64,
-    pub(crate) asked: Asked,
-    pub(crate) max_response_bytes: usize,
-}
-
 impl Rules {
     pub(crate) fn wants<B>(&self, request: &Request<B>) -> bool {
         let (method, path) = (request.method(), request.uri().path());
@@ -69,20 +58,20 @@ impl Rules {
         listed && (!self.only_with_session || request.headers().contains_key(&self.session_header))
     }
 
-    pub(crate) fn beginning<B>(&self, request: &Request<B>) -> Beginning {
+    /// Notes in an exchange that begins what is known of it.
+    #[inline]
+    pub(crate) fn note<B>(&self, request: &Request<B>, exchange: &mut Exchange) {
         let (headers, extensions) = (request.headers(), request.extensions());
         let context = extensions.get::<RecordingContext>().cloned();
-        Beginning {
-            id: self
-                .exchange_id_header
-                .as_ref()
-                .map(|_| Id::exchange(now())),
-            peer: self.peer(headers, extensions),
-            shard: self.shard(headers, context.as_ref()),
-            context,
-            asked: Asked::of(request.method()),
-            max_response_bytes: self.max_response_bytes,
-        }
+        exchange.id = self
+            .exchange_id_header
+            .as_ref()
+            .map(|_| Id::exchange(now()));
+        exchange.peer = self.peer(headers, extensions);
+        exchange.shard = self.shard(headers, context.as_ref());
+        exchange.request_context = context;
+        exchange.asked = Asked::of(request.method());
+        exchange.max_response_bytes = self.max_response_bytes;
     }
 
     /// The header that tells the client the id of its exchange.
