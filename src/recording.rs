@@ -30,6 +30,7 @@ pub(crate) struct Recording {
 }
 
 impl Recording {
+    #[inline]
     pub(crate) fn begin(
         channel: Arc<Channel>,
         mut exchange: Box<Exchange>,
@@ -53,6 +54,7 @@ impl Recording {
     }
 
     /// The response has a head.
+    #[inline]
     pub(crate) fn head(
         &mut self,
         status: StatusCode,

@@ -75,11 +75,13 @@ impl Rules {
     }
 
     /// The header that tells the client the id of its exchange.
+    #[inline]
     pub(crate) fn tell(&self, id: Option<Id>) -> Option<(HeaderName, HeaderValue)> {
-        let (name, id) = self.exchange_id_header.as_ref().zip(id)?;
+        let (name, id) = (self.exchange_id_header.as_ref()?, id?);
         Some((name.clone(), id.to_string().try_into().ok()?))
     }
 
+    #[inline]
     fn peer(&self, headers: &HeaderMap, extensions: &Extensions) -> Option<IpAddr> {
         if let Some(client_ip) = &self.client_ip
             && let Ok(Some(found)) =
@@ -135,6 +137,7 @@ impl fmt::Debug for Rules {
     }
 }
 
+#[inline]
 fn is_llm_call(method: &Method, path: &str) -> bool {
     method == Method::POST && Dialect::of(path).is_some()
 }
@@ -145,6 +148,7 @@ pub(crate) fn speaks(own: &dyn Decode, path: &str) -> bool {
 }
 
 #[cfg(feature = "connect-info")]
+#[inline]
 fn accepted(extensions: &Extensions) -> Option<PeerAddr> {
     let axum::extract::ConnectInfo(peer) = extensions.get().copied()?;
     Some(PeerAddr(peer))
