@@ -76,9 +76,9 @@ impl Rules {
 
     /// The header that tells the client the id of its exchange.
     #[inline]
-    pub(crate) fn tell(&self, id: Option<Id>) -> Option<(HeaderName, HeaderValue)> {
+    pub(crate) fn tell(&self, id: Option<Id>) -> Option<Box<(HeaderName, HeaderValue)>> {
         let (name, id) = (self.exchange_id_header.as_ref()?, id?);
-        Some((name.clone(), id.to_string().try_into().ok()?))
+        Some(Box::new((name.clone(), id.to_string().try_into().ok()?)))
     }
 
     #[inline]

@@ -12,7 +12,7 @@ use http_body::Body;
 use tower::Service;
 
 use crate::{
-    body::RecordingBody,
+    body::{RecordingBody, Tee},
     channel::Channel,
     exchange::Exchange,
     future::ResponseFuture,
@@ -94,7 +94,8 @@ where
         let channel = self.recorder.channel();
         let tee = RequestTee::new(Arc::clone(channel), Arc::clone(&exchange.request));
         let recording = Recording::begin(Arc::clone(channel), exchange, timed_since);
-        let request = request.map(|body| RecordingBody::request(body, tee));
+        let tee = Tee::of_request(request.body(), tee);
+        let request = request.map(|body| RecordingBody::new(body, tee));
         ResponseFuture::recording(self.inner.call(request), recording, tell)
     }
 }
