@@ -1,6 +1,7 @@
-//! Many who ask at once.
+//! Many who ask at once: in waves, so that each waits for its turn among the others, whoever asks.
 
 use std::{
+    sync::Barrier,
     thread,
     time::{Duration, Instant},
 };
@@ -15,37 +16,35 @@ use tower::ServiceExt;
 use crate::{backend::Database, plain::Plain, route::Asked};
 
 pub const CLIENTS: usize = 32;
-/// What each asks in a round.
-const REQUESTS: usize = 20;
+/// The waves of a round.
+const WAVES: usize = 20;
 
-/// What all of them ask in a round, each its own list.
-pub fn questions(mut draw: impl FnMut() -> Asked) -> Vec<Vec<Asked>> {
-    let mut list = |_| (0..REQUESTS).map(|_| draw()).collect();
-    (0..CLIENTS).map(&mut list).collect()
+/// What is asked in the waves of a round, one question a client.
+pub fn waves(mut draw: impl FnMut() -> Asked) -> Vec<Vec<Asked>> {
+    let mut wave = |_| (0..CLIENTS).map(|_| draw()).collect();
+    (0..WAVES).map(&mut wave).collect()
 }
 
-/// Asks the API: each list is a client's. Gives what every answer took, in milliseconds.
-pub async fn ask_api(api: &Router, asked: Vec<Vec<Asked>>) -> Vec<f64> {
-    let clients = asked.into_iter().map(|asked| {
-        let api = api.clone();
-        tokio::spawn(async move {
-            let mut times = Vec::new();
-            for asked in asked {
-                let request = asked.request();
-                let began = Instant::now();
-                let answer = api.clone().oneshot(request).await.expect("infallible");
+/// Asks the API. Gives what every answer took from the beginning of its wave, in milliseconds.
+pub async fn ask_api(api: &Router, waves: &[Vec<Asked>]) -> Vec<f64> {
+    let mut times = Vec::new();
+    for wave in waves {
+        let began = Instant::now();
+        let clients = wave.iter().map(|asked| {
+            let answer = api.clone().oneshot(asked.request());
+            tokio::spawn(async move {
+                let answer = answer.await.expect("infallible");
                 let status = answer.status();
                 let body = answer.into_body().collect().await.expect("a body");
-                times.push(ms(began.elapsed()));
+                let took = ms(began.elapsed());
                 assert_eq!(status, StatusCode::OK, "{:?}", body.to_bytes());
-            }
-            times
-        })
-    });
-    let times = join_all(clients).await.into_iter();
+                took
+            })
+        });
+        let answers = join_all(clients).await.into_iter();
+        times.extend(answers.map(|took| took.expect("a client that goes on")));
+    }
     times
-        .flat_map(|times| times.expect("a client that goes on"))
-        .collect()
 }
 
 /// Clients of the table, each with a connection and a thread of its own.
@@ -62,27 +61,37 @@ impl Askers {
         Self((0..CLIENTS).map(asker).collect())
     }
 
-    /// Asks the table: each list is a client's. Gives what every answer took, in milliseconds.
-    pub fn ask(&mut self, asked: &[Vec<Asked>]) -> Vec<f64> {
-        thread::scope(|scope| {
-            let clients = self.0.iter_mut().zip(asked);
+    /// Asks the table. Gives what every answer took from the beginning of its wave, in milliseconds.
+    pub fn ask(&mut self, waves: &[Vec<Asked>]) -> Vec<f64> {
+        let wave = Barrier::new(CLIENTS);
+        let began = Instant::now();
+        let asked: Vec<Vec<(Duration, Duration)>> = thread::scope(|scope| {
+            let clients = self.0.iter_mut().enumerate();
             let clients: Vec<_> = clients
-                .map(|((runtime, plain), asked)| {
+                .map(|(client, (runtime, plain))| {
+                    let wave = &wave;
                     scope.spawn(move || {
-                        let ask = |asked: &Asked| {
-                            let began = Instant::now();
-                            runtime.block_on(plain.ask(&asked.question));
-                            ms(began.elapsed())
+                        let ask = |asked: &Vec<Asked>| {
+                            wave.wait();
+                            let asked_at = began.elapsed();
+                            runtime.block_on(plain.ask(&asked[client].question));
+                            (asked_at, began.elapsed())
                         };
-                        asked.iter().map(ask).collect::<Vec<_>>()
+                        waves.iter().map(ask).collect()
                     })
                 })
                 .collect();
-            let times = clients.into_iter().map(|client| client.join());
-            times
-                .flat_map(|times| times.expect("a client that goes on"))
+            let clients = clients.into_iter().map(|client| client.join());
+            clients
+                .map(|client| client.expect("a client that goes on"))
                 .collect()
-        })
+        });
+        let of_wave = |wave: usize| {
+            let of_wave = asked.iter().map(move |client| client[wave]);
+            let first = of_wave.clone().map(|(asked_at, _)| asked_at).min();
+            of_wave.map(move |(_, answered_at)| ms(answered_at - first.unwrap_or_default()))
+        };
+        (0..waves.len()).flat_map(of_wave).collect()
     }
 }
 

@@ -8,9 +8,10 @@
 //! same: the store over the days, the store over the one table, and the one table by plain SQL, on
 //! a connection of its own and by statements that are prepared. The store's answers have to be equal.
 //!
-//! Then 32 clients ask as fast as they are answered, each for users by chance: all of them the history API over
-//! the days, in this process (routes, permissions, turns and JSON, no socket), and all of them the one table
-//! by plain SQL, each on a connection of its own, round by round.
+//! Then 32 clients ask at once, each about users by chance, and again when all have their answers: the history
+//! API over the days, in this process (routes, permissions, turns and JSON, no socket), and the one table by
+//! plain SQL, each on a connection of its own, round by round. What an answer takes is counted from the moment
+//! at which all ask.
 
 #[path = "../writer/backend.rs"]
 #[allow(dead_code, reason = "the other program counts statements")]
@@ -123,9 +124,9 @@ fn measure(backend: Backend, settings: &Settings, runtime: &Runtime, report: &mu
         let (mut by_api, mut by_sql) = (Vec::new(), Vec::new());
         // The first round warms up.
         for round in 0..=settings.rounds {
-            let asked = clients::questions(|| Asked::draw(route, &past, &mut random));
-            let of_sql = askers.ask(&asked);
-            let of_api = runtime.block_on(clients::ask_api(&api, asked));
+            let waves = clients::waves(|| Asked::draw(route, &past, &mut random));
+            let of_sql = askers.ask(&waves);
+            let of_api = runtime.block_on(clients::ask_api(&api, &waves));
             if round > 0 {
                 by_api.extend(of_api);
                 by_sql.extend(of_sql);

@@ -96,19 +96,17 @@ impl Past {
         format!("user-{user:04}")
     }
 
-    /// Each conversation, by its first day and then by its last, with no message.
+    /// Each conversation on each of its days, day by day, with no message.
     pub fn conversations(&self) -> Vec<ExchangeRows> {
-        let mut begun: Vec<&Talk> = self.talks.iter().collect();
-        begun.sort_by_key(|talk| talk.first_day);
-        let mut ended: Vec<&Talk> = self.talks.iter().filter(|talk| talk.is_long).collect();
-        ended.sort_by_key(|talk| talk.first_day);
-        let first = begun.into_iter().map(|talk| (talk, talk.day_of(0)));
-        let last = ended
+        let days = |talk: &Talk| talk.first_day..=talk.day_of(EXCHANGES - 1);
+        let talks = self.talks.iter();
+        let mut active: Vec<(usize, &Talk)> = talks
+            .flat_map(|talk| days(talk).map(move |day| (day, talk)))
+            .collect();
+        active.sort_by_key(|(day, _)| *day);
+        active
             .into_iter()
-            .map(|talk| (talk, talk.day_of(EXCHANGES - 1)));
-        first
-            .chain(last)
-            .map(|(talk, day)| {
+            .map(|(day, talk)| {
                 let mut rows = ExchangeRows::default();
                 rows.conversation.id = talk.id;
                 rows.conversation.session_id = talk.session_id();

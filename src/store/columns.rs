@@ -38,10 +38,12 @@ pub(super) const ERROR_WIDTH: usize = 34;
 
 /// The bytes of a message's long texts, in a table that is called `t`: what a page may come to is
 /// known before it is read.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(super) const MESSAGE_BYTES: &str = "octet_length(t.content) + \
      coalesce(octet_length(t.other), 0) + coalesce(octet_length(t.usage), 0)";
 
 /// The same of a failed exchange.
+#[cfg(any(feature = "postgres", feature = "mysql"))]
 pub(super) const ERROR_BYTES: &str = "octet_length(t.content) + octet_length(t.error_message) + \
      coalesce(octet_length(t.other), 0) + coalesce(octet_length(t.usage), 0)";
 

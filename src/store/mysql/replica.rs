@@ -4,10 +4,10 @@ use diesel::sql_query;
 use diesel_async::{AsyncMysqlConnection, RunQueryDsl};
 
 use super::{
+    MysqlStore,
     days::TextRow,
     error::{Answer, Fault},
     list::find,
-    store::MysqlStore,
 };
 use crate::{
     id::Id,

@@ -1,116 +1,25 @@
-//! The [`Store`]: what it is asked goes to its own thread, and there to a connection.
+//! What the [`Store`] is asked, handed to a connection.
 
-use std::{fmt, sync::Arc};
-
-use diesel_async::AsyncMysqlConnection;
+use std::sync::Arc;
 
 use super::{
-    alone::{Beside, Doing},
-    close,
-    connection::{Connections, Work},
+    MysqlStore, close,
     delete::{self, Doomed},
-    driver::Driver,
     edit, erase,
     layout::Mode,
-    list,
-    login::Login,
-    migrate,
+    list, migrate,
     pages::{self, User, Wanted},
-    partitions, read, recall, search,
-    session::Session,
-    stats, turn, upkeep, write,
+    partitions, read, recall, search, stats, turn, upkeep, write,
 };
 use crate::{
     id::Id,
     partition::{Day, MESSAGES},
     store::{
-        Conversation, Deleted, DsnError, ExchangeRows, Hit, NewConversation, Page, Partition,
-        Place, Recall, Recalled, Recorded, Search, Server, Stats, Store, StoreFuture, StoreOptions,
-        StoredError, StoredMessage, UnixMillis, Whose,
-        deletion::{self, Met},
-        pack::Batch,
-        patience,
-        replica::Stamp,
+        Conversation, Deleted, ExchangeRows, Hit, NewConversation, Page, Partition, Place, Recall,
+        Recalled, Recorded, Search, Stats, Store, StoreFuture, StoredError, StoredMessage,
+        UnixMillis, Whose, deletion, pack::Batch,
     },
 };
-
-/// Conversations in a MySQL or MariaDB database.
-#[derive(Clone)]
-pub(crate) struct MysqlStore {
-    server: Server,
-    connections: Arc<Connections>,
-    driver: Arc<Driver>,
-    retention_days: Option<u32>,
-    usage_retention_days: Option<u32>,
-    /// Reads fail where the database's is another.
-    pub(super) stamp: Option<Stamp>,
-    met: Arc<Met>,
-}
-
-impl MysqlStore {
-    /// A store that connects when it is first used.
-    ///
-    /// # Errors
-    /// Where the DSN asks for an encryption that is not understood.
-    pub(crate) fn new(server: &Server, options: &StoreOptions) -> Result<Self, DsnError> {
-        Ok(Self {
-            connections: Arc::new(Connections::new(Login::new(server)?, options)),
-            driver: Arc::default(),
-            server: server.clone(),
-            retention_days: options.retention_days,
-            usage_retention_days: options.usage_retention_days,
-            stamp: None,
-            met: Arc::default(),
-        })
-    }
-
-    pub(super) fn read<T: Send + 'static>(
-        &self,
-        work: impl for<'s> FnMut(&'s mut Session, Mode) -> Work<'s, T> + Send + 'static,
-    ) -> StoreFuture<'_, T> {
-        let connections = Arc::clone(&self.connections);
-        let stamp = self.stamp.clone();
-        Box::pin(self.driver.run(async move {
-            let patience = connections.patience();
-            let read = connections.read(stamp, work);
-            patience::within(patience, read, || connections.close_idle_readers()).await
-        }))
-    }
-
-    /// Does this in one transaction beside those of batches.
-    fn surely<T: Send + 'static>(
-        &self,
-        work: impl for<'s> Fn(&'s mut AsyncMysqlConnection, Mode) -> Doing<'s, T>
-        + Send
-        + Sync
-        + 'static,
-    ) -> StoreFuture<'_, T> {
-        let connections = Arc::clone(&self.connections);
-        Box::pin(
-            self.driver
-                .run(async move { connections.surely(Beside::Batches, work).await }),
-        )
-    }
-
-    pub(super) fn change<T: Send + 'static>(
-        &self,
-        work: impl for<'s> FnOnce(&'s mut Session) -> Work<'s, T> + Send + 'static,
-    ) -> StoreFuture<'_, T> {
-        let connections = Arc::clone(&self.connections);
-        Box::pin(
-            self.driver
-                .run(async move { connections.write(work).await }),
-        )
-    }
-}
-
-impl fmt::Debug for MysqlStore {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MysqlStore")
-            .field("server", &self.server)
-            .finish_non_exhaustive()
-    }
-}
 
 impl Store for MysqlStore {
     fn prepare(&self, now: UnixMillis) -> StoreFuture<'_, ()> {
