@@ -19,6 +19,11 @@ use tower_recording::{Recorder, RecordingLayer};
 use traffic::{Exchange, exchanges};
 use upstream::{Upstream, drain};
 
+/// The example gateway's. What glibc's does for one thread's request depends on what another thread
+/// has freed until then.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Exchanges between two pauses for the recorder: few enough that its pools never run dry.
 const CHUNK: usize = 50;
 

@@ -49,8 +49,9 @@ pin_project! {
     }
 }
 
+/// What copies a body.
 #[derive(Debug)]
-enum Tee {
+pub(crate) enum Tee {
     Request(RequestTee),
     Response(Recording),
 }
@@ -70,31 +71,13 @@ enum End {
 }
 
 impl<B: Body> RecordingBody<B> {
+    pub(crate) fn new(inner: B, tee: Option<Tee>) -> Self {
+        Self { inner, tee }
+    }
+
     /// A body that merely passes.
     pub(crate) fn passing(inner: B) -> Self {
-        Self { inner, tee: None }
-    }
-
-    /// A request's body. One that is empty from the start has ended with that.
-    pub(crate) fn request(inner: B, tee: RequestTee) -> Self {
-        let tee = if inner.is_end_stream() {
-            tee.settle(RequestEnd::Complete);
-            None
-        } else {
-            Some(Tee::Request(tee))
-        };
-        Self { inner, tee }
-    }
-
-    /// A response's body. One that is empty from the start has ended with that.
-    pub(crate) fn response(inner: B, mut recording: Recording) -> Self {
-        let tee = if inner.is_end_stream() {
-            recording.settle(Outcome::Complete);
-            None
-        } else {
-            Some(Tee::Response(recording))
-        };
-        Self { inner, tee }
+        Self::new(inner, None)
     }
 }
 
@@ -160,6 +143,24 @@ impl<B: Body> Body for RecordingBody<B> {
 }
 
 impl Tee {
+    /// What copies a request's body. One that is empty from the start has ended with that.
+    pub(crate) fn of_request(body: &impl Body, tee: RequestTee) -> Option<Self> {
+        if body.is_end_stream() {
+            tee.settle(RequestEnd::Complete);
+            return None;
+        }
+        Some(Self::Request(tee))
+    }
+
+    /// What copies a response's body. One that is empty from the start has ended with that.
+    pub(crate) fn of_response(body: &impl Body, mut recording: Recording) -> Option<Self> {
+        if body.is_end_stream() {
+            recording.settle(Outcome::Complete);
+            return None;
+        }
+        Some(Self::Response(recording))
+    }
+
     #[inline]
     fn data(&mut self, data: &impl Buf) {
         match self {

@@ -95,6 +95,7 @@ impl Capture {
     }
 
     /// Opens what is free of the current segment.
+    #[inline]
     fn open(&mut self) {
         self.open = self.room.min(self.current.capacity() - self.current.len());
         self.room -= self.open;

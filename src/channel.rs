@@ -114,6 +114,7 @@ impl Channel {
     }
 
     /// An empty exchange for a request.
+    #[inline]
     pub(crate) fn exchange(&self) -> Box<Exchange> {
         self.idle
             .take()

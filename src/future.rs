@@ -10,7 +10,10 @@ use http_body::Body;
 use pin_project_lite::pin_project;
 
 use crate::{
-    body::RecordingBody, context::RecordingContext, outcome::Outcome, recording::Recording,
+    body::{RecordingBody, Tee},
+    context::RecordingContext,
+    outcome::Outcome,
+    recording::Recording,
 };
 
 pin_project! {
@@ -24,7 +27,8 @@ pin_project! {
         #[pin]
         inner: F,
         recording: Option<Recording>,
-        tell: Option<(HeaderName, HeaderValue)>,
+        // Boxed, since the future is moved and few are told.
+        tell: Option<Box<(HeaderName, HeaderValue)>>,
     }
 }
 
@@ -42,7 +46,7 @@ impl<F> ResponseFuture<F> {
     pub(crate) fn recording(
         inner: F,
         recording: Recording,
-        tell: Option<(HeaderName, HeaderValue)>,
+        tell: Option<Box<(HeaderName, HeaderValue)>>,
     ) -> Self {
         Self {
             inner,
@@ -63,31 +67,34 @@ where
         let this = self.project();
         // Where a layer above catches a panic, this future is dropped only when it is over.
         presume(this.recording, Outcome::Panicked);
-        let Poll::Ready(result) = this.inner.poll(cx) else {
+        let Poll::Ready(mut result) = this.inner.poll(cx) else {
             presume(this.recording, Outcome::ClientAbortBeforeHead);
             return Poll::Pending;
         };
         let Some(mut recording) = this.recording.take() else {
             return Poll::Ready(result.map(|response| response.map(RecordingBody::passing)));
         };
-        Poll::Ready(match result {
-            Ok(mut response) => {
+        // The response stays where it stands until all is known: moving it costs more than its head.
+        let tee = match &mut result {
+            Ok(response) => {
                 recording.head(
                     response.status(),
                     response.headers(),
                     response.extensions().get::<RecordingContext>().cloned(),
                     &response.body().size_hint(),
                 );
-                if let Some((name, value)) = this.tell.take() {
+                if let Some(tell) = this.tell.take() {
+                    let (name, value) = *tell;
                     response.headers_mut().insert(name, value);
                 }
-                Ok(response.map(|body| RecordingBody::response(body, recording)))
+                Tee::of_response(response.body(), recording)
             }
-            Err(error) => {
+            Err(_) => {
                 recording.settle(Outcome::UpstreamError);
-                Err(error)
+                None
             }
-        })
+        };
+        Poll::Ready(result.map(|response| response.map(|body| RecordingBody::new(body, tee))))
     }
 }
 

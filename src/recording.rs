@@ -16,7 +16,6 @@ use crate::{
     exchange::{Exchange, RequestEnd, RequestHalf, RpcFailure},
     outcome::Outcome,
     prefix,
-    rules::Beginning,
 };
 
 /// In which Amazon names an error.
@@ -31,28 +30,14 @@ pub(crate) struct Recording {
 }
 
 impl Recording {
+    #[inline]
     pub(crate) fn begin(
         channel: Arc<Channel>,
         mut exchange: Box<Exchange>,
-        beginning: Beginning,
         timed_since: Option<Instant>,
     ) -> Self {
-        let Beginning {
-            id,
-            peer,
-            context,
-            shard,
-            asked,
-            max_response_bytes,
-        } = beginning;
         exchange.started = Instant::now();
         exchange.started_at = SystemTime::now();
-        exchange.id = id;
-        exchange.peer = peer;
-        exchange.request_context = context;
-        exchange.shard = shard;
-        exchange.asked = asked;
-        exchange.max_response_bytes = max_response_bytes;
         exchange.added = timed_since.map(|since| since.elapsed());
         channel.begin();
         Self {
@@ -69,6 +54,7 @@ impl Recording {
     }
 
     /// The response has a head.
+    #[inline]
     pub(crate) fn head(
         &mut self,
         status: StatusCode,

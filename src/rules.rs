@@ -14,7 +14,7 @@ use http::{Extensions, HeaderMap, HeaderName, HeaderValue, Method, Request};
 use crate::{
     context::{PeerAddr, RecordingContext},
     decode::{Decode, Dialect},
-    exchange::Asked,
+    exchange::{Asked, Exchange},
     id::Id,
     prefix::AllowList,
 };
@@ -46,17 +46,6 @@ pub(crate) struct Rules {
     pub(crate) hasher: RandomState,
 }
 
-/// What is known of an exchange when it begins.
-#[derive(Debug)]
-pub(crate) struct Beginning {
-    pub(crate) id: Option<Id>,
-    pub(crate) peer: Option<IpAddr>,
-    pub(crate) context: Option<RecordingContext>,
-    pub(crate) shard: u64,
-    pub(crate) asked: Asked,
-    pub(crate) max_response_bytes: usize,
-}
-
 impl Rules {
     pub(crate) fn wants<B>(&self, request: &Request<B>) -> bool {
         let (method, path) = (request.method(), request.uri().path());
@@ -69,28 +58,30 @@ impl Rules {
         listed && (!self.only_with_session || request.headers().contains_key(&self.session_header))
     }
 
-    pub(crate) fn beginning<B>(&self, request: &Request<B>) -> Beginning {
+    /// Notes in an exchange that begins what is known of it.
+    #[inline]
+    pub(crate) fn note<B>(&self, request: &Request<B>, exchange: &mut Exchange) {
         let (headers, extensions) = (request.headers(), request.extensions());
         let context = extensions.get::<RecordingContext>().cloned();
-        Beginning {
-            id: self
-                .exchange_id_header
-                .as_ref()
-                .map(|_| Id::exchange(now())),
-            peer: self.peer(headers, extensions),
-            shard: self.shard(headers, context.as_ref()),
-            context,
-            asked: Asked::of(request.method()),
-            max_response_bytes: self.max_response_bytes,
-        }
+        exchange.id = self
+            .exchange_id_header
+            .as_ref()
+            .map(|_| Id::exchange(now()));
+        exchange.peer = self.peer(headers, extensions);
+        exchange.shard = self.shard(headers, context.as_ref());
+        exchange.request_context = context;
+        exchange.asked = Asked::of(request.method());
+        exchange.max_response_bytes = self.max_response_bytes;
     }
 
     /// The header that tells the client the id of its exchange.
-    pub(crate) fn tell(&self, id: Option<Id>) -> Option<(HeaderName, HeaderValue)> {
-        let (name, id) = self.exchange_id_header.as_ref().zip(id)?;
-        Some((name.clone(), id.to_string().try_into().ok()?))
+    #[inline]
+    pub(crate) fn tell(&self, id: Option<Id>) -> Option<Box<(HeaderName, HeaderValue)>> {
+        let (name, id) = (self.exchange_id_header.as_ref()?, id?);
+        Some(Box::new((name.clone(), id.to_string().try_into().ok()?)))
     }
 
+    #[inline]
     fn peer(&self, headers: &HeaderMap, extensions: &Extensions) -> Option<IpAddr> {
         if let Some(client_ip) = &self.client_ip
             && let Ok(Some(found)) =
@@ -146,6 +137,7 @@ impl fmt::Debug for Rules {
     }
 }
 
+#[inline]
 fn is_llm_call(method: &Method, path: &str) -> bool {
     method == Method::POST && Dialect::of(path).is_some()
 }
@@ -156,6 +148,7 @@ pub(crate) fn speaks(own: &dyn Decode, path: &str) -> bool {
 }
 
 #[cfg(feature = "connect-info")]
+#[inline]
 fn accepted(extensions: &Extensions) -> Option<PeerAddr> {
     let axum::extract::ConnectInfo(peer) = extensions.get().copied()?;
     Some(PeerAddr(peer))

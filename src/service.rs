@@ -12,7 +12,7 @@ use http_body::Body;
 use tower::Service;
 
 use crate::{
-    body::RecordingBody,
+    body::{RecordingBody, Tee},
     channel::Channel,
     exchange::Exchange,
     future::ResponseFuture,
@@ -85,16 +85,17 @@ where
         } else {
             None
         };
-        let Some(exchange) = exchange else {
+        let Some(mut exchange) = exchange else {
             let request = request.map(RecordingBody::passing);
             return ResponseFuture::passing(self.inner.call(request));
         };
-        let beginning = rules.beginning(&request);
-        let tell = rules.tell(beginning.id);
+        rules.note(&request, &mut exchange);
+        let tell = rules.tell(exchange.id);
         let channel = self.recorder.channel();
         let tee = RequestTee::new(Arc::clone(channel), Arc::clone(&exchange.request));
-        let recording = Recording::begin(Arc::clone(channel), exchange, beginning, timed_since);
-        let request = request.map(|body| RecordingBody::request(body, tee));
+        let recording = Recording::begin(Arc::clone(channel), exchange, timed_since);
+        let tee = Tee::of_request(request.body(), tee);
+        let request = request.map(|body| RecordingBody::new(body, tee));
         ResponseFuture::recording(self.inner.call(request), recording, tell)
     }
 }

@@ -14,7 +14,8 @@ use super::{auth::Principal, error::ApiError, received, request, sent, state::Ap
 use crate::{
     id::Id,
     identity,
-    store::{Conversation, Page, Place, Store, StoreError, Whose},
+    store::{Conversation, Page, Place, Store, StoreError, StoreFuture, StoredMessage, Whose},
+    thread::branch::{self, Bookmark},
 };
 
 /// The API serves the gateway's own tenant.
@@ -98,27 +99,53 @@ impl Access {
         store: &dyn Store,
         name: &str,
     ) -> Result<Conversation, ApiError> {
+        let found = self.find(store, name, |id| store.conversation(id), |found| found);
+        found.await
+    }
+
+    /// The same with the rows that a page of its current branch begins with.
+    ///
+    /// # Errors
+    /// As [`conversation`](Self::conversation).
+    pub(super) async fn begun(
+        &self,
+        store: &dyn Store,
+        name: &str,
+        from: Option<Bookmark>,
+        limit: usize,
+    ) -> Result<(Conversation, Page<StoredMessage>), ApiError> {
+        let begun = |id| branch::begun(store, id, from, limit);
+        self.find(store, name, begun, |(found, _)| found).await
+    }
+
+    /// What `read` gives for the conversation that the principal calls `name`.
+    async fn find<'a, T>(
+        &self,
+        store: &'a dyn Store,
+        name: &str,
+        read: impl Fn(Id) -> StoreFuture<'a, Option<T>>,
+        conversation: fn(&T) -> &Conversation,
+    ) -> Result<T, ApiError> {
         request::not_reserved(name)?;
         if let Some(id) = conversation_id(name)
-            && let Some(conversation) = store.conversation(id).await?
-            && self.owns(&conversation)
+            && let Some(found) = read(id).await?
+            && self.owns(conversation(&found))
         {
-            return Ok(conversation);
+            return Ok(found);
         }
         let session_id = identity::told(name);
-        match &self.0 {
-            Principal::User(user) => {
-                let conversation = store.conversation(scope(user, &session_id)).await?;
-                conversation.ok_or_else(ApiError::no_conversation)
-            }
+        let id = match &self.0 {
+            Principal::User(user) => Some(scope(user, &session_id)),
             Principal::Application => {
                 let mut named = store.conversations_named(TENANT, &session_id).await?;
                 if named.len() > 1 {
                     return Err(ApiError::several(named.iter().map(|one| one.id).collect()));
                 }
-                named.pop().ok_or_else(ApiError::no_conversation)
+                named.pop().map(|found| found.id)
             }
-        }
+        };
+        let id = id.ok_or_else(ApiError::no_conversation)?;
+        read(id).await?.ok_or_else(ApiError::no_conversation)
     }
 
     /// The conversations of a user, last active first.

@@ -60,16 +60,21 @@ pub(super) async fn read(
     let limit = request::limit(query.limit.as_deref())?;
     let tree = request::tree(query.tree.as_deref())?;
     let store = state.store();
-    let conversation = access.conversation(store, &name).await?;
-    let (messages, has_more) = if tree {
+    let (conversation, messages, has_more) = if tree {
+        let conversation = access.conversation(store, &name).await?;
         let page = store.messages(conversation.id, None, limit).await?;
         let mut rows = page.data;
         let surplus = rows.len() - shown::fitting(&rows, limit);
         rows.drain(..surplus);
-        (branch::once(rows), page.has_more || surplus > 0)
+        (
+            conversation,
+            branch::once(rows),
+            page.has_more || surplus > 0,
+        )
     } else {
-        let page = branch::page(store, conversation.id, None, limit).await?;
-        (page.data, page.next.is_some())
+        let (conversation, rows) = access.begun(store, &name, None, limit).await?;
+        let page = branch::page_of(store, conversation.id, None, limit, rows).await?;
+        (conversation, page.data, page.next.is_some())
     };
     let bytes = length(&conversation) + messages.iter().map(shown::bytes).sum::<usize>();
     answer::json(Transcript::new(conversation, messages, has_more), bytes).await

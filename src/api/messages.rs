@@ -98,8 +98,9 @@ pub(super) async fn list(
     let limit = request::limit(query.limit.as_deref())?;
     let before: Option<Bookmark> = request::cursor("before", query.before.as_deref())?;
     let format = request::message_format(query.format.as_deref())?;
-    let conversation = access.conversation(state.store(), &name).await?;
-    let page = branch::page(state.store(), conversation.id, before, limit).await?;
+    let store = state.store();
+    let (conversation, rows) = access.begun(store, &name, before, limit).await?;
+    let page = branch::page_of(store, conversation.id, before, limit, rows).await?;
     let bytes = page.data.iter().map(shown::bytes).sum();
     let (data, next) = (page.data, page.next.map(|next| next.to_string()));
     match format {

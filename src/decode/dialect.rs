@@ -30,6 +30,7 @@ pub(crate) enum Dialect {
 
 impl Dialect {
     /// The dialect that is spoken at a path (without a query), however that is percent-encoded: the one place that knows.
+    #[inline]
     pub(crate) fn of(path: &str) -> Option<Self> {
         let path = path.as_bytes();
         // Asked of every request: what is not encoded is not copied.

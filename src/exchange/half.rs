@@ -37,6 +37,7 @@ pub(crate) enum RequestEnd {
 
 impl RequestHalf {
     /// The capture, unless a writer has taken it: a request never waits for the recorder.
+    #[inline]
     pub(crate) fn try_capture(&self) -> Option<MutexGuard<'_, Capture>> {
         match self.capture.try_lock() {
             Ok(capture) => Some(capture),
@@ -78,6 +79,7 @@ impl RequestHalf {
         begun
     }
 
+    #[inline]
     fn get_mut(&mut self) -> &mut Capture {
         let capture = self.capture.get_mut();
         capture.unwrap_or_else(PoisonError::into_inner)

@@ -227,6 +227,26 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
         unsupported("reading")
     }
 
+    /// The conversation with this id and a page of its [`messages`](Self::messages), both of one moment
+    /// in the stores of this crate, which ask for them together.
+    ///
+    /// # Errors
+    /// Where the database cannot be read.
+    fn conversation_with_messages(
+        &self,
+        id: Id,
+        before: Option<Id>,
+        limit: usize,
+    ) -> StoreFuture<'_, Option<(Conversation, Page<StoredMessage>)>> {
+        Box::pin(async move {
+            let Some(conversation) = self.conversation(id).await? else {
+                return Ok(None);
+            };
+            let messages = self.messages(id, before, limit).await?;
+            Ok(Some((conversation, messages)))
+        })
+    }
+
     /// The latest `limit` failed exchanges of a conversation, oldest first: of those before the one
     /// with the id `before`, or of all. A page may end early, as one of [`messages`](Self::messages).
     ///

@@ -29,7 +29,7 @@ impl<T> Default for Page<T> {
 }
 
 /// The room on a page of rows, which is filled from the newest row on.
-#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+#[cfg(any(feature = "sqlite", feature = "mysql"))]
 #[derive(Debug)]
 pub(super) struct Room {
     rows: usize,
@@ -39,7 +39,7 @@ pub(super) struct Room {
     pub(super) has_more: bool,
 }
 
-#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
+#[cfg(any(feature = "sqlite", feature = "mysql"))]
 impl Room {
     pub(super) fn new(rows: usize) -> Self {
         Self {
@@ -54,24 +54,26 @@ impl Room {
         self.rows.saturating_add(1)
     }
 
-    /// Takes the room of the rows with these sizes, and says how many of them fit.
-    pub(super) fn take(&mut self, sizes: impl IntoIterator<Item = i64>) -> usize {
-        let mut taken = 0;
-        for size in sizes {
-            let size = usize::try_from(size).unwrap_or(usize::MAX);
-            let left = match self.bytes {
-                None => Some(MAX_PAGE_BYTES.saturating_sub(size)),
-                Some(bytes) => bytes.checked_sub(size),
-            };
-            if self.rows == 0 || left.is_none() {
-                self.has_more = true;
-                break;
-            }
+    /// Takes the room of a row of this size, if it fits.
+    pub(super) fn fits(&mut self, size: usize) -> bool {
+        let left = match self.bytes {
+            None => Some(MAX_PAGE_BYTES.saturating_sub(size)),
+            Some(bytes) => bytes.checked_sub(size),
+        };
+        self.has_more = self.rows == 0 || left.is_none();
+        if !self.has_more {
             self.rows -= 1;
             self.bytes = left;
-            taken += 1;
         }
-        taken
+        !self.has_more
+    }
+
+    /// Takes the room of the rows with these sizes, and says how many of them fit.
+    #[cfg(feature = "mysql")]
+    pub(super) fn take(&mut self, sizes: impl IntoIterator<Item = i64>) -> usize {
+        let size = |size| usize::try_from(size).unwrap_or(usize::MAX);
+        let sizes = sizes.into_iter().map(size);
+        sizes.take_while(|size| self.fits(*size)).count()
     }
 }
 

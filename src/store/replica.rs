@@ -237,6 +237,21 @@ impl Store for Replicated {
         })
     }
 
+    fn conversation_with_messages(
+        &self,
+        id: Id,
+        before: Option<Id>,
+        limit: usize,
+    ) -> StoreFuture<'_, Option<(Conversation, Page<StoredMessage>)>> {
+        Box::pin(async move {
+            let Some(conversation) = self.primary.conversation(id).await? else {
+                return Ok(None);
+            };
+            let messages = self.messages(id, before, limit).await?;
+            Ok(Some((conversation, messages)))
+        })
+    }
+
     fn errors(
         &self,
         conversation: Id,

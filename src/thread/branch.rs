@@ -14,14 +14,19 @@ pub(crate) use self::once::once;
 use std::collections::HashSet;
 
 use self::{aside::asides, row::is_said, walk::Walk};
+#[cfg(feature = "api")]
+use crate::store::{Conversation, StoreFuture};
 use crate::{
     id::Id,
-    store::{KnownMessage, Store, StoreError, StoredMessage},
+    store::{KnownMessage, Page, Store, StoreError, StoredMessage},
 };
 
 /// Rows read at a time, at least: a page may have to pass over other branches. By as many of the
 /// newest is judged which branch is current.
 const CHUNK: usize = 64;
+/// What a page of one branch needs beyond its messages: what the model was told, and one that tells
+/// whether there are more.
+const SPARE: usize = 14;
 /// The most rows read at a time.
 const MAX_CHUNK: usize = 1000;
 
@@ -41,15 +46,36 @@ pub(crate) async fn page(
     from: Option<Bookmark>,
     limit: usize,
 ) -> Result<BranchPage, StoreError> {
+    let rows = store.messages(conversation, below(from), chunk(limit));
+    page_of(store, conversation, from, limit, rows.await?).await
+}
+
+/// A conversation with the rows that such a page of it begins with.
+#[cfg(feature = "api")]
+pub(crate) fn begun(
+    store: &dyn Store,
+    id: Id,
+    from: Option<Bookmark>,
+    limit: usize,
+) -> StoreFuture<'_, Option<(Conversation, Page<StoredMessage>)>> {
+    store.conversation_with_messages(id, below(from), chunk(limit))
+}
+
+/// The page that begins with these rows.
+pub(crate) async fn page_of(
+    store: &dyn Store,
+    conversation: Id,
+    from: Option<Bookmark>,
+    limit: usize,
+    mut rows: Page<StoredMessage>,
+) -> Result<BranchPage, StoreError> {
     let mut walk = Walk::new(from);
-    let chunk = limit.saturating_mul(2).clamp(CHUNK, MAX_CHUNK);
-    let mut before = from.map(|bookmark| bookmark.below);
-    let mut aside = HashSet::new();
+    let aside = match from {
+        Some(_) => HashSet::new(),
+        None => asides(store, conversation, &rows.data).await?,
+    };
+    let mut before = below(from);
     'pages: while walk.goes_on(limit) {
-        let rows = store.messages(conversation, before, chunk).await?;
-        if before.is_none() {
-            aside = asides(store, conversation, &rows.data).await?;
-        }
         before = rows.data.first().map(|row| row.message.id).or(before);
         let shown = |row: &StoredMessage| !aside.contains(&row.exchange.exchange_id);
         for row in rows.data.into_iter().rev().filter(shown) {
@@ -64,8 +90,18 @@ pub(crate) async fn page(
             walk.end();
             break;
         }
+        rows = store.messages(conversation, before, chunk(limit)).await?;
     }
     Ok(walk.finish(limit))
+}
+
+fn below(from: Option<Bookmark>) -> Option<Id> {
+    from.map(|bookmark| bookmark.below)
+}
+
+/// How many rows are read at a time.
+fn chunk(limit: usize) -> usize {
+    limit.saturating_add(SPARE).clamp(CHUNK, MAX_CHUNK)
 }
 
 /// The message that the current branch ends with, where newer ones are none of its turns.

@@ -27,9 +27,18 @@ pub(super) async fn conversation(
     mode: Mode,
     id: Id,
 ) -> Answer<Option<Conversation>> {
-    let Some(row) = find(connection, id).await? else {
-        return Ok(None);
-    };
+    match find(connection, id).await? {
+        Some(row) => complete_one(connection, mode, row).await,
+        None => Ok(None),
+    }
+}
+
+/// Completes this conversation.
+pub(super) async fn complete_one(
+    connection: &mut AsyncMysqlConnection,
+    mode: Mode,
+    row: ConversationRow,
+) -> Answer<Option<Conversation>> {
     let rows = vec![Listed {
         row,
         active_at: None,

@@ -6,17 +6,17 @@ use diesel_async::{AsyncMysqlConnection, RunQueryDsl};
 use super::{
     datetime::Millis,
     days::{self, NumberRow},
-    decode::{ErrorRow, MessageRow},
+    decode::{ConversationRow, ErrorRow, MessageRow},
     error::{Answer, NO_SUCH_TABLE, asked},
     insert,
     layout::Mode,
-    list::find,
+    list::{complete_one, find},
     statement::{Once, Statement, Value},
 };
 use crate::{
     id::Id,
     partition::{Day, ERRORS, MESSAGES},
-    store::{Page, StoredError, StoredMessage, columns, page::Room},
+    store::{Conversation, Page, StoredError, StoredMessage, columns, page::Room},
 };
 
 /// The latest messages, oldest first.
@@ -27,13 +27,43 @@ pub(super) async fn messages(
     before: Option<Id>,
     limit: usize,
 ) -> Answer<Page<StoredMessage>> {
+    match find(connection, conversation).await? {
+        Some(found) => messages_of(connection, mode, &found, before, limit).await,
+        None => Ok(Page::default()),
+    }
+}
+
+/// A conversation with its latest messages before this one.
+pub(super) async fn conversation_with_messages(
+    connection: &mut AsyncMysqlConnection,
+    mode: Mode,
+    id: Id,
+    before: Option<Id>,
+    limit: usize,
+) -> Answer<Option<(Conversation, Page<StoredMessage>)>> {
+    let Some(row) = find(connection, id).await? else {
+        return Ok(None);
+    };
+    let messages = messages_of(connection, mode, &row, before, limit).await?;
+    let conversation = complete_one(connection, mode, row).await?;
+    Ok(conversation.map(|found| (found, messages)))
+}
+
+async fn messages_of(
+    connection: &mut AsyncMysqlConnection,
+    mode: Mode,
+    conversation: &ConversationRow,
+    before: Option<Id>,
+    limit: usize,
+) -> Answer<Page<StoredMessage>> {
     let rows = Latest {
         mode,
         prefix: MESSAGES,
-        conversation,
+        conversation: conversation.conversation.id,
         before,
     };
-    let page = rows.page::<MessageRow>(connection, limit).await?;
+    let page = rows.page::<MessageRow>(connection, conversation, limit);
+    let page = page.await?;
     Ok(Page {
         data: page.data.into_iter().map(|row| row.0).collect(),
         has_more: page.has_more,
@@ -48,13 +78,16 @@ pub(super) async fn errors(
     before: Option<Id>,
     limit: usize,
 ) -> Answer<Page<StoredError>> {
+    let Some(found) = find(connection, conversation).await? else {
+        return Ok(Page::default());
+    };
     let rows = Latest {
         mode,
         prefix: ERRORS,
         conversation,
         before,
     };
-    let page = rows.page::<ErrorRow>(connection, limit).await?;
+    let page = rows.page::<ErrorRow>(connection, &found, limit).await?;
     Ok(Page {
         data: page.data.into_iter().map(|row| row.0).collect(),
         has_more: page.has_more,
@@ -74,6 +107,7 @@ impl Latest<'_> {
     async fn page<T: Build<Mysql> + Send + 'static>(
         &self,
         connection: &mut AsyncMysqlConnection,
+        found: &ConversationRow,
         limit: usize,
     ) -> Answer<Page<T>> {
         let (columns, bytes) = match self.prefix {
@@ -83,21 +117,19 @@ impl Latest<'_> {
         let bytes = format!("{bytes} AS value");
         let mut room = Room::new(limit);
         let mut rows: Vec<T> = Vec::new();
-        if let Some(found) = find(connection, self.conversation).await? {
-            let first = found.first_day;
-            let last = match self.before {
-                Some(id) => Day::from_unix_ms(id.unix_ms()).min(found.conversation.last_day),
-                None => found.conversation.last_day,
-            };
-            for table in tables(connection, self.mode, self.prefix, first, last).await? {
-                let sizes: Vec<NumberRow> = self
-                    .newest(connection, &bytes, &table, room.to_look_at())
-                    .await?;
-                let fitting = room.take(sizes.into_iter().filter_map(|row| row.value));
-                rows.extend(self.newest(connection, columns, &table, fitting).await?);
-                if room.has_more {
-                    break;
-                }
+        let last = found.conversation.last_day;
+        let last = match self.before {
+            Some(id) => Day::from_unix_ms(id.unix_ms()).min(last),
+            None => last,
+        };
+        for table in tables(connection, self.mode, self.prefix, found.first_day, last).await? {
+            let sizes: Vec<NumberRow> = self
+                .newest(connection, &bytes, &table, room.to_look_at())
+                .await?;
+            let fitting = room.take(sizes.into_iter().filter_map(|row| row.value));
+            rows.extend(self.newest(connection, columns, &table, fitting).await?);
+            if room.has_more {
+                break;
             }
         }
         rows.reverse();

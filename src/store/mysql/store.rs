@@ -285,6 +285,20 @@ impl Store for MysqlStore {
         })
     }
 
+    fn conversation_with_messages(
+        &self,
+        id: Id,
+        before: Option<Id>,
+        limit: usize,
+    ) -> StoreFuture<'_, Option<(Conversation, Page<StoredMessage>)>> {
+        self.read(move |session, mode| {
+            let connection = &mut session.connection;
+            Box::pin(read::conversation_with_messages(
+                connection, mode, id, before, limit,
+            ))
+        })
+    }
+
     fn errors(
         &self,
         conversation: Id,

@@ -40,9 +40,15 @@ const MAX_READERS: u32 = 8;
 /// Longer than the server's own timeout for a statement: a server that is cut off says nothing.
 pub(super) const WORK_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A statement sees rows as of the first one's begin, but tables as of its own. Rows move to other
-/// tables under the other side of this lock, which is taken before that begin.
-const BEGIN_READING: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
+/// How a reading transaction begins. A statement sees rows as of the first one's begin, but tables as
+/// of its own. Rows move to other tables under the other side of this lock, which is taken before that
+/// begin.
+pub(super) const BEGIN_READING: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
+     LOCK TABLE recording_meta IN ACCESS SHARE MODE";
+
+/// The same for what concerns few days: a plan for whichever days would have the partitions of all of them.
+pub(super) const BEGIN_READING_DAYS: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
+     SET LOCAL plan_cache_mode = force_custom_plan; \
      LOCK TABLE recording_meta IN ACCESS SHARE MODE";
 
 /// What is read, later.
@@ -191,16 +197,17 @@ impl Connections {
         }
     }
 
-    /// Does this on a connection that reads, in one transaction, so that all it sees is of one
+    /// Does this on a connection that reads, in one transaction that begins so, so that all it sees is of one
     /// moment, with this stamp.
     pub(super) async fn read<T>(
         &self,
+        begin: &str,
         stamp: Option<Stamp>,
         work: impl for<'a> FnOnce(&'a mut AsyncPgConnection) -> Reading<'a, T>,
     ) -> Result<T, StoreError> {
         self.make_ready().await?;
         let mut lease = self.readers().lease().await?;
-        let begun = lease.session.begin(BEGIN_READING).await;
+        let begun = lease.session.begin(begin).await;
         let read = match begun {
             Ok(()) => read_at(&mut lease.session.connection, stamp, work).await,
             Err(error) => Err(error),

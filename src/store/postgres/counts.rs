@@ -6,13 +6,14 @@ use diesel::{
     pg::data_types::PgDate,
     prelude::*,
     sql_query,
-    sql_types::{Array, Bool, Date, Text, Uuid},
+    sql_types::{Array, Bool, Date, Uuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::{
     days::within,
     decode::{ById, ConversationRow, PgId, day_of},
+    prepared::Prepared,
 };
 use crate::{
     id::Id,
@@ -20,47 +21,72 @@ use crate::{
     store::columns::COUNTED,
 };
 
+const UNCOUNTED: &str = "SELECT day, closed_at IS NOT NULL AS closed FROM recording_days \
+     WHERE closed_at IS NULL OR dirty <> 0 ORDER BY day";
+
 /// A day of which the stored counts do not know all.
 #[derive(QueryableByName)]
-struct Uncounted {
+struct UncountedRow {
     #[diesel(sql_type = Date)]
     day: PgDate,
-    /// Written to since: the counts have a part of it.
     #[diesel(sql_type = Bool)]
     closed: bool,
 }
 
-/// The days from the first to the last of these that are open, and those that were written to since
-/// they were closed.
-pub(super) async fn uncounted(
-    connection: &mut AsyncPgConnection,
-    first: Day,
-    last: Day,
-) -> QueryResult<(Vec<Day>, Vec<Day>)> {
-    let days: Vec<Uncounted> = sql_query(
-        "SELECT day, closed_at IS NOT NULL AS closed FROM recording_days \
-         WHERE (closed_at IS NULL OR dirty <> 0) AND day BETWEEN $1::date AND $2::date \
-         ORDER BY day",
-    )
-    .bind::<Text, _>(first.to_string())
-    .bind::<Text, _>(last.to_string())
-    .load(connection)
-    .await?;
-    let (dirty, open): (Vec<_>, Vec<_>) = days.into_iter().partition(|row| row.closed);
-    let days = |rows: Vec<Uncounted>| rows.into_iter().map(|row| day_of(row.day)).collect();
-    Ok((days(open), days(dirty)))
+/// The days of which the stored counts do not know all, in order.
+pub(super) struct Uncounted {
+    /// Not closed yet: no count has them.
+    open: Vec<Day>,
+    /// Closed, and written to since: the counts have a part of them.
+    dirty: Vec<Day>,
+}
+
+impl Uncounted {
+    pub(super) async fn find(mut connection: &AsyncPgConnection) -> QueryResult<Self> {
+        let days = Prepared {
+            sql: UNCOUNTED,
+            binds: Vec::new(),
+        };
+        let days: Vec<UncountedRow> = days.load(&mut connection).await?;
+        let (dirty, open): (Vec<_>, Vec<_>) = days.into_iter().partition(|row| row.closed);
+        let days = |rows: Vec<UncountedRow>| rows.into_iter().map(|row| day_of(row.day)).collect();
+        Ok(Self {
+            open: days(open),
+            dirty: days(dirty),
+        })
+    }
+
+    /// Those from the first to the last of these days.
+    pub(super) fn between(mut self, first: Day, last: Day) -> Self {
+        let within = |day: &Day| first <= *day && *day <= last;
+        self.open.retain(within);
+        self.dirty.retain(within);
+        self
+    }
+
+    pub(super) fn dirty(&self) -> &[Day] {
+        &self.dirty
+    }
+
+    /// All of them, in order.
+    pub(super) fn into_days(self) -> Vec<Day> {
+        let mut days = [self.open, self.dirty].concat();
+        days.sort_unstable();
+        days
+    }
 }
 
 /// Completes the counts of these conversations: the stored one and the days that are open, or all
 /// days of one that was written to after a day of it was closed.
 pub(super) async fn complete(
-    connection: &mut AsyncPgConnection,
+    connection: &AsyncPgConnection,
     rows: &mut [ConversationRow],
+    uncounted: Uncounted,
 ) -> QueryResult<()> {
     let Some((first, last)) = span(rows.iter()) else {
         return Ok(());
     };
-    let (open, dirty) = uncounted(connection, first, last).await?;
+    let Uncounted { open, dirty } = uncounted.between(first, last);
     let is_dirty = |row: &&mut ConversationRow| {
         let within = |day: &Day| row.first_day <= *day && *day <= row.conversation.last_day;
         dirty.iter().any(within)
@@ -88,7 +114,7 @@ fn span<'a>(rows: impl Iterator<Item = &'a ConversationRow>) -> Option<(Day, Day
 
 /// Adds the messages of these days.
 async fn add(
-    connection: &mut AsyncPgConnection,
+    mut connection: &AsyncPgConnection,
     rows: &mut [&mut ConversationRow],
     days: &[Day],
 ) -> QueryResult<()> {
@@ -97,12 +123,12 @@ async fn add(
     }
     let within = within(days);
     let ids: Vec<PgId> = rows.iter().map(|row| PgId(row.conversation.id)).collect();
-    let found: Vec<ById<i64>> = sql_query(format!(
+    let found: Vec<ById> = sql_query(format!(
         "SELECT conversation_id AS id, count(*) AS value FROM {MESSAGES} AS h \
          WHERE conversation_id = ANY($1) AND {COUNTED} AND {within} GROUP BY conversation_id"
     ))
     .bind::<Array<Uuid>, _>(ids)
-    .load(connection)
+    .load(&mut connection)
     .await?;
     let found: HashMap<Id, i64> = found.into_iter().map(|row| (row.id, row.value)).collect();
     for row in rows {

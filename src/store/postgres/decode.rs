@@ -62,28 +62,18 @@ pub(super) struct DayRow {
     pub(super) day: PgDate,
 }
 
-/// A number or a time of a conversation.
-pub(super) struct ById<T> {
+/// A number of a conversation.
+pub(super) struct ById {
     pub(super) id: Id,
-    pub(super) value: T,
+    pub(super) value: i64,
 }
 
-impl QueryableByName<Pg> for ById<i64> {
+impl QueryableByName<Pg> for ById {
     fn build<'a>(row: &impl NamedRow<'a, Pg>) -> deserialize::Result<Self> {
         let PgId(id) = NamedRow::get::<Uuid, _>(row, "id")?;
         Ok(Self {
             id,
             value: NamedRow::get::<BigInt, _>(row, "value")?,
-        })
-    }
-}
-
-impl QueryableByName<Pg> for ById<PgTimestamp> {
-    fn build<'a>(row: &impl NamedRow<'a, Pg>) -> deserialize::Result<Self> {
-        let PgId(id) = NamedRow::get::<Uuid, _>(row, "id")?;
-        Ok(Self {
-            id,
-            value: NamedRow::get::<Timestamptz, _>(row, "value")?,
         })
     }
 }
@@ -242,6 +232,7 @@ impl QueryableByName<Pg> for ErrorRow {
 }
 
 /// A conversation as read, with the count of its closed days.
+#[derive(Clone)]
 pub(super) struct ConversationRow {
     pub(super) conversation: Conversation,
     pub(super) first_day: Day,

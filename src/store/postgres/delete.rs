@@ -98,7 +98,7 @@ pub(super) async fn day(
 async fn rows_by_conversation(
     connection: &mut AsyncPgConnection,
     day: Day,
-) -> QueryResult<Vec<ById<i64>>> {
+) -> QueryResult<Vec<ById>> {
     let of_day = within(&[day]);
     sql_query(format!(
         "SELECT conversation_id AS id, count(*) AS value FROM (\
@@ -208,7 +208,7 @@ async fn conversations(session: &mut Session, before: Day, who: Who) -> QueryRes
         ))
         .bind::<Text, _>(before.to_string())
         .bind::<BigInt, _>(CHUNK)
-        .load::<ById<i64>>(&mut session.connection)
+        .load::<ById>(&mut session.connection)
         .await;
         let ids: Vec<PgId> = session
             .end(ids)

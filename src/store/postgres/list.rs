@@ -1,34 +1,52 @@
 //! Conversations, by name and by user.
 
-use std::collections::HashMap;
-
 use diesel::{
     pg::data_types::PgTimestamp,
     prelude::*,
     sql_query,
-    sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid},
+    sql_types::{BigInt, Nullable, Text, Timestamptz, Uuid},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use tokio::try_join;
 
 use super::{
-    counts,
+    counts::{self, Uncounted},
     days::within,
-    decode::{ById, ConversationRow, DayRow, ListedRow, PgId, day_of, time},
+    decode::{ConversationRow, DayRow, ListedRow, PgId, day_of, time},
+    prepared::{Bind, Prepared},
     read::{as_limit, find},
     time::from_pg,
 };
 use crate::{
     id::Id,
     partition::{Day, ERRORS, MESSAGES},
-    store::{Conversation, Page, Place, columns},
+    store::{Conversation, Page, Place, UnixMillis, columns},
 };
 
 /// More users of one session id than anybody chooses from.
 const MAX_NAMED: i64 = 100;
 
+/// Two looks at an index. NULL is never the greatest.
+const UPDATED_AT: &str = "SELECT greatest(\
+     (SELECT max(h.created_at) FROM conversation_histories AS h \
+     WHERE h.conversation_id = c.id AND h.created_at >= ? AND h.created_at < ?), \
+     (SELECT max(h.created_at) FROM error_conversation_histories AS h \
+     WHERE h.conversation_id = c.id AND h.created_at >= ? AND h.created_at < ?)) AS value \
+     FROM conversations AS c WHERE c.id = ?";
+
+const DAYS: &str = "SELECT DISTINCT last_day AS day FROM (SELECT last_day FROM conversations \
+     WHERE tenant = ? AND user_identifier = ? AND last_day <= ?::date \
+     ORDER BY last_day DESC LIMIT ?) AS newest ORDER BY last_day";
+
+#[derive(QueryableByName)]
+struct TimeRow {
+    #[diesel(sql_type = Nullable<Timestamptz>)]
+    value: Option<PgTimestamp>,
+}
+
 /// The conversation with this id.
 pub(super) async fn conversation(
-    connection: &mut AsyncPgConnection,
+    connection: &AsyncPgConnection,
     id: Id,
 ) -> QueryResult<Option<Conversation>> {
     let rows = find(connection, id).await?.into_iter().collect();
@@ -38,20 +56,23 @@ pub(super) async fn conversation(
 
 /// The conversations that bear this session id, oldest first.
 pub(super) async fn named(
-    connection: &mut AsyncPgConnection,
+    mut connection: &AsyncPgConnection,
     tenant: &str,
     session_id: &str,
 ) -> QueryResult<Vec<Conversation>> {
     let columns = columns::CONVERSATION;
-    let rows: Vec<ConversationRow> = sql_query(format!(
-        "SELECT {columns} FROM conversations WHERE tenant = $1 AND session_id = $2 \
-         ORDER BY created_at, id LIMIT $3"
-    ))
-    .bind::<Text, _>(tenant)
-    .bind::<Text, _>(session_id)
-    .bind::<BigInt, _>(MAX_NAMED)
-    .load(connection)
-    .await?;
+    let named = Prepared {
+        sql: &format!(
+            "SELECT {columns} FROM conversations WHERE tenant = ? AND session_id = ? \
+             ORDER BY created_at, id LIMIT ?"
+        ),
+        binds: vec![
+            Bind::Text(tenant.to_owned()),
+            Bind::Text(session_id.to_owned()),
+            Bind::Number(MAX_NAMED),
+        ],
+    };
+    let rows = named.load(&mut connection).await?;
     complete(connection, rows).await
 }
 
@@ -59,14 +80,32 @@ pub(super) async fn named(
 ///
 /// The index on `last_day` tells which days the page lies in; only their partitions are read.
 pub(super) async fn of_user(
-    connection: &mut AsyncPgConnection,
+    connection: &AsyncPgConnection,
     (tenant, user): (&str, &str),
     after: Option<Place>,
     offset: usize,
     limit: usize,
 ) -> QueryResult<Page<Conversation>> {
+    let page = page_of(connection, (tenant, user), after, offset, limit);
+    let (mut rows, uncounted) = try_join!(page, Uncounted::find(connection))?;
+    let has_more = rows.len() > limit;
+    rows.truncate(limit);
+    counts::complete(connection, &mut rows, uncounted).await?;
+    Ok(Page {
+        data: conversations(rows),
+        has_more,
+    })
+}
+
+/// The same, and the conversation behind them where there is one, with the counts of their closed days.
+async fn page_of(
+    connection: &AsyncPgConnection,
+    whose: (&str, &str),
+    after: Option<Place>,
+    offset: usize,
+    limit: usize,
+) -> QueryResult<Vec<ConversationRow>> {
     let wanted = limit.saturating_add(offset).saturating_add(1);
-    let whose = (tenant, user);
     let mut rows = Vec::new();
     let mut newest = Day::MAX;
     if let Some(place) = after {
@@ -83,39 +122,32 @@ pub(super) async fn of_user(
     } else {
         rows.drain(..offset);
     }
-    let has_more = rows.len() > limit;
-    rows.truncate(limit);
-    counts::complete(connection, &mut rows).await?;
-    Ok(Page {
-        data: conversations(rows),
-        has_more,
-    })
+    Ok(rows)
 }
 
 /// The last days of so many conversations, from this one back, in order.
 async fn days_before(
-    connection: &mut AsyncPgConnection,
+    mut connection: &AsyncPgConnection,
     (tenant, user): (&str, &str),
     newest: Day,
     conversations: usize,
 ) -> QueryResult<Vec<Day>> {
-    let days: Vec<DayRow> = sql_query(
-        "SELECT DISTINCT last_day AS day FROM (SELECT last_day FROM conversations \
-         WHERE tenant = $1 AND user_identifier = $2 AND last_day <= $3::date \
-         ORDER BY last_day DESC LIMIT $4) AS newest ORDER BY last_day",
-    )
-    .bind::<Text, _>(tenant)
-    .bind::<Text, _>(user)
-    .bind::<Text, _>(newest.to_string())
-    .bind::<BigInt, _>(as_limit(conversations))
-    .load(connection)
-    .await?;
+    let days = Prepared {
+        sql: DAYS,
+        binds: vec![
+            Bind::Text(tenant.to_owned()),
+            Bind::Text(user.to_owned()),
+            Bind::Text(newest.to_string()),
+            Bind::Number(as_limit(conversations)),
+        ],
+    };
+    let days: Vec<DayRow> = days.load(&mut connection).await?;
     Ok(days.into_iter().map(|row| day_of(row.day)).collect())
 }
 
 /// The conversations last active on these days, or those behind a place on the only one.
 async fn active_on(
-    connection: &mut AsyncPgConnection,
+    mut connection: &AsyncPgConnection,
     (tenant, user): (&str, &str),
     days: &[Day],
     after: Option<Place>,
@@ -142,7 +174,7 @@ async fn active_on(
     .bind::<Nullable<Uuid>, _>(after.map(|place| PgId(place.id)))
     .bind::<BigInt, _>(as_limit(offset))
     .bind::<BigInt, _>(as_limit(limit))
-    .load(connection)
+    .load(&mut connection)
     .await?;
     Ok(rows.into_iter().map(|ListedRow(row)| row).collect())
 }
@@ -170,36 +202,41 @@ fn newest_row(last_days: &[Day]) -> String {
 }
 
 /// Adds the times of the newest rows, and what the stored counts do not know.
-async fn complete(
-    connection: &mut AsyncPgConnection,
+pub(super) async fn complete(
+    connection: &AsyncPgConnection,
     mut rows: Vec<ConversationRow>,
 ) -> QueryResult<Vec<Conversation>> {
     if rows.is_empty() {
         return Ok(Vec::new());
     }
-    let mut last_days: Vec<Day> = rows.iter().map(|row| row.conversation.last_day).collect();
-    last_days.sort_unstable();
-    last_days.dedup();
-    let newest = newest_row(&last_days);
-    let newest: Vec<ById<PgTimestamp>> = sql_query(format!(
-        "SELECT c.id, {newest} AS value FROM conversations AS c WHERE c.id = ANY($1)"
-    ))
-    .bind::<Array<Uuid>, _>(
-        rows.iter()
-            .map(|row| PgId(row.conversation.id))
-            .collect::<Vec<_>>(),
-    )
-    .load(connection)
-    .await?;
-    let newest: HashMap<Id, PgTimestamp> =
-        newest.into_iter().map(|row| (row.id, row.value)).collect();
-    for row in &mut rows {
-        if let Some(PgTimestamp(us)) = newest.get(&row.conversation.id) {
-            row.conversation.updated_at = from_pg(*us);
+    let update = async {
+        for row in &mut rows {
+            let newest = updated_at(connection, row).await?;
+            row.conversation.updated_at = newest.unwrap_or(row.conversation.created_at);
         }
-    }
-    counts::complete(connection, &mut rows).await?;
+        Ok(())
+    };
+    let ((), uncounted) = try_join!(update, Uncounted::find(connection))?;
+    counts::complete(connection, &mut rows, uncounted).await?;
     Ok(conversations(rows))
+}
+
+/// The time of the newest row of a conversation's last day.
+async fn updated_at(
+    mut connection: &AsyncPgConnection,
+    row: &ConversationRow,
+) -> QueryResult<Option<UnixMillis>> {
+    let Conversation { id, last_day, .. } = row.conversation;
+    let id = || Bind::Id(PgId(id));
+    let from = || Bind::Time(time(last_day.start_ms()));
+    let to = || Bind::Time(time(last_day.end_ms()));
+    let newest = Prepared {
+        sql: UPDATED_AT,
+        binds: vec![from(), to(), from(), to(), id()],
+    };
+    let newest: Option<TimeRow> = newest.get_result(&mut connection).await.optional()?;
+    let newest = newest.and_then(|row| row.value);
+    Ok(newest.map(|PgTimestamp(us)| from_pg(us)))
 }
 
 fn conversations(rows: Vec<ConversationRow>) -> Vec<Conversation> {

@@ -55,7 +55,7 @@ use diesel_async::AsyncPgConnection;
 
 use self::{
     address::Address,
-    connections::{Connections, Reading, WORK_TIMEOUT},
+    connections::{BEGIN_READING, BEGIN_READING_DAYS, Connections, Reading, WORK_TIMEOUT},
     engine::Engine,
     mode::Mode,
     pool::lock,
@@ -141,7 +141,7 @@ impl PostgresStore {
         let stamp = self.stamp.clone();
         self.run(move |connections| async move {
             let patience = connections.patience();
-            let read = connections.read(stamp, work);
+            let read = connections.read(BEGIN_READING_DAYS, stamp, work);
             patience::within(patience, read, || connections.close_idle_readers()).await
         })
     }
@@ -153,7 +153,7 @@ impl PostgresStore {
     ) -> StoreFuture<'_, T> {
         let stamp = self.stamp.clone();
         self.run(move |connections| async move {
-            let read = connections.read(stamp, work);
+            let read = connections.read(BEGIN_READING, stamp, work);
             patience::within(WORK_TIMEOUT, read, || connections.close_idle_readers()).await
         })
     }
@@ -283,6 +283,19 @@ impl Store for PostgresStore {
     ) -> StoreFuture<'_, Page<StoredMessage>> {
         self.read(move |connection| {
             Box::pin(read::messages(connection, conversation, before, limit))
+        })
+    }
+
+    fn conversation_with_messages(
+        &self,
+        id: Id,
+        before: Option<Id>,
+        limit: usize,
+    ) -> StoreFuture<'_, Option<(Conversation, Page<StoredMessage>)>> {
+        self.read(move |connection| {
+            Box::pin(read::conversation_with_messages(
+                connection, id, before, limit,
+            ))
         })
     }
 

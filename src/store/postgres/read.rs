@@ -1,22 +1,24 @@
 //! Messages and failed exchanges of a conversation, from the partitions of its own days alone.
 
 use diesel::{
-    deserialize::QueryableByName,
+    deserialize::{self, QueryableByName},
     pg::Pg,
     prelude::*,
-    sql_query,
-    sql_types::{BigInt, Timestamptz, Uuid},
+    row::NamedRow,
+    sql_types::BigInt,
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use tokio::try_join;
 
 use super::{
-    days::NumberRow,
     decode::{ConversationRow, ErrorRow, MessageRow, PgId, time},
+    list,
+    prepared::{Bind, Prepared},
 };
 use crate::{
     id::Id,
     partition::{ERRORS, MESSAGES},
-    store::{Page, StoredError, StoredMessage, columns, page::Room},
+    store::{Conversation, MAX_PAGE_BYTES, Page, StoredError, StoredMessage, columns},
 };
 
 /// Behind every id.
@@ -24,8 +26,36 @@ const LAST: Id = Id::from_bytes([255; 16]);
 
 /// The latest messages before this one, oldest first.
 pub(super) async fn messages(
-    connection: &mut AsyncPgConnection,
+    connection: &AsyncPgConnection,
     conversation: Id,
+    before: Option<Id>,
+    limit: usize,
+) -> QueryResult<Page<StoredMessage>> {
+    match find(connection, conversation).await? {
+        Some(found) => messages_of(connection, &found, before, limit).await,
+        None => Ok(Page::default()),
+    }
+}
+
+/// A conversation with its latest messages before this one.
+pub(super) async fn conversation_with_messages(
+    connection: &AsyncPgConnection,
+    id: Id,
+    before: Option<Id>,
+    limit: usize,
+) -> QueryResult<Option<(Conversation, Page<StoredMessage>)>> {
+    let Some(found) = find(connection, id).await? else {
+        return Ok(None);
+    };
+    let messages = messages_of(connection, &found, before, limit);
+    let conversations = list::complete(connection, vec![found.clone()]);
+    let (messages, mut conversations) = try_join!(messages, conversations)?;
+    Ok(conversations.pop().map(|found| (found, messages)))
+}
+
+async fn messages_of(
+    connection: &AsyncPgConnection,
+    conversation: &ConversationRow,
     before: Option<Id>,
     limit: usize,
 ) -> QueryResult<Page<StoredMessage>> {
@@ -44,17 +74,20 @@ pub(super) async fn messages(
 
 /// The latest failed exchanges before this one, oldest first.
 pub(super) async fn errors(
-    connection: &mut AsyncPgConnection,
+    connection: &AsyncPgConnection,
     conversation: Id,
     before: Option<Id>,
     limit: usize,
 ) -> QueryResult<Page<StoredError>> {
+    let Some(found) = find(connection, conversation).await? else {
+        return Ok(Page::default());
+    };
     let rows = Latest {
         table: ERRORS,
         columns: columns::ERROR,
         bytes: columns::ERROR_BYTES,
     };
-    let page = rows.page::<ErrorRow>(connection, conversation, before, limit);
+    let page = rows.page::<ErrorRow>(connection, &found, before, limit);
     let page = page.await?;
     Ok(Page {
         data: page.data.into_iter().map(|row| row.0).collect(),
@@ -70,60 +103,87 @@ struct Latest {
     bytes: &'static str,
 }
 
+/// A row, and how many were looked at for the page that it is on.
+struct Sized<T> {
+    row: T,
+    looked_at: i64,
+}
+
+impl<T: QueryableByName<Pg>> QueryableByName<Pg> for Sized<T> {
+    fn build<'a>(row: &impl NamedRow<'a, Pg>) -> deserialize::Result<Self> {
+        Ok(Self {
+            row: T::build(row)?,
+            looked_at: NamedRow::get::<BigInt, _>(row, "looked_at")?,
+        })
+    }
+}
+
 impl Latest {
     async fn page<T: QueryableByName<Pg> + Send + 'static>(
         &self,
-        connection: &mut AsyncPgConnection,
-        conversation: Id,
+        mut connection: &AsyncPgConnection,
+        found: &ConversationRow,
         before: Option<Id>,
         limit: usize,
     ) -> QueryResult<Page<T>> {
-        let Some(found) = find(connection, conversation).await? else {
-            return Ok(Page::default());
-        };
         // With the first and the last day known, the plan has no other partition. An id tells its
         // row's time, so that it bounds the days too.
         let end = found.conversation.last_day.end_ms();
         let before = before.unwrap_or(LAST);
-        let newest = |what: &str, limit: usize| {
-            sql_query(format!(
-                "SELECT {what} FROM {} AS t \
-                 WHERE conversation_id = $1 AND created_at >= $2 AND created_at < $3 \
-                 AND (created_at, id) < ($4, $5) ORDER BY created_at DESC, id DESC LIMIT $6",
-                self.table
-            ))
-            .bind::<Uuid, _>(PgId(conversation))
-            .bind::<Timestamptz, _>(time(found.first_day.start_ms()))
-            .bind::<Timestamptz, _>(time(end.min(before.unix_ms() + 1)))
-            .bind::<Timestamptz, _>(time(before.unix_ms()))
-            .bind::<Uuid, _>(PgId(before))
-            .bind::<BigInt, _>(as_limit(limit))
+        let newest = Prepared {
+            sql: &self.fitting(),
+            binds: vec![
+                Bind::Id(PgId(found.conversation.id)),
+                Bind::Time(time(found.first_day.start_ms())),
+                Bind::Time(time(end.min(before.unix_ms() + 1))),
+                Bind::Time(time(before.unix_ms())),
+                Bind::Id(PgId(before)),
+                Bind::Number(as_limit(limit.saturating_add(1))),
+            ],
         };
-        let mut room = Room::new(limit);
-        let bytes = format!("({})::bigint AS value", self.bytes);
-        let sizes = newest(&bytes, room.to_look_at());
-        let sizes: Vec<NumberRow> = sizes.load(connection).await?;
-        let fitting = room.take(sizes.into_iter().map(|row| row.value));
-        let mut rows: Vec<T> = newest(self.columns, fitting).load(connection).await?;
-        rows.reverse();
+        let rows: Vec<Sized<T>> = newest.load(&mut connection).await?;
+        let looked_at = rows.iter().map(|row| row.looked_at).max().unwrap_or(0);
+        let mut page: Vec<T> = rows.into_iter().map(|row| row.row).collect();
+        page.truncate(limit);
+        page.reverse();
         Ok(Page {
-            data: rows,
-            has_more: room.has_more,
+            has_more: looked_at > as_limit(page.len()),
+            data: page,
         })
+    }
+
+    /// The newest rows as far as they have room on a page, and the first in any case. What a row comes
+    /// to is known without its texts.
+    fn fitting(&self) -> String {
+        let Self {
+            table,
+            columns,
+            bytes,
+        } = self;
+        format!(
+            "SELECT {columns}, looked_at FROM (\
+             SELECT t.*, count(*) OVER () AS looked_at, row_number() OVER newest AS place, \
+             sum({bytes}) OVER newest AS come_to FROM (\
+             SELECT {columns} FROM {table} WHERE conversation_id = ? \
+             AND created_at >= ? AND created_at < ? AND (created_at, id) < (?, ?) \
+             ORDER BY created_at DESC, id DESC LIMIT ?) AS t \
+             WINDOW newest AS (ORDER BY created_at DESC, id DESC ROWS UNBOUNDED PRECEDING)) AS t \
+             WHERE place = 1 OR come_to <= {MAX_PAGE_BYTES} ORDER BY created_at DESC, id DESC"
+        )
     }
 }
 
 /// The conversation with this id, as it stands.
 pub(super) async fn find(
-    connection: &mut AsyncPgConnection,
+    mut connection: &AsyncPgConnection,
     conversation: Id,
 ) -> QueryResult<Option<ConversationRow>> {
     let columns = columns::CONVERSATION;
-    sql_query(format!("SELECT {columns} FROM conversations WHERE id = $1"))
-        .bind::<Uuid, _>(PgId(conversation))
-        .get_result(connection)
-        .await
-        .optional()
+    let find = Prepared {
+        sql: &format!("SELECT {columns} FROM conversations WHERE id = ?"),
+        binds: vec![Bind::Id(PgId(conversation))],
+    };
+    find.get_result(&mut connection).await.optional()
 }
 
 /// A number of rows as PostgreSQL counts them.

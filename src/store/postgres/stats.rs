@@ -4,15 +4,17 @@ use diesel::{
     pg::data_types::PgDate,
     prelude::*,
     sql_query,
-    sql_types::{Array, BigInt, Date, Text},
+    sql_types::{BigInt, Date, Text},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use tokio::try_join;
 
 use super::{
-    counts::uncounted,
+    counts::Uncounted,
     days::{NumberRow, within},
     decode::day_of,
     derive::clamped,
+    prepared::{Bind, Prepared},
 };
 use crate::{
     partition::{Day, ERRORS, MESSAGES},
@@ -40,32 +42,41 @@ struct UsageRow {
     total_tokens: i64,
 }
 
+const CONVERSATIONS: &str = "SELECT count(*) AS value FROM conversations \
+     WHERE tenant = ? AND user_identifier = ? AND last_day >= ?::date AND first_day <= ?::date";
+
+const CLOSED: &str = "SELECT day, model_name, messages, exchanges, errors, prompt_tokens, \
+     completion_tokens, total_tokens FROM usage_daily WHERE tenant = ? AND user_id = ? \
+     AND day BETWEEN ?::date AND ?::date AND day <> ALL(?::date[])";
+
 /// What this user said and spent on these days.
 pub(super) async fn stats(
-    connection: &mut AsyncPgConnection,
+    mut connection: &AsyncPgConnection,
     (tenant, user): (&str, &str),
     (first, last): (Day, Day),
 ) -> QueryResult<Stats> {
+    let texts = [tenant, user, &first.to_string(), &last.to_string()];
+    let binds = texts.map(|text| Bind::Text(text.to_owned()));
+    let conversations = Prepared {
+        sql: CONVERSATIONS,
+        binds: binds.clone().into(),
+    };
+    let conversations = conversations.get_result::<NumberRow>(&mut connection);
+    let (conversations, uncounted) = try_join!(conversations, Uncounted::find(connection))?;
+    let uncounted = uncounted.between(first, last);
+    let mut binds = Vec::from(binds);
+    binds.push(Bind::Texts(
+        uncounted.dirty().iter().map(Day::to_string).collect(),
+    ));
+    let closed = Prepared { sql: CLOSED, binds };
+    let closed = closed.load::<UsageRow>(&mut connection);
+    let days = uncounted.into_days();
+    let rest = of_rows(connection, (tenant, user), &days);
+    let (closed, rest) = try_join!(closed, rest)?;
     let mut stats = Stats {
-        total_conversations: conversations(connection, (tenant, user), (first, last)).await?,
+        total_conversations: conversations.value,
         ..Stats::default()
     };
-    let (open, dirty) = uncounted(connection, first, last).await?;
-    let closed: Vec<UsageRow> = sql_query(
-        "SELECT day, model_name, messages, exchanges, errors, prompt_tokens, completion_tokens, \
-         total_tokens FROM usage_daily WHERE tenant = $1 AND user_id = $2 \
-         AND day BETWEEN $3::date AND $4::date AND day <> ALL($5::date[])",
-    )
-    .bind::<Text, _>(tenant)
-    .bind::<Text, _>(user)
-    .bind::<Text, _>(first.to_string())
-    .bind::<Text, _>(last.to_string())
-    .bind::<Array<Text>, _>(dirty.iter().map(Day::to_string).collect::<Vec<_>>())
-    .load(connection)
-    .await?;
-    let mut days = [open, dirty].concat();
-    days.sort_unstable();
-    let rest = of_rows(connection, (tenant, user), &days).await?;
     for row in closed.into_iter().chain(rest) {
         stats.add(&Usage {
             day: &day_of(row.day).to_string(),
@@ -81,27 +92,9 @@ pub(super) async fn stats(
     Ok(stats)
 }
 
-async fn conversations(
-    connection: &mut AsyncPgConnection,
-    (tenant, user): (&str, &str),
-    (first, last): (Day, Day),
-) -> QueryResult<i64> {
-    let count: NumberRow = sql_query(
-        "SELECT count(*) AS value FROM conversations WHERE tenant = $1 AND user_identifier = $2 \
-         AND last_day >= $3::date AND first_day <= $4::date",
-    )
-    .bind::<Text, _>(tenant)
-    .bind::<Text, _>(user)
-    .bind::<Text, _>(first.to_string())
-    .bind::<Text, _>(last.to_string())
-    .get_result(connection)
-    .await?;
-    Ok(count.value)
-}
-
 /// The same from the rows of these days, which the index on the user leads to.
 async fn of_rows(
-    connection: &mut AsyncPgConnection,
+    mut connection: &AsyncPgConnection,
     (tenant, user): (&str, &str),
     days: &[Day],
 ) -> QueryResult<Vec<UsageRow>> {
@@ -127,6 +120,6 @@ async fn of_rows(
     ))
     .bind::<Text, _>(user)
     .bind::<Text, _>(tenant)
-    .load(connection)
+    .load(&mut connection)
     .await
 }

@@ -7,7 +7,10 @@ use diesel::{
     sqlite::SqliteConnection,
 };
 
-use super::{tables, views};
+use super::{
+    statement::{Statement, Value},
+    tables, views,
+};
 use crate::partition::{Day, ERRORS, MESSAGES};
 
 /// Whether a day has tables of its own.
@@ -104,11 +107,14 @@ pub(super) fn between(
     first: Day,
     last: Day,
 ) -> QueryResult<Vec<Day>> {
-    let rows: Vec<TextRow> =
-        sql_query("SELECT day AS value FROM recording_days WHERE day BETWEEN ? AND ? ORDER BY day")
-            .bind::<Text, _>(first.to_string())
-            .bind::<Text, _>(last.to_string())
-            .load(connection)?;
+    let between = Statement {
+        sql: "SELECT day AS value FROM recording_days WHERE day BETWEEN ? AND ? ORDER BY day",
+        values: &[
+            Value::Text(&first.to_string()),
+            Value::Text(&last.to_string()),
+        ],
+    };
+    let rows: Vec<TextRow> = between.load(connection)?;
     Ok(parse(&rows))
 }
 

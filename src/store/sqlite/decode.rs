@@ -121,6 +121,16 @@ impl<'r, 'a, R: Row<'a, Sqlite>> Columns<'r, 'a, R> {
     }
 }
 
+/// What has long texts.
+pub(super) trait Texts {
+    /// What they come to.
+    fn bytes(&self) -> usize;
+}
+
+fn length(text: Option<&String>) -> usize {
+    text.map_or(0, String::len)
+}
+
 /// A message as read.
 pub(super) struct MessageRow(pub(super) StoredMessage);
 
@@ -148,6 +158,13 @@ impl QueryableByName<Sqlite> for MessageRow {
     }
 }
 
+impl Texts for MessageRow {
+    fn bytes(&self) -> usize {
+        let Self(StoredMessage { message, .. }) = self;
+        message.content.len() + length(message.other.as_ref()) + length(message.usage.raw.as_ref())
+    }
+}
+
 /// A failed exchange as read.
 pub(super) struct ErrorRow(pub(super) StoredError);
 
@@ -168,6 +185,14 @@ impl QueryableByName<Sqlite> for ErrorRow {
         };
         error.usage = columns.usage()?;
         Ok(Self(StoredError { exchange, error }))
+    }
+}
+
+impl Texts for ErrorRow {
+    fn bytes(&self) -> usize {
+        let Self(StoredError { error, .. }) = self;
+        let message = error.content.len() + error.error_message.len();
+        message + length(error.other.as_ref()) + length(error.usage.raw.as_ref())
     }
 }
 

@@ -13,6 +13,7 @@ use super::{
     days::{Mode, NumberRow, TextRow},
     decode::ConversationRow,
     read::{Uncounted, complete, find, newest_row, unless_dropped},
+    statement::{Statement, Value},
 };
 use crate::{
     id::Id,
@@ -44,14 +45,18 @@ pub(super) fn named(
     session_id: &str,
 ) -> QueryResult<Vec<Conversation>> {
     let columns = columns::CONVERSATION;
-    let rows: Vec<ConversationRow> = sql_query(format!(
-        "SELECT {columns} FROM conversations WHERE tenant = ? AND session_id = ? \
-         ORDER BY created_at, id LIMIT ?"
-    ))
-    .bind::<Text, _>(tenant)
-    .bind::<Text, _>(session_id)
-    .bind::<BigInt, _>(MAX_NAMED)
-    .load(connection)?;
+    let named = Statement {
+        sql: &format!(
+            "SELECT {columns} FROM conversations WHERE tenant = ? AND session_id = ? \
+             ORDER BY created_at, id LIMIT ?"
+        ),
+        values: &[
+            Value::Text(tenant),
+            Value::Text(session_id),
+            Value::Number(MAX_NAMED),
+        ],
+    };
+    let rows: Vec<ConversationRow> = named.load(connection)?;
     let uncounted = Uncounted::find(connection)?;
     rows.into_iter()
         .map(|row| complete(connection, mode, row, &uncounted, None))
@@ -63,6 +68,17 @@ pub(super) fn named(
 pub(super) struct Owner<'a> {
     pub(super) tenant: &'a str,
     pub(super) user: &'a str,
+}
+
+impl<'a> Owner<'a> {
+    /// The values of a statement about it and a day.
+    fn on(self, day: &'a str) -> [Value<'a>; 3] {
+        [
+            Value::Text(self.tenant),
+            Value::Text(self.user),
+            Value::Text(day),
+        ]
+    }
 }
 
 /// A user's conversations behind this place, last active first.
@@ -133,28 +149,27 @@ fn active_day(
     before: &str,
     day: Day,
 ) -> QueryResult<Option<Day>> {
-    let row: Option<TextRow> = sql_query(format!(
-        "SELECT last_day AS value FROM conversations \
-         WHERE tenant = ? AND user_identifier = ? AND last_day {before} ? \
-         ORDER BY last_day DESC LIMIT 1"
-    ))
-    .bind::<Text, _>(owner.tenant)
-    .bind::<Text, _>(owner.user)
-    .bind::<Text, _>(day.to_string())
-    .get_result(connection)
-    .optional()?;
+    let day = day.to_string();
+    let newest = Statement {
+        sql: &format!(
+            "SELECT last_day AS value FROM conversations \
+             WHERE tenant = ? AND user_identifier = ? AND last_day {before} ? \
+             ORDER BY last_day DESC LIMIT 1"
+        ),
+        values: &owner.on(&day),
+    };
+    let row: Option<TextRow> = newest.get_result(connection).optional()?;
     Ok(row.and_then(|row| Day::parse(&row.value)))
 }
 
 fn count(connection: &mut SqliteConnection, owner: Owner<'_>, day: Day) -> QueryResult<usize> {
-    let row: NumberRow = sql_query(
-        "SELECT count(*) AS value FROM conversations \
-         WHERE tenant = ? AND user_identifier = ? AND last_day = ?",
-    )
-    .bind::<Text, _>(owner.tenant)
-    .bind::<Text, _>(owner.user)
-    .bind::<Text, _>(day.to_string())
-    .get_result(connection)?;
+    let day = day.to_string();
+    let count = Statement {
+        sql: "SELECT count(*) AS value FROM conversations \
+             WHERE tenant = ? AND user_identifier = ? AND last_day = ?",
+        values: &owner.on(&day),
+    };
+    let row: NumberRow = count.get_result(connection)?;
     Ok(row
         .value
         .and_then(|count| usize::try_from(count).ok())

@@ -11,13 +11,19 @@ use diesel::{
     sqlite::SqliteConnection,
 };
 
-use super::days::{Mode, NumberRow, TextRow};
+use super::{
+    days::{Mode, NumberRow, TextRow},
+    statement::Statement,
+};
 use crate::partition::Day;
 
 /// Whether days have tables of their own.
 pub(super) fn mode(connection: &mut SqliteConnection) -> QueryResult<Mode> {
-    let stored: TextRow = sql_query("SELECT value FROM recording_meta WHERE key = 'partition'")
-        .get_result(connection)?;
+    let stored = Statement {
+        sql: "SELECT value FROM recording_meta WHERE key = 'partition'",
+        values: &[],
+    };
+    let stored: TextRow = stored.get_result(connection)?;
     Ok(match stored.value.as_str() {
         "single" => Mode::Single,
         _ => Mode::Daily,

@@ -20,6 +20,7 @@ mod unanswered;
 mod responses;
 mod write;
 mod insert;
+mod statement;
 mod read;
 mod replica;
 mod list;
@@ -260,6 +261,17 @@ impl Store for SqliteStore {
     ) -> StoreFuture<'_, Page<StoredMessage>> {
         self.read(move |connection, mode| {
             read::messages(connection, mode, conversation, before, limit)
+        })
+    }
+
+    fn conversation_with_messages(
+        &self,
+        id: Id,
+        before: Option<Id>,
+        limit: usize,
+    ) -> StoreFuture<'_, Option<(Conversation, Page<StoredMessage>)>> {
+        self.read(move |connection, mode| {
+            read::conversation_with_messages(connection, mode, id, before, limit)
         })
     }
 

@@ -1,6 +1,7 @@
 //! Messages and failed exchanges of a conversation, newest day first, and no more days than needed.
 
 use diesel::{
+    connection::DefaultLoadingMode,
     deserialize::QueryableByName,
     prelude::*,
     sql_query,
@@ -10,7 +11,8 @@ use diesel::{
 
 use super::{
     days::{self, Mode, NumberRow, TextRow},
-    decode::{ConversationRow, ErrorRow, MessageRow},
+    decode::{ConversationRow, ErrorRow, MessageRow, Texts},
+    statement::{Statement, Value},
     tables,
 };
 use crate::{
@@ -27,7 +29,43 @@ pub(super) fn messages(
     before: Option<Id>,
     limit: usize,
 ) -> QueryResult<Page<StoredMessage>> {
-    let page = latest::<MessageRow>(connection, mode, MESSAGES, conversation, before, limit)?;
+    match find(connection, conversation)? {
+        Some(found) => messages_of(connection, mode, &found, before, limit),
+        None => Ok(Page::default()),
+    }
+}
+
+/// A conversation with its latest messages before this one.
+pub(super) fn conversation_with_messages(
+    connection: &mut SqliteConnection,
+    mode: Mode,
+    id: Id,
+    before: Option<Id>,
+    limit: usize,
+) -> QueryResult<Option<(Conversation, Page<StoredMessage>)>> {
+    let Some(found) = find(connection, id)? else {
+        return Ok(None);
+    };
+    let messages = messages_of(connection, mode, &found, before, limit)?;
+    let uncounted = Uncounted::find(connection)?;
+    let conversation = complete(connection, mode, found, &uncounted, None)?;
+    Ok(Some((conversation, messages)))
+}
+
+fn messages_of(
+    connection: &mut SqliteConnection,
+    mode: Mode,
+    conversation: &ConversationRow,
+    before: Option<Id>,
+    limit: usize,
+) -> QueryResult<Page<StoredMessage>> {
+    let rows = Latest {
+        mode,
+        prefix: MESSAGES,
+        columns: columns::MESSAGE,
+        before,
+    };
+    let page = rows.page::<MessageRow>(connection, conversation, limit)?;
     Ok(Page {
         data: page.data.into_iter().map(|row| row.0).collect(),
         has_more: page.has_more,
@@ -42,69 +80,95 @@ pub(super) fn errors(
     before: Option<Id>,
     limit: usize,
 ) -> QueryResult<Page<StoredError>> {
-    let page = latest::<ErrorRow>(connection, mode, ERRORS, conversation, before, limit)?;
+    let Some(found) = find(connection, conversation)? else {
+        return Ok(Page::default());
+    };
+    let rows = Latest {
+        mode,
+        prefix: ERRORS,
+        columns: columns::ERROR,
+        before,
+    };
+    let page = rows.page::<ErrorRow>(connection, &found, limit)?;
     Ok(Page {
         data: page.data.into_iter().map(|row| row.0).collect(),
         has_more: page.has_more,
     })
 }
 
-fn latest<T: QueryableByName<Sqlite> + 'static>(
-    connection: &mut SqliteConnection,
+/// The rows of one kind of a conversation.
+struct Latest {
     mode: Mode,
-    prefix: &str,
-    conversation: Id,
+    prefix: &'static str,
+    columns: &'static str,
+    /// Only those before the one with this id, which tells its time.
     before: Option<Id>,
-    limit: usize,
-) -> QueryResult<Page<T>> {
-    let (columns, bytes) = match prefix {
-        ERRORS => (columns::ERROR, columns::ERROR_BYTES),
-        _ => (columns::MESSAGE, columns::MESSAGE_BYTES),
-    };
-    // An id begins with its row's time, and the rows of one time are in the order of their ids.
-    let end = before.map(|id| (id.unix_ms(), id));
-    let bound = match end {
-        Some(_) => " AND (created_at, id) < (?, ?)",
-        None => "",
-    };
-    let newest = |what: &str, table: &str, limit: usize| {
-        let mut query = sql_query(format!(
-            "SELECT {what} FROM {table} AS t WHERE conversation_id = ?{bound} \
-             ORDER BY created_at DESC, id DESC LIMIT ?"
-        ))
-        .into_boxed()
-        .bind::<Binary, _>(conversation.as_bytes().as_slice());
-        if let Some((time, id)) = &end {
-            query = query
-                .bind::<BigInt, _>(*time)
-                .bind::<Binary, _>(id.as_bytes().as_slice());
-        }
-        query.bind::<BigInt, _>(as_limit(limit))
-    };
-    let mut room = Room::new(limit);
-    let mut rows: Vec<T> = Vec::new();
-    if let Some(mut found) = find(connection, conversation)? {
-        if let Some((time, _)) = end {
-            let last_day = &mut found.conversation.last_day;
-            *last_day = Day::from_unix_ms(time).min(*last_day);
-        }
-        for table in tables_of(connection, mode, &found, prefix)? {
-            let sizes = newest(&format!("{bytes} AS value"), &table, room.to_look_at());
-            let sizes = sizes.load::<NumberRow>(connection);
-            let sizes = unless_dropped(connection, &table, sizes)?.unwrap_or_default();
-            let sizes = sizes.into_iter().filter_map(|row| row.value);
-            let day = newest(columns, &table, room.take(sizes)).load(connection);
-            rows.extend(unless_dropped(connection, &table, day)?.unwrap_or_default());
+}
+
+impl Latest {
+    fn page<T: QueryableByName<Sqlite> + Texts + 'static>(
+        &self,
+        connection: &mut SqliteConnection,
+        found: &ConversationRow,
+        limit: usize,
+    ) -> QueryResult<Page<T>> {
+        let mut room = Room::new(limit);
+        let mut rows = Vec::new();
+        let Conversation { id, last_day, .. } = found.conversation;
+        let last_day = match self.before {
+            Some(before) => Day::from_unix_ms(before.unix_ms()).min(last_day),
+            None => last_day,
+        };
+        let days = (found.first_day, last_day);
+        for table in tables_of(connection, self.mode, days, self.prefix)? {
+            let taken = self.take(connection, &table, id, &mut room, &mut rows);
+            unless_dropped(connection, &table, taken)?;
             if room.has_more {
                 break;
             }
         }
+        rows.reverse();
+        Ok(Page {
+            data: rows,
+            has_more: room.has_more,
+        })
     }
-    rows.reverse();
-    Ok(Page {
-        data: rows,
-        has_more: room.has_more,
-    })
+
+    /// Takes the newest rows of a table one after the other, as long as there is room.
+    fn take<T: QueryableByName<Sqlite> + Texts + 'static>(
+        &self,
+        connection: &mut SqliteConnection,
+        table: &str,
+        conversation: Id,
+        room: &mut Room,
+        rows: &mut Vec<T>,
+    ) -> QueryResult<()> {
+        let bound = match self.before {
+            Some(_) => " AND (created_at, id) < (?, ?)",
+            None => "",
+        };
+        let mut query = sql_query(format!(
+            "SELECT {} FROM {table} WHERE conversation_id = ?{bound} \
+             ORDER BY created_at DESC, id DESC LIMIT ?",
+            self.columns
+        ))
+        .into_boxed()
+        .bind::<Binary, _>(conversation.as_bytes().as_slice());
+        if let Some(before) = &self.before {
+            query = query
+                .bind::<BigInt, _>(before.unix_ms())
+                .bind::<Binary, _>(before.as_bytes().as_slice());
+        }
+        let query = query.bind::<BigInt, _>(as_limit(room.to_look_at()));
+        for row in query.load_iter::<T, DefaultLoadingMode>(connection)? {
+            let row = row?;
+            if !room.fits(row.bytes()) {
+                break;
+            }
+            rows.push(row);
+        }
+        Ok(())
+    }
 }
 
 /// The conversation with this id, as it stands.
@@ -113,10 +177,11 @@ pub(super) fn find(
     conversation: Id,
 ) -> QueryResult<Option<ConversationRow>> {
     let columns = columns::CONVERSATION;
-    sql_query(format!("SELECT {columns} FROM conversations WHERE id = ?"))
-        .bind::<Binary, _>(conversation.as_bytes().as_slice())
-        .get_result(connection)
-        .optional()
+    let find = Statement {
+        sql: &format!("SELECT {columns} FROM conversations WHERE id = ?"),
+        values: &[Value::Bytes(conversation.as_bytes())],
+    };
+    find.get_result(connection).optional()
 }
 
 /// The days of which a conversation's stored count does not know all.
@@ -130,8 +195,11 @@ pub(super) struct Uncounted {
 impl Uncounted {
     pub(super) fn find(connection: &mut SqliteConnection) -> QueryResult<Self> {
         let mut days = |condition: &str| {
-            let query = format!("SELECT day AS value FROM recording_days WHERE {condition}");
-            let rows: Vec<TextRow> = sql_query(query).load(connection)?;
+            let days = Statement {
+                sql: &format!("SELECT day AS value FROM recording_days WHERE {condition}"),
+                values: &[],
+            };
+            let rows: Vec<TextRow> = days.load(connection)?;
             QueryResult::Ok(days::parse(&rows))
         };
         Ok(Self {
@@ -216,8 +284,9 @@ pub(super) fn newest_row(
     mode: Mode,
     row: &ConversationRow,
 ) -> QueryResult<Option<i64>> {
-    let messages = tables_of(connection, mode, row, MESSAGES)?;
-    let errors = tables_of(connection, mode, row, ERRORS)?;
+    let days = (row.first_day, row.conversation.last_day);
+    let messages = tables_of(connection, mode, days, MESSAGES)?;
+    let errors = tables_of(connection, mode, days, ERRORS)?;
     for day in messages.into_iter().zip(errors) {
         let mut newest = None;
         for table in [day.0, day.1] {
@@ -236,17 +305,17 @@ pub(super) fn newest_row(
     Ok(None)
 }
 
-/// The tables that may hold rows of this conversation, newest day first.
+/// The tables that may hold rows of these days, newest day first.
 fn tables_of(
     connection: &mut SqliteConnection,
     mode: Mode,
-    row: &ConversationRow,
+    (first, last): (Day, Day),
     prefix: &str,
 ) -> QueryResult<Vec<String>> {
     if mode == Mode::Single {
         return Ok(vec![prefix.to_owned()]);
     }
-    let days = days::between(connection, row.first_day, row.conversation.last_day)?;
+    let days = days::between(connection, first, last)?;
     Ok(days
         .iter()
         .rev()

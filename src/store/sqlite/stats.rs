@@ -11,6 +11,7 @@ use super::{
     days::{self, Mode, NumberRow, TextRow},
     list::Owner,
     read::unless_dropped,
+    statement::{Statement, Value},
 };
 use crate::{
     partition::{Day, ERRORS, MESSAGES},
@@ -81,15 +82,17 @@ fn conversations(
     first: Day,
     last: Day,
 ) -> QueryResult<i64> {
-    let row: NumberRow = sql_query(
-        "SELECT count(*) AS value FROM conversations \
-         WHERE tenant = ? AND user_identifier = ? AND last_day >= ? AND first_day <= ?",
-    )
-    .bind::<Text, _>(owner.tenant)
-    .bind::<Text, _>(owner.user)
-    .bind::<Text, _>(first.to_string())
-    .bind::<Text, _>(last.to_string())
-    .get_result(connection)?;
+    let count = Statement {
+        sql: "SELECT count(*) AS value FROM conversations \
+             WHERE tenant = ? AND user_identifier = ? AND last_day >= ? AND first_day <= ?",
+        values: &[
+            Value::Text(owner.tenant),
+            Value::Text(owner.user),
+            Value::Text(&first.to_string()),
+            Value::Text(&last.to_string()),
+        ],
+    };
+    let row: NumberRow = count.get_result(connection)?;
     Ok(row.value.unwrap_or(0))
 }
 
@@ -99,26 +102,34 @@ fn closed(
     first: Day,
     last: Day,
 ) -> QueryResult<Vec<UsageRow>> {
-    sql_query(format!(
-        "SELECT day, model_name AS model, messages, exchanges, errors, prompt_tokens, \
-         completion_tokens, total_tokens FROM usage_daily \
-         WHERE tenant = ? AND user_id = ? AND day BETWEEN ? AND ? AND NOT EXISTS \
-         (SELECT 1 FROM recording_days AS d WHERE d.day = usage_daily.day AND {DIRTY})"
-    ))
-    .bind::<Text, _>(owner.tenant)
-    .bind::<Text, _>(owner.user)
-    .bind::<Text, _>(first.to_string())
-    .bind::<Text, _>(last.to_string())
-    .load(connection)
+    let closed = Statement {
+        sql: &format!(
+            "SELECT day, model_name AS model, messages, exchanges, errors, prompt_tokens, \
+             completion_tokens, total_tokens FROM usage_daily \
+             WHERE tenant = ? AND user_id = ? AND day BETWEEN ? AND ? AND NOT EXISTS \
+             (SELECT 1 FROM recording_days AS d WHERE d.day = usage_daily.day AND {DIRTY})"
+        ),
+        values: &[
+            Value::Text(owner.tenant),
+            Value::Text(owner.user),
+            Value::Text(&first.to_string()),
+            Value::Text(&last.to_string()),
+        ],
+    };
+    closed.load(connection)
 }
 
 fn uncounted(connection: &mut SqliteConnection, first: Day, last: Day) -> QueryResult<Vec<Day>> {
-    let rows: Vec<TextRow> = sql_query(format!(
-        "SELECT day AS value FROM recording_days WHERE day BETWEEN ? AND ? AND {UNCOUNTED}"
-    ))
-    .bind::<Text, _>(first.to_string())
-    .bind::<Text, _>(last.to_string())
-    .load(connection)?;
+    let uncounted = Statement {
+        sql: &format!(
+            "SELECT day AS value FROM recording_days WHERE day BETWEEN ? AND ? AND {UNCOUNTED}"
+        ),
+        values: &[
+            Value::Text(&first.to_string()),
+            Value::Text(&last.to_string()),
+        ],
+    };
+    let rows: Vec<TextRow> = uncounted.load(connection)?;
     Ok(days::parse(&rows))
 }
 
