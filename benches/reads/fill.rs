@@ -9,7 +9,12 @@ use time::OffsetDateTime;
 use tokio::runtime::Runtime;
 use tower_recording::{Recorder, RecordingLayer, store::Store};
 
-use crate::{backend::Database, clock::unix_millis, limit::Limit, past::Past};
+use crate::{
+    backend::Database,
+    clock::unix_millis,
+    limit::Limit,
+    past::{Past, Said},
+};
 
 const HOUR_MS: i64 = 3_600_000;
 const CONVERSATIONS_A_BATCH: usize = 500;
@@ -35,6 +40,7 @@ impl<'a> Filled<'a> {
                 store.write(batch).await.expect("a database");
             }
         });
+        let mut said = Said::new();
         for day in 0..past.days {
             let start = past.start_of(day);
             let table = runtime.block_on(async {
@@ -44,7 +50,7 @@ impl<'a> Filled<'a> {
             });
             let table = table.expect("a mode");
             let mut limit = runtime.block_on(Limit::new(database, &table));
-            past.messages(day, |batch| runtime.block_on(limit.write(batch)));
+            past.messages(day, &mut said, |batch| runtime.block_on(limit.write(batch)));
         }
         let loaded = began.elapsed();
         runtime.block_on(async {
@@ -82,6 +88,9 @@ async fn close_all(database: &Database, store: &dyn Store) {
         "SELECT count(*) FROM recording_days \
          WHERE (closed_at IS NULL OR dirty <> 0) AND day < '{closable}'"
     );
+    // What was loaded past the store may have been loaded into a day that was closed already.
+    let loaded = "UPDATE recording_days SET dirty = 1 WHERE closed_at IS NOT NULL";
+    database.execute(loaded).await;
     let mut left = i64::MAX;
     while left > 0 {
         store.maintain(now).await.expect("a database");

@@ -1,5 +1,7 @@
 //! Who said what when: the same rows each time they are made.
 
+use std::collections::HashMap;
+
 use rand::{Rng, SeedableRng, rngs::SmallRng};
 use tower_recording::{
     Id,
@@ -45,6 +47,9 @@ impl Talk {
         }
     }
 }
+
+/// The message that each conversation ends with so far, by its number.
+pub type Said = HashMap<usize, Id>;
 
 fn session_id(number: usize) -> String {
     format!("talk-{number}")
@@ -118,8 +123,9 @@ impl Past {
             .collect()
     }
 
-    /// The messages of a day, in the order in which they were said, in batches.
-    pub fn messages(&self, day: usize, mut take: impl FnMut(&[ExchangeRows])) {
+    /// The messages of a day, in the order in which they were said, in batches. `last` has what was said
+    /// on the days before.
+    pub fn messages(&self, day: usize, last: &mut Said, mut take: impl FnMut(&[ExchangeRows])) {
         let start = self.start_of(day);
         let mut said: Vec<(UnixMillis, &Talk)> = Vec::new();
         for (number, talk) in self.talks.iter().enumerate() {
@@ -138,6 +144,8 @@ impl Past {
         for said in said.chunks(EXCHANGES_A_BATCH) {
             for ((at, talk), rows) in said.iter().zip(&mut batch) {
                 stamp(rows, *at, talk, &mut random);
+                rows.messages[0].parent_id = last.insert(talk.number, rows.messages[1].id);
+                rows.messages[1].parent_id = Some(rows.messages[0].id);
             }
             take(&batch[..said.len()]);
         }

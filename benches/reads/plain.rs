@@ -1,9 +1,10 @@
-//! The one table, asked by plain SQL: what a program would send that keeps all messages in it, on a
-//! connection and in statements that are ready.
+//! The one table, asked by plain SQL: what a program would send for the same answer that keeps all
+//! messages in it, on a connection and in statements that are ready.
 
 use mysql_async::{Conn, Opts, prelude::Queryable};
 use rusqlite::Connection;
 use tokio_postgres::{Client, types::ToSql};
+use tower_recording::{Id, store::UnixMillis};
 
 use crate::{
     backend::Database,
@@ -50,6 +51,8 @@ const SQLITE: Dialect = Dialect {
 
 /// A statement for each kind of question.
 pub struct Statements<T> {
+    /// All that is known of a conversation but its messages.
+    conversation: T,
     messages: T,
     conversations: T,
     stats: T,
@@ -68,15 +71,25 @@ impl Dialect {
         let columns = COLUMNS
             .map(|column| format!("{quote}{column}{quote}"))
             .join(", ");
+        // Active as late as its newest row of either kind.
+        let newest = |table: &str| {
+            format!("(SELECT max(h.created_at) FROM {table} AS h WHERE h.conversation_id = c.id)")
+        };
+        let conversation = format!(
+            "SELECT c.id, c.session_id, c.title, c.created_at, c.last_day, c.message_count, {}, {} \
+             FROM conversations AS c",
+            newest("conversation_histories"),
+            newest("error_conversation_histories")
+        );
         Statements {
+            conversation: format!("{conversation} WHERE c.id = {id}"),
             messages: format!(
                 "SELECT {columns} FROM conversation_histories WHERE conversation_id = {id} \
                  ORDER BY created_at DESC, id DESC LIMIT {PAGE}"
             ),
             conversations: format!(
-                "SELECT id, session_id, title, created_at, last_day, message_count \
-                 FROM conversations WHERE tenant = '' AND user_identifier = {text} \
-                 ORDER BY last_day DESC, id LIMIT {PAGE}"
+                "{conversation} WHERE c.tenant = '' AND c.user_identifier = {text} \
+                 ORDER BY c.last_day DESC, c.id LIMIT {PAGE}"
             ),
             stats: format!(
                 "SELECT model_name, {day}, count(*), count(DISTINCT exchange_id), \
@@ -85,6 +98,58 @@ impl Dialect {
                  WHERE user_id = {text} AND created_at >= {from} AND created_at < {to} \
                  GROUP BY model_name, {day}"
             ),
+        }
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Which {
+    Conversation,
+    Messages,
+    Conversations,
+    Stats,
+}
+
+impl Which {
+    fn of<T>(self, statements: &Statements<T>) -> &T {
+        match self {
+            Self::Conversation => &statements.conversation,
+            Self::Messages => &statements.messages,
+            Self::Conversations => &statements.conversations,
+            Self::Stats => &statements.stats,
+        }
+    }
+}
+
+/// A value that a statement is asked with.
+enum Value<'a> {
+    Id(Id),
+    Text(&'a str),
+    Time(UnixMillis),
+}
+
+impl Value<'_> {
+    fn of_postgres(&self) -> Box<dyn ToSql + Sync> {
+        match self {
+            Self::Id(id) => Box::new(id.to_string()),
+            Self::Text(text) => Box::new((*text).to_owned()),
+            Self::Time(time) => Box::new(*time as f64),
+        }
+    }
+
+    fn of_mysql(&self) -> mysql_async::Value {
+        match self {
+            Self::Id(id) => id.as_bytes().into(),
+            Self::Text(text) => (*text).into(),
+            Self::Time(time) => time.into(),
+        }
+    }
+
+    fn of_sqlite(&self) -> rusqlite::types::Value {
+        match self {
+            Self::Id(id) => rusqlite::types::Value::Blob(id.as_bytes().into()),
+            Self::Text(text) => (*text).to_owned().into(),
+            Self::Time(time) => (*time).into(),
         }
     }
 }
@@ -106,6 +171,7 @@ impl Plain {
                 let sql = POSTGRES.statements();
                 let prepare = async |sql: &str| client.prepare(sql).await.expect("a statement");
                 let statements = Statements {
+                    conversation: prepare(&sql.conversation).await,
                     messages: prepare(&sql.messages).await,
                     conversations: prepare(&sql.conversations).await,
                     stats: prepare(&sql.stats).await,
@@ -120,6 +186,7 @@ impl Plain {
                 let sql = MYSQL.statements();
                 let mut prepare = async |sql| connection.prep(sql).await.expect("a statement");
                 let statements = Statements {
+                    conversation: prepare(sql.conversation).await,
                     messages: prepare(sql.messages).await,
                     conversations: prepare(sql.conversations).await,
                     stats: prepare(sql.stats).await,
@@ -135,54 +202,47 @@ impl Plain {
 
     /// Asks, and says how many rows the answer has.
     pub async fn ask(&mut self, question: &Question) -> usize {
+        match question {
+            Question::Conversation(id) => {
+                let found = self.rows(Which::Conversation, &[Value::Id(*id)]).await;
+                found + self.rows(Which::Messages, &[Value::Id(*id)]).await
+            }
+            Question::Messages(id) => self.rows(Which::Messages, &[Value::Id(*id)]).await,
+            Question::Conversations(user) => {
+                self.rows(Which::Conversations, &[Value::Text(user)]).await
+            }
+            Question::Stats { user, from, to } => {
+                let values = [
+                    Value::Text(user),
+                    Value::Time(*from),
+                    Value::Time(to + DAY_MS),
+                ];
+                self.rows(Which::Stats, &values).await
+            }
+        }
+    }
+
+    async fn rows(&mut self, statement: Which, values: &[Value<'_>]) -> usize {
         match self {
             Self::Postgres(client, statements) => {
-                let id;
-                let [start, end];
-                let (statement, values): (_, Vec<&(dyn ToSql + Sync)>) = match question {
-                    Question::Messages(talk) => {
-                        id = talk.to_string();
-                        (&statements.messages, vec![&id])
-                    }
-                    Question::Conversations(user) => (&statements.conversations, vec![user]),
-                    Question::Stats { user, from, to } => {
-                        [start, end] = [*from as f64, (to + DAY_MS) as f64];
-                        (&statements.stats, vec![user, &start, &end])
-                    }
-                };
-                client.query(statement, &values).await.expect("rows").len()
+                let values: Vec<Box<dyn ToSql + Sync>> =
+                    values.iter().map(|value| value.of_postgres()).collect();
+                let values: Vec<&(dyn ToSql + Sync)> =
+                    values.iter().map(|value| &**value).collect();
+                let rows = client.query(statement.of(statements), &values).await;
+                rows.expect("rows").len()
             }
             Self::Mysql(connection, statements) => {
-                let (statement, values): (_, Vec<mysql_async::Value>) = match question {
-                    Question::Messages(talk) => {
-                        (&statements.messages, vec![talk.as_bytes().into()])
-                    }
-                    Question::Conversations(user) => (&statements.conversations, vec![user.into()]),
-                    Question::Stats { user, from, to } => {
-                        let values = vec![user.into(), from.into(), (to + DAY_MS).into()];
-                        (&statements.stats, values)
-                    }
-                };
-                let rows = connection.exec::<mysql_async::Row, _, _>(statement, values);
+                let values: Vec<mysql_async::Value> =
+                    values.iter().map(|value| value.of_mysql()).collect();
+                let rows =
+                    connection.exec::<mysql_async::Row, _, _>(statement.of(statements), values);
                 rows.await.expect("rows").len()
             }
             Self::Sqlite(connection, statements) => {
-                use rusqlite::types::Value;
-                let (sql, values): (_, Vec<Value>) = match question {
-                    Question::Messages(talk) => (
-                        &statements.messages,
-                        vec![Value::Blob(talk.as_bytes().into())],
-                    ),
-                    Question::Conversations(user) => {
-                        (&statements.conversations, vec![user.clone().into()])
-                    }
-                    Question::Stats { user, from, to } => {
-                        let values =
-                            vec![user.clone().into(), (*from).into(), (to + DAY_MS).into()];
-                        (&statements.stats, values)
-                    }
-                };
-                let mut statement = connection.prepare(sql).expect("a statement");
+                let values = values.iter().map(|value| value.of_sqlite());
+                let sql: &String = statement.of(statements);
+                let mut statement = connection.prepare_cached(sql).expect("a statement");
                 let mut rows = statement
                     .query(rusqlite::params_from_iter(values))
                     .expect("rows");

@@ -16,6 +16,7 @@ const MONTH: UnixMillis = 30;
 /// A kind of question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
+    Whole,
     OneDay,
     ThirtyDays,
     Conversations,
@@ -24,7 +25,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
+        Self::Whole,
         Self::OneDay,
         Self::ThirtyDays,
         Self::Conversations,
@@ -34,6 +36,7 @@ impl Kind {
 
     pub fn name(self) -> &'static str {
         match self {
+            Self::Whole => "a conversation and its last 50, one day",
             Self::OneDay => "last 50 messages, one day",
             Self::ThirtyDays => "last 50 messages, 30 days",
             Self::Conversations => "a user's newest 50 conversations",
@@ -57,6 +60,7 @@ impl Kind {
             }
         };
         match self {
+            Self::Whole => Question::Conversation(talk(false).id),
             Self::OneDay => Question::Messages(talk(false).id),
             Self::ThirtyDays => Question::Messages(talk(true).id),
             Self::Conversations => Question::Conversations(Past::user(talk(false).user)),
@@ -76,6 +80,8 @@ impl Kind {
 
 /// A question.
 pub enum Question {
+    /// A conversation with its last messages.
+    Conversation(Id),
     /// The last messages of a conversation.
     Messages(Id),
     /// The newest conversations of a user.
@@ -95,6 +101,9 @@ impl Question {
     /// Where the store does not.
     pub async fn ask(&self, store: &dyn Store) -> Result<Answer, StoreError> {
         Ok(match self {
+            Self::Conversation(id) => {
+                Answer::Conversation(store.conversation_with_messages(*id, None, PAGE).await?)
+            }
             Self::Messages(id) => Answer::Messages(store.messages(*id, None, PAGE).await?),
             Self::Conversations(user) => {
                 Answer::Conversations(store.conversations_of_user("", user, None, 0, PAGE).await?)
@@ -109,6 +118,7 @@ impl Question {
 /// What a store answers.
 #[derive(Debug, PartialEq)]
 pub enum Answer {
+    Conversation(Option<(Conversation, Page<StoredMessage>)>),
     Messages(Page<StoredMessage>),
     Conversations(Page<Conversation>),
     Stats(Stats),

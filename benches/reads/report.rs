@@ -61,7 +61,7 @@ pub struct Report {
 impl Report {
     pub fn begin(&self, backend: Backend) {
         println!(
-            "  {:<34} {:>17} {:>17} {:>17} {:>7} {:>15}",
+            "  {:<40} {:>17} {:>17} {:>17} {:>7} {:>15}",
             format!("{backend}: p50, p99 in ms"),
             "a table a day",
             "one table",
@@ -81,7 +81,7 @@ impl Report {
             (true, false) => "   goal 2: MISSED",
         };
         println!(
-            "  {:<34} {:>17} {:>17} {:>17} {ratio:>7.2} {:>15}{verdict}",
+            "  {:<40} {:>17} {:>17} {:>17} {ratio:>7.2} {:>15}{verdict}",
             kind.name(),
             shown(days),
             shown(table),
@@ -101,7 +101,7 @@ impl Report {
 
     pub fn begin_crowd(&self, backend: Backend) {
         println!(
-            "  {:<34} {:>17} {:>17} {:>7}",
+            "  {:<40} {:>17} {:>17} {:>7}",
             format!("{backend}, {CLIENTS} clients, in ms"),
             "the API, days",
             "one, plain SQL",
@@ -114,7 +114,7 @@ impl Report {
         let ratio = api.0 / sql.0;
         let verdict = if ratio <= MOST { "met" } else { "MISSED" };
         println!(
-            "  {:<34} {:>17} {:>17} {ratio:>7.2}   goal 2: {verdict}",
+            "  {:<40} {:>17} {:>17} {ratio:>7.2}   goal 2: {verdict}",
             route.name(),
             shown(api),
             shown(sql),

@@ -54,14 +54,14 @@ pub struct Asked {
 impl Asked {
     pub fn draw(route: Route, past: &Past, random: &mut SmallRng) -> Self {
         let kind = match route {
-            Route::Conversation => Kind::OneDay,
+            Route::Conversation => Kind::Whole,
             Route::Messages => Kind::ThirtyDays,
             Route::Conversations => Kind::Conversations,
             Route::Stats => Kind::Month,
         };
         let question = kind.draw(past, random);
         let (user, path) = match &question {
-            Question::Messages(id) => {
+            Question::Conversation(id) | Question::Messages(id) => {
                 let talk = past.talks.iter().find(|talk| talk.id == *id);
                 let talk = talk.expect("a conversation");
                 let name = talk.session_id();

@@ -171,6 +171,19 @@ impl Database {
         }
     }
 
+    #[allow(dead_code, reason = "only one of two programs loads past the store")]
+    pub async fn execute(&self, sql: &str) {
+        match self {
+            Self::Postgres(database) => database.execute(sql).await,
+            Self::Mysql(database) => database.execute(sql).await,
+            Self::Sqlite(path) => {
+                let connection = Connection::open(path).expect("a file");
+                let done = connection.execute_batch(sql);
+                done.unwrap_or_else(|error| panic!("{sql}: {error}"));
+            }
+        }
+    }
+
     /// Has its server end with this process, however that ends.
     async fn watch(&self) {
         let server = self.server().await.expect("a server on this machine");
