@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     id::Id,
-    store::{ChainHash, ExchangeRows, KnownMessage, KnownResponse},
+    store::{ChainHash, KnownMessage, KnownResponse},
 };
 
 /// Messages remembered, twice: with what is around them some 25 MB, and as much again where all of
@@ -16,6 +16,9 @@ use crate::{
 const MESSAGES: usize = 65_536;
 /// Conversations remembered, twice: some 20 MB, and 6 MB of long histories.
 const CONVERSATIONS: usize = 65_536;
+
+// An exchange is of one conversation, and at least one row.
+const _: () = assert!(CONVERSATIONS >= MESSAGES);
 
 /// What was stored lately. Without it every turn would have to ask the database.
 #[derive(Debug)]
@@ -41,6 +44,9 @@ pub(super) struct Stand {
 }
 
 impl Memory {
+    /// As many rows are learned at least before the first of them is forgotten.
+    pub(super) const ROWS: usize = MESSAGES;
+
     pub(super) fn new() -> Self {
         Self {
             messages: Generations::new(MESSAGES),
@@ -102,25 +108,6 @@ impl Memory {
         self.responses.retain(|_, known| stands(known));
         self.heads.retain(|id, _| !gone.contains(id));
     }
-
-    /// Forgets what was made of an exchange that is not stored.
-    pub(super) fn forget(&mut self, rows: &ExchangeRows) {
-        let conversation = rows.conversation.id;
-        self.heads.remove(&conversation, |_| true);
-        for row in &rows.messages {
-            let Some(hash) = row.chain_hash else {
-                continue;
-            };
-            let is_row = |id: Id| id == row.id;
-            self.messages
-                .remove(&(conversation, hash), |id| is_row(*id));
-            self.answers.remove(&hash, |answer| is_row(answer.id));
-        }
-        if let Some(KnownResponse { hash, message }) = &rows.response {
-            self.responses
-                .remove(hash, |answer| answer.id == message.id);
-        }
-    }
 }
 
 /// A map that forgets what was not written for long: when the young half is full, it becomes the
@@ -157,14 +144,6 @@ impl<K: Eq + Hash, V> Generations<K, V> {
             half.retain(|key, value| stays(key, value));
         }
     }
-
-    fn remove(&mut self, key: &K, is_it: impl Fn(&V) -> bool) {
-        for half in [&mut self.young, &mut self.old] {
-            if half.get(key).is_some_and(&is_it) {
-                half.remove(key);
-            }
-        }
-    }
 }
 
 #[cfg(test)]
@@ -184,5 +163,18 @@ mod tests {
         assert_eq!(map.get(&50), None);
         map.insert(99, 7);
         assert_eq!(map.get(&99), Some(&7));
+    }
+
+    #[test]
+    fn rows_are_remembered_until_as_many_more_are_learned() {
+        let mut memory = Memory::new();
+        let conversation = Id::exchange(1);
+        let hash = |number: usize| (number as u128).to_be_bytes();
+        for first in [0, 1, Memory::ROWS / 2] {
+            for number in first..first + Memory::ROWS {
+                memory.learn_message(conversation, hash(number), conversation);
+            }
+            assert!(memory.message(conversation, hash(first)).is_some());
+        }
     }
 }

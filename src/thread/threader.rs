@@ -12,7 +12,7 @@ use super::{
 use crate::{
     conversation::Message,
     id::Id,
-    store::{ChainHash, ExchangeRows, KnownMessage, KnownResponse, Recall, UnixMillis},
+    store::{ChainHash, KnownMessage, KnownResponse, Recall, UnixMillis},
 };
 
 /// What an exchange says of its place.
@@ -188,13 +188,14 @@ impl Threader {
         self.memory.learn_stand(thread.conversation, stand);
     }
 
-    /// Forgets these conversations, which were deleted.
-    pub(crate) fn forget_conversations(&mut self, conversations: &HashSet<Id>) {
-        self.memory.forget_conversations(conversations);
+    /// Whether the first of so many rows is still remembered when the last was learned.
+    pub(crate) fn remembers(&self, rows: usize) -> bool {
+        rows <= Memory::ROWS
     }
 
-    /// Forgets an exchange whose rows are not stored after all: nothing is to follow them.
-    pub(crate) fn forget(&mut self, rows: &ExchangeRows) {
-        self.memory.forget(rows);
+    /// Forgets these conversations, which hold less than is remembered: nothing is to follow what
+    /// was deleted or is not stored after all.
+    pub(crate) fn forget_conversations(&mut self, conversations: &HashSet<Id>) {
+        self.memory.forget_conversations(conversations);
     }
 }

@@ -37,6 +37,7 @@ pub(crate) struct Load {
     /// The earliest exchange.
     pub(crate) first: Option<u64>,
     pub(crate) exchanges: usize,
+    pub(crate) rows: usize,
     /// What it takes of the budget.
     pub(crate) bytes: usize,
 }
@@ -110,6 +111,7 @@ impl<T: Weigh> Batch<T> {
         Load {
             first: self.first(),
             exchanges: self.values.len(),
+            rows: self.rows,
             bytes: self.bytes,
         }
     }

@@ -1,4 +1,4 @@
-//! What a writer asks of its store, one thing at a time.
+//! What a writer asks of its store.
 
 use std::{
     collections::HashSet,

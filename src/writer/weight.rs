@@ -87,6 +87,14 @@ impl Weigh for Heard {
     }
 }
 
+impl Heard {
+    /// How many rows with a hash may be made of it: one is the prompt's, and one may stand for an
+    /// answer that did not come.
+    pub(super) fn most_rows(&self) -> usize {
+        self.prompt.messages.len() + self.reply.choices.len() + 2
+    }
+}
+
 fn message(message: &Message) -> usize {
     let Message {
         role,

@@ -1,10 +1,14 @@
-//! The writer's loop: it never waits for the store while there is something to take off its ring.
+//! The writer's loop: it never waits for the store while there is something to take off its ring,
+//! and finds out where a batch belongs while the store writes the one before.
 
 mod jobs;
 mod settle;
+#[cfg(all(test, feature = "sqlite"))]
+mod tests;
 
 use std::{
     collections::{HashSet, VecDeque},
+    future::ready,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::{Duration, Instant},
@@ -54,12 +58,16 @@ pub(crate) struct Worker {
     held: VecDeque<Held>,
     /// Rows to write before all that.
     frozen: VecDeque<Batch<ExchangeRows>>,
-    /// Preparing, threading, writing, rejecting: one thing at a time.
+    /// Preparing, writing, rejecting: one thing at a time.
     job: Option<Job>,
-    /// `None` before the store is prepared, and while a job has it.
+    /// Threading, beside that.
+    threading: Option<Job>,
+    /// `None` before the store is prepared, and while it is threading.
     threader: Option<Box<Threader>>,
-    /// Conversations that were deleted, and which the threader is to forget.
-    deleted: HashSet<Id>,
+    /// Conversations that hold less than the threader remembers: it is to forget them.
+    forgotten: HashSet<Id>,
+    /// Something that is to be written was not at the first attempt.
+    is_delayed: bool,
     /// Maintenance, which writing does not wait for.
     chore: Option<Job>,
     promises: Promises,
@@ -92,9 +100,11 @@ impl Worker {
             open: Batch::default(),
             held: VecDeque::new(),
             frozen: VecDeque::new(),
-            threader: None,
-            deleted: HashSet::new(),
             job: None,
+            threading: None,
+            threader: None,
+            forgotten: HashSet::new(),
+            is_delayed: false,
             chore: None,
             promises: Promises::default(),
             inbox_closed: false,
@@ -113,16 +123,22 @@ impl Worker {
         let Some(ring) = channel.rings().get(self.number) else {
             return;
         };
+        let mut has_left_some = false;
         loop {
-            self.begin_job();
+            self.begin_jobs();
             self.begin_chore();
             let wake_at = self.wake_at();
+            let goes_on = has_left_some && self.has_room();
             select! {
-                done = finished(&mut self.job) => self.done(done),
-                done = finished(&mut self.chore) => self.done(done),
+                // The store is sent what it is to write before the processor is used for the next.
+                biased;
                 command = self.inbox.recv(), if !self.inbox_closed => {
                     self.obey(command, ring.len());
                 }
+                done = finished(&mut self.job) => self.done(done),
+                done = finished(&mut self.threading) => self.done(done),
+                done = finished(&mut self.chore) => self.done(done),
+                () = ready(()), if goes_on => {}
                 () = ring.wake.notified() => {}
                 () = sleep_until(wake_at.into()) => {}
             }
@@ -135,6 +151,7 @@ impl Worker {
                 self.taken += 1;
                 self.take(exchange);
             }
+            has_left_some = !self.has_room();
             self.tick = if self.taken > before {
                 TICK
             } else {
@@ -163,8 +180,10 @@ impl Worker {
         wake_at
     }
 
+    /// Whether the open batch takes more. The budget may not have it beside rows that wait.
     fn has_room(&self) -> bool {
-        !self.is_full() && self.frozen.is_empty()
+        let vault = &self.workshop.channel.vault;
+        !self.is_full() && (self.frozen.is_empty() || !vault.is_used_up())
     }
 
     /// Whether the open batch is as large as it may be, or as the budget lets it be.
@@ -179,7 +198,7 @@ impl Worker {
 
     fn obey(&mut self, command: Option<Command>, queued: usize) {
         if let Some(Command::Forget(conversations, _)) = &command {
-            self.deleted.extend(conversations.iter().copied());
+            self.forgotten.extend(conversations.iter().copied());
         }
         match command {
             Some(command) => self.promises.make(command, self.taken + queued as u64),

@@ -6,6 +6,7 @@ use super::{MAINTENANCE, Worker};
 use crate::{
     partition::Day,
     store::ExchangeRows,
+    thread::Threader,
     writer::{
         Workshop,
         batch::Batch,
@@ -16,28 +17,38 @@ use crate::{
 };
 
 impl Worker {
-    pub(super) fn begin_job(&mut self) {
+    pub(super) fn begin_jobs(&mut self) {
         let now = Instant::now();
-        let Some(store) = &self.workshop.store else {
+        let Some(store) = self.workshop.store.clone() else {
             return;
         };
-        if self.job.is_some() || now < self.next_attempt {
+        if now < self.next_attempt {
             return;
         }
-        let store = Arc::clone(store);
-        if !self.prepared {
-            self.job = Some(Job::prepare(store));
-        } else if let Some(batch) = self.next_frozen() {
-            let channel = Arc::clone(&self.workshop.channel);
-            self.job = Some(Job::write(channel, store, batch));
-        } else if let Some((batch, behind)) = self.next_heard(now)
-            && let Some(mut threader) = self.threader.take()
-        {
-            if !self.deleted.is_empty() {
-                threader.forget_conversations(&mem::take(&mut self.deleted));
+        if self.job.is_none() {
+            if !self.prepared {
+                self.job = Some(Job::prepare(store));
+                return;
             }
-            let workshop = self.workshop.clone();
-            self.job = Some(Job::thread(workshop, store, threader, batch, behind));
+            if let Some(batch) = self.next_frozen() {
+                let channel = Arc::clone(&self.workshop.channel);
+                self.job = Some(Job::write(channel, Arc::clone(&store), batch));
+            } else {
+                self.is_delayed = false;
+            }
+        }
+        if let Some(mut threader) = self.threader.take() {
+            match self.next_heard(&threader, now) {
+                Some((batch, behind)) => {
+                    if !self.forgotten.is_empty() {
+                        threader.forget_conversations(&mem::take(&mut self.forgotten));
+                    }
+                    let workshop = self.workshop.clone();
+                    let job = Job::thread(workshop, store, threader, batch, behind);
+                    self.threading = Some(job);
+                }
+                None => self.threader = Some(threader),
+            }
         }
     }
 
@@ -51,11 +62,9 @@ impl Worker {
             if let Some(days) = settings.retention_days {
                 let oldest = Day::oldest_kept(unix_millis(), days).start_ms();
                 let expired = batch.expire(oldest);
-                for rows in expired.values() {
-                    if let Some(threader) = &mut self.threader {
-                        threader.forget(rows);
-                    }
-                }
+                let expired_rows = expired.values().iter();
+                self.forgotten
+                    .extend(expired_rows.map(|rows| rows.conversation.id));
                 let expired = expired.load();
                 channel
                     .counters
@@ -70,14 +79,39 @@ impl Worker {
     }
 
     /// The next exchanges to find a place for, and what they must not overtake.
-    fn next_heard(&mut self, now: Instant) -> Option<(Batch<Heard>, HashSet<Order>)> {
-        if self.held.front().is_some_and(|held| held.due_at <= now) {
+    fn next_heard(
+        &mut self,
+        threader: &Threader,
+        now: Instant,
+    ) -> Option<(Batch<Heard>, HashSet<Order>)> {
+        let held = self.held.front().filter(|held| held.due_at <= now);
+        let next = held.map_or(&self.open, |held| &held.batch);
+        let is_writing = self.job.is_some();
+        if is_writing && !self.may_run_ahead(threader, next) {
+            return None;
+        }
+        if held.is_some() {
             let held = self.held.pop_front()?;
             return Some((held.batch, HashSet::new()));
         }
+        let is_due = match is_writing {
+            // One that is not full may become so before its turn comes.
+            true => self.is_full(),
+            false => self.is_due(now),
+        };
         let behind = self.held.iter().flat_map(|held| &held.behind);
-        self.is_due(now)
-            .then(|| (mem::take(&mut self.open), behind.copied().collect()))
+        is_due.then(|| (mem::take(&mut self.open), behind.copied().collect()))
+    }
+
+    /// Whether this batch may be threaded before the one that is being written is known to stand
+    /// there. It is as if both were one: where a message turns out to be refused, what follows it is
+    /// read without it. So after trouble the threader waits until all is settled, and it never has to
+    /// ask for what the database does not have yet.
+    fn may_run_ahead(&self, threader: &Threader, batch: &Batch<Heard>) -> bool {
+        let is_smooth = !self.is_delayed && self.frozen.is_empty() && self.forgotten.is_empty();
+        let written = self.job.as_ref().map_or(0, |job| job.load.rows);
+        let made = batch.values().iter().map(Heard::most_rows);
+        is_smooth && threader.remembers(written + made.sum::<usize>())
     }
 
     /// The first writer keeps house for all of them.
@@ -95,7 +129,7 @@ impl Worker {
 
     /// When there is something to begin, unless a job ends or an exchange comes before.
     pub(super) fn next_begin(&self) -> Option<Instant> {
-        if self.job.is_some() {
+        if self.job.is_some() || self.threading.is_some() {
             return None;
         }
         let open = (!self.open.is_empty()).then(|| self.open_due_at());

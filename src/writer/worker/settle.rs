@@ -81,6 +81,7 @@ impl Worker {
     fn written(&mut self, batch: Batch<ExchangeRows>, result: Result<Recorded, StoreError>) {
         let channel = Arc::clone(&self.workshop.channel);
         let counters = &channel.counters;
+        self.is_delayed |= result.is_err();
         match result {
             Ok(Recorded {
                 erased,
@@ -90,12 +91,13 @@ impl Worker {
                 let written = batch.load().exchanges.saturating_sub(erased.len());
                 counters.written.add(written as u64);
                 counters.erased.add(erased.len() as u64);
-                self.deleted.extend(deleted);
+                self.forgotten.extend(deleted);
                 let is_erased = |rows: &&ExchangeRows| erased.contains(&rows.exchange.exchange_id);
                 let kept = batch.values().iter().filter(|rows| !is_erased(rows));
                 span::emit(kept);
                 let erased = batch.values().iter().filter(is_erased);
-                self.deleted.extend(erased.map(|rows| rows.conversation.id));
+                self.forgotten
+                    .extend(erased.map(|rows| rows.conversation.id));
                 let rows = batch.rows().saturating_sub(left_out) as u64;
                 counters.rows.add(rows);
                 counters.batches.add(1);
@@ -137,9 +139,7 @@ impl Worker {
         channel.counters.rejected.add(batch.load().exchanges as u64);
         for rows in batch.values() {
             self.refusals.tell(rows, reason, result.as_ref().copied());
-            if let Some(threader) = &mut self.threader {
-                threader.forget(rows);
-            }
+            self.forgotten.insert(rows.conversation.id);
         }
         channel.vault.release(batch.load().bytes);
     }
@@ -161,14 +161,18 @@ impl Worker {
     /// The number up to which every exchange is settled.
     pub(super) fn settled(&self) -> u64 {
         let waiting = self.waiting.front().map(|(number, _)| *number);
-        let job = self.job.as_ref().and_then(|job| job.load.first);
+        let jobs = self.jobs().filter_map(|job| job.load.first).min();
         let frozen = self.frozen.iter().filter_map(Batch::first).min();
         let held = self.held.iter().filter_map(|held| held.batch.first()).min();
-        let earliest = [waiting, job, frozen, held, self.open.first()];
+        let earliest = [waiting, jobs, frozen, held, self.open.first()];
         match earliest.into_iter().flatten().min() {
             Some(unsettled) => unsettled - 1,
             None => self.taken,
         }
+    }
+
+    fn jobs(&self) -> impl Iterator<Item = &Job> {
+        self.job.iter().chain(&self.threading)
     }
 
     /// What is left at the deadline is let go, counted.
@@ -179,7 +183,7 @@ impl Worker {
             dropped.add(1);
             channel.recycle(exchange);
         }
-        if let Some(job) = self.job.take() {
+        for job in self.job.take().into_iter().chain(self.threading.take()) {
             let counter = match job.may_write {
                 true => &channel.counters.unknown,
                 false => dropped,

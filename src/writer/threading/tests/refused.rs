@@ -13,7 +13,8 @@ async fn refused_second_turn(is_told: bool) -> (Vec<Message>, Vec<String>) {
     let refused = talk.exchange(said.clone(), Answer::Given(&["3"]));
     for rows in gateway.thread(&shelf, vec![refused]).await {
         if is_told {
-            gateway.threader.forget(&rows);
+            let conversation = HashSet::from([rows.conversation.id]);
+            gateway.threader.forget_conversations(&conversation);
         }
     }
     said.extend([assistant("3"), user("c")]);
