@@ -1,42 +1,50 @@
 //! Conversations, by name and by user.
 
 use diesel::{
-    pg::data_types::PgTimestamp,
+    pg::data_types::{PgDate, PgTimestamp},
     prelude::*,
-    sql_query,
-    sql_types::{BigInt, Nullable, Text, Timestamptz, Uuid},
+    sql_types::{BigInt, Date, Nullable, Timestamptz},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use tokio::try_join;
 
 use super::{
     counts::{self, Uncounted},
-    days::within,
-    decode::{ConversationRow, DayRow, ListedRow, PgId, day_of, time},
+    decode::{ConversationRow, ListedRow, PgId, day_of, time},
     prepared::{Bind, Prepared},
     read::{as_limit, find},
     time::from_pg,
 };
 use crate::{
     id::Id,
-    partition::{Day, ERRORS, MESSAGES},
+    partition::Day,
     store::{Conversation, Page, Place, UnixMillis, columns},
 };
 
 /// More users of one session id than anybody chooses from.
 const MAX_NAMED: i64 = 100;
 
-/// Two looks at an index. NULL is never the greatest.
-const UPDATED_AT: &str = "SELECT greatest(\
+/// The time of the newest row of a conversation `c` on its last day: two looks at an index. NULL is
+/// never the greatest.
+const NEWEST: &str = "greatest(\
      (SELECT max(h.created_at) FROM conversation_histories AS h \
      WHERE h.conversation_id = c.id AND h.created_at >= ? AND h.created_at < ?), \
      (SELECT max(h.created_at) FROM error_conversation_histories AS h \
-     WHERE h.conversation_id = c.id AND h.created_at >= ? AND h.created_at < ?)) AS value \
-     FROM conversations AS c WHERE c.id = ?";
+     WHERE h.conversation_id = c.id AND h.created_at >= ? AND h.created_at < ?))";
 
-const DAYS: &str = "SELECT DISTINCT last_day AS day FROM (SELECT last_day FROM conversations \
+const DAYS: &str = "SELECT last_day AS day, count(*) AS conversations FROM (\
+     SELECT last_day FROM conversations \
      WHERE tenant = ? AND user_identifier = ? AND last_day <= ?::date \
-     ORDER BY last_day DESC LIMIT ?) AS newest ORDER BY last_day";
+     ORDER BY last_day DESC LIMIT ?) AS newest GROUP BY last_day ORDER BY last_day DESC";
+
+/// A day that conversations were last active on.
+#[derive(QueryableByName)]
+struct ActiveRow {
+    #[diesel(sql_type = Date)]
+    day: PgDate,
+    #[diesel(sql_type = BigInt)]
+    conversations: i64,
+}
 
 #[derive(QueryableByName)]
 struct TimeRow {
@@ -78,7 +86,8 @@ pub(super) async fn named(
 
 /// A user's conversations behind a place, last active first.
 ///
-/// The index on `last_day` tells which days the page lies in; only their partitions are read.
+/// The index on `last_day` leads from day to day, no further than the page goes, and only those days'
+/// partitions are read: one statement for all of them would take as long to plan as their square.
 pub(super) async fn of_user(
     connection: &AsyncPgConnection,
     (tenant, user): (&str, &str),
@@ -105,33 +114,42 @@ async fn page_of(
     offset: usize,
     limit: usize,
 ) -> QueryResult<Vec<ConversationRow>> {
-    let wanted = limit.saturating_add(offset).saturating_add(1);
+    let enough = limit.saturating_add(1);
+    let wanted = enough.saturating_add(offset);
     let mut rows = Vec::new();
     let mut newest = Day::MAX;
     if let Some(place) = after {
-        rows = active_on(connection, whose, &[place.last_day], after, (0, wanted)).await?;
+        rows = active_on(connection, whose, place.last_day, after, (0, wanted)).await?;
         newest = place.last_day.previous();
     }
-    if rows.len() < wanted {
-        let passed_over = offset.saturating_sub(rows.len());
-        rows.drain(..offset.min(rows.len()));
-        let missing = limit.saturating_add(1) - rows.len();
-        let most = passed_over.saturating_add(missing);
-        let days = days_before(connection, whose, newest, most).await?;
-        rows.extend(active_on(connection, whose, &days, None, (passed_over, missing)).await?);
-    } else {
-        rows.drain(..offset);
+    let mut skip = offset.saturating_sub(rows.len());
+    rows.drain(..offset.min(rows.len()));
+    if rows.len() == enough {
+        return Ok(rows);
+    }
+    let most = skip.saturating_add(enough - rows.len());
+    for (day, conversations) in days_before(connection, whose, newest, most).await? {
+        if conversations <= skip {
+            skip -= conversations;
+            continue;
+        }
+        let missing = enough - rows.len();
+        if missing == 0 {
+            break;
+        }
+        rows.extend(active_on(connection, whose, day, None, (skip, missing)).await?);
+        skip = 0;
     }
     Ok(rows)
 }
 
-/// The last days of so many conversations, from this one back, in order.
+/// The last days of so many conversations, from this one back, and how many of them each has.
 async fn days_before(
     mut connection: &AsyncPgConnection,
     (tenant, user): (&str, &str),
     newest: Day,
     conversations: usize,
-) -> QueryResult<Vec<Day>> {
+) -> QueryResult<Vec<(Day, usize)>> {
     let days = Prepared {
         sql: DAYS,
         binds: vec![
@@ -141,64 +159,52 @@ async fn days_before(
             Bind::Number(as_limit(conversations)),
         ],
     };
-    let days: Vec<DayRow> = days.load(&mut connection).await?;
-    Ok(days.into_iter().map(|row| day_of(row.day)).collect())
+    let days: Vec<ActiveRow> = days.load(&mut connection).await?;
+    let count = |count: i64| usize::try_from(count).unwrap_or(0);
+    let days = days.into_iter();
+    Ok(days
+        .map(|row| (day_of(row.day), count(row.conversations)))
+        .collect())
 }
 
-/// The conversations last active on these days, or those behind a place on the only one.
+/// The conversations last active on this day, or those of them behind a place.
 async fn active_on(
     mut connection: &AsyncPgConnection,
     (tenant, user): (&str, &str),
-    days: &[Day],
+    day: Day,
     after: Option<Place>,
     (offset, limit): (usize, usize),
 ) -> QueryResult<Vec<ConversationRow>> {
-    let (Some(first), Some(last)) = (days.first(), days.last()) else {
-        return Ok(Vec::new());
-    };
     let columns = columns::CONVERSATION;
-    let newest = newest_row(days);
+    let mut binds = bounds(day).to_vec();
+    binds.extend([tenant, user, &day.to_string()].map(|text| Bind::Text(text.to_owned())));
+    let mut behind = "";
+    if let Some(place) = after {
+        let at = || Bind::Time(time(place.updated_at));
+        binds.extend([at(), at(), Bind::Id(PgId(place.id))]);
+        behind = "WHERE updated_at < ? OR (updated_at = ? AND id > ?)";
+    }
+    binds.extend([offset, limit].map(|rows| Bind::Number(as_limit(rows))));
     // Materialized, so that each time is looked up once.
-    let rows: Vec<ListedRow> = sql_query(format!(
-        "WITH listed AS MATERIALIZED (SELECT c.*, {newest} AS updated_at FROM conversations AS c \
-         WHERE tenant = $1 AND user_identifier = $2 AND last_day BETWEEN $3::date AND $4::date) \
-         SELECT {columns}, updated_at FROM listed \
-         WHERE $5::timestamptz IS NULL OR updated_at < $5 OR (updated_at = $5 AND id > $6) \
-         ORDER BY last_day DESC, updated_at DESC, id OFFSET $7 LIMIT $8"
-    ))
-    .bind::<Text, _>(tenant)
-    .bind::<Text, _>(user)
-    .bind::<Text, _>(first.to_string())
-    .bind::<Text, _>(last.to_string())
-    .bind::<Nullable<Timestamptz>, _>(after.map(|place| time(place.updated_at)))
-    .bind::<Nullable<Uuid>, _>(after.map(|place| PgId(place.id)))
-    .bind::<BigInt, _>(as_limit(offset))
-    .bind::<BigInt, _>(as_limit(limit))
-    .load(&mut connection)
-    .await?;
+    let active = Prepared {
+        sql: &format!(
+            "WITH listed AS MATERIALIZED (\
+             SELECT c.*, coalesce({NEWEST}, c.created_at) AS updated_at FROM conversations AS c \
+             WHERE tenant = ? AND user_identifier = ? AND last_day = ?::date) \
+             SELECT {columns}, updated_at FROM listed {behind} \
+             ORDER BY updated_at DESC, id OFFSET ? LIMIT ?"
+        ),
+        binds,
+    };
+    let rows: Vec<ListedRow> = active.load(&mut connection).await?;
     Ok(rows.into_iter().map(|ListedRow(row)| row).collect())
 }
 
-/// An expression for the time of the newest row of a conversation `c` whose last day is one of
-/// these: two looks at an index.
-fn newest_row(last_days: &[Day]) -> String {
-    let within = within(last_days);
-    let its_own = match last_days {
-        [_] => "",
-        _ => {
-            " AND h.created_at >= c.last_day::timestamptz \
-             AND h.created_at < (c.last_day + 1)::timestamptz"
-        }
-    };
-    let newest = |table: &str| {
-        format!(
-            "(SELECT max(h.created_at) FROM {table} AS h \
-             WHERE h.conversation_id = c.id AND {within}{its_own})"
-        )
-    };
-    // NULL is never the greatest.
-    let (messages, errors) = (newest(MESSAGES), newest(ERRORS));
-    format!("coalesce(greatest({messages}, {errors}), c.created_at)")
+/// What [`NEWEST`] is asked with.
+fn bounds(last_day: Day) -> [Bind; 4] {
+    let from = || Bind::Time(time(last_day.start_ms()));
+    let to = || Bind::Time(time(last_day.end_ms()));
+    [from(), to(), from(), to()]
 }
 
 /// Adds the times of the newest rows, and what the stored counts do not know.
@@ -227,12 +233,11 @@ async fn updated_at(
     row: &ConversationRow,
 ) -> QueryResult<Option<UnixMillis>> {
     let Conversation { id, last_day, .. } = row.conversation;
-    let id = || Bind::Id(PgId(id));
-    let from = || Bind::Time(time(last_day.start_ms()));
-    let to = || Bind::Time(time(last_day.end_ms()));
+    let mut binds = bounds(last_day).to_vec();
+    binds.push(Bind::Id(PgId(id)));
     let newest = Prepared {
-        sql: UPDATED_AT,
-        binds: vec![from(), to(), from(), to(), id()],
+        sql: &format!("SELECT {NEWEST} AS value FROM conversations AS c WHERE c.id = ?"),
+        binds,
     };
     let newest: Option<TimeRow> = newest.get_result(&mut connection).await.optional()?;
     let newest = newest.and_then(|row| row.value);

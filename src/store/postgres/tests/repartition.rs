@@ -194,10 +194,8 @@ async fn batches_wait_for_a_move_and_readers_never_miss_a_row() {
     }
     moving.store(false, Ordering::Relaxed);
     reader.await.unwrap();
-    assert_eq!(
-        count_of(&*store, "written").await,
-        writer.await.unwrap() * 2
-    );
+    let written = writer.await.unwrap();
+    assert_eq!(count_of(&*store, "written").await, written * 2);
 }
 
 #[tokio::test]
