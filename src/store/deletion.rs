@@ -214,7 +214,9 @@ impl Rest<'_> {
         if rows.retold.messages > 0 || parents.any(|at| deleted_at.is_some_and(|gone| at <= gone)) {
             self.deleted.insert(rows.conversation.id);
         }
-        self.kept.to_mut().push(without_history(rows.clone()));
+        self.kept
+            .to_mut()
+            .push(without_history(rows.clone(), deleted_at));
     }
 }
 
@@ -243,8 +245,9 @@ pub(super) fn marks(exchanges: &[ExchangeRows]) -> Vec<Mark> {
     marks
 }
 
-/// What follows the last answer of the model in what the client sent, and the answer to that.
-fn without_history(mut rows: ExchangeRows) -> ExchangeRows {
+/// What follows the last answer of the model in what the client sent, and the answer to that: under what
+/// stands there since the deletion, if the history follows it.
+fn without_history(mut rows: ExchangeRows, deleted_at: Option<UnixMillis>) -> ExchangeRows {
     let retold = std::mem::take(&mut rows.retold);
     rows.conversation.title = retold.title;
     if let Some(error) = &mut rows.error {
@@ -256,9 +259,17 @@ fn without_history(mut rows: ExchangeRows) -> ExchangeRows {
         return rows;
     }
     let told = rows.messages.len().min(retold.messages);
-    let gone: HashSet<Id> = rows.messages.drain(..told).map(|row| row.id).collect();
+    let history: Vec<_> = rows.messages.drain(..told).collect();
+    let gone: HashSet<Id> = history.iter().map(|row| row.id).collect();
+    let is_there = |parent: &Id| {
+        !gone.contains(parent) && deleted_at.is_some_and(|deleted| parent.unix_ms() > deleted)
+    };
+    let before = history.iter().find_map(|row| row.parent_id);
+    let before = before.filter(is_there);
     for row in &mut rows.messages {
-        row.parent_id = row.parent_id.filter(|parent| !gone.contains(parent));
+        if row.parent_id.is_some_and(|parent| gone.contains(&parent)) {
+            row.parent_id = before;
+        }
     }
     rows
 }

@@ -69,3 +69,19 @@ async fn every_writer_hears_of_what_was_left_out_of_his_batch() {
         assert!(recorded.erased.is_empty());
     }
 }
+
+#[test]
+fn what_follows_a_message_that_is_not_stored_stays_on_its_branch() {
+    for (at, is_there) in [(NOON + 1, true), (NOON - 1, false)] {
+        let last = exchange("s", at).exchange.exchange_id.row(2);
+        let mut rows = telling("s", NOON + 2, &[]);
+        let ids: Vec<Id> = rows.messages.iter().map(|row| row.id).collect();
+        rows.messages[0].parent_id = Some(last);
+        rows.messages[1].parent_id = Some(ids[0]);
+        rows.messages[2].parent_id = Some(ids[1]);
+        let mark = (*rows.conversation.id.as_bytes(), NOON);
+        let left = rest(&rows, vec![mark].into_iter().collect()).unwrap();
+        assert_eq!(left.messages.len(), 1);
+        assert_eq!(left.messages[0].parent_id, is_there.then_some(last));
+    }
+}
