@@ -99,8 +99,7 @@ impl Access {
         store: &dyn Store,
         name: &str,
     ) -> Result<Conversation, ApiError> {
-        let found = self.find(store, name, |id| store.conversation(id), |found| found);
-        found.await
+        self.find(store, name, |id| store.conversation(id)).await
     }
 
     /// The same with the rows that a page of its current branch begins with.
@@ -115,7 +114,7 @@ impl Access {
         limit: usize,
     ) -> Result<(Conversation, Page<StoredMessage>), ApiError> {
         let begun = |id| branch::begun(store, id, from, limit);
-        self.find(store, name, begun, |(found, _)| found).await
+        self.find(store, name, begun).await
     }
 
     /// What `read` gives for the conversation that the principal calls `name`.
@@ -124,12 +123,13 @@ impl Access {
         store: &'a dyn Store,
         name: &str,
         read: impl Fn(Id) -> StoreFuture<'a, Option<T>>,
-        conversation: fn(&T) -> &Conversation,
     ) -> Result<T, ApiError> {
         request::not_reserved(name)?;
+        // Nothing of another's conversation is read, which would tell by its time how long that is.
         if let Some(id) = conversation_id(name)
+            && let Some(conversation) = store.conversation(id).await?
+            && self.owns(&conversation)
             && let Some(found) = read(id).await?
-            && self.owns(conversation(&found))
         {
             return Ok(found);
         }
