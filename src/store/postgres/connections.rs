@@ -197,24 +197,34 @@ impl Connections {
         }
     }
 
-    /// Does this on a connection that reads, in one transaction that begins so, so that all it sees is of one
-    /// moment, with this stamp.
+    /// Does this on a connection that reads, in one transaction that begins so, so that all it sees is of
+    /// one moment, with this stamp; once more where a connection's statements turn out to be stale.
     pub(super) async fn read<T>(
         &self,
         begin: &str,
         stamp: Option<Stamp>,
-        work: impl for<'a> FnOnce(&'a mut AsyncPgConnection) -> Reading<'a, T>,
+        mut work: impl for<'a> FnMut(&'a mut AsyncPgConnection) -> Reading<'a, T>,
     ) -> Result<T, StoreError> {
-        self.make_ready().await?;
-        let mut lease = self.readers().lease().await?;
-        let begun = lease.session.begin(begin).await;
-        let read = match begun {
-            Ok(()) => read_at(&mut lease.session.connection, stamp, work).await,
-            Err(error) => Err(error),
-        };
-        let read = lease.session.end(read).await;
-        let read = self.settle(lease, read, Doing::Reading)?;
-        read.ok_or_else(behind)
+        let mut is_first = true;
+        loop {
+            self.make_ready().await?;
+            let mut lease = self.readers().lease().await?;
+            let begun = lease.session.begin(begin).await;
+            let read = match begun {
+                Ok(()) => read_at(&mut lease.session.connection, stamp.as_ref(), &mut work).await,
+                Err(error) => Err(error),
+            };
+            let read = lease.session.end(read).await;
+            let state = lease.session.state();
+            let read = self.settle(lease, read, Doing::Reading);
+            let is_stale = state.is_some_and(SqlState::is_stale_statement);
+            if read.is_ok() || !is_stale || !is_first {
+                return read?.ok_or_else(behind);
+            }
+            // Those of the other connections are no better.
+            self.close_idle_readers();
+            is_first = false;
+        }
     }
 
     pub(super) fn close_idle_readers(&self) {
@@ -243,11 +253,11 @@ impl Connections {
 /// Reads, where the database has this stamp.
 async fn read_at<T>(
     connection: &mut AsyncPgConnection,
-    stamp: Option<Stamp>,
-    work: impl for<'a> FnOnce(&'a mut AsyncPgConnection) -> Reading<'a, T>,
+    stamp: Option<&Stamp>,
+    work: &mut impl for<'a> FnMut(&'a mut AsyncPgConnection) -> Reading<'a, T>,
 ) -> QueryResult<Option<T>> {
     if let Some(stamp) = stamp
-        && replica::stamp(connection).await? != stamp
+        && replica::stamp(connection).await? != *stamp
     {
         return Ok(None);
     }

@@ -136,7 +136,7 @@ impl PostgresStore {
 
     fn read<T: Send + 'static>(
         &self,
-        work: impl for<'a> FnOnce(&'a mut AsyncPgConnection) -> Reading<'a, T> + Send + 'static,
+        work: impl for<'a> FnMut(&'a mut AsyncPgConnection) -> Reading<'a, T> + Send + 'static,
     ) -> StoreFuture<'_, T> {
         let stamp = self.stamp.clone();
         self.run(move |connections| async move {
@@ -149,7 +149,7 @@ impl PostgresStore {
     /// The same for what nobody waits for, and may take as long as a batch.
     fn look_up<T: Send + 'static>(
         &self,
-        work: impl for<'a> FnOnce(&'a mut AsyncPgConnection) -> Reading<'a, T> + Send + 'static,
+        work: impl for<'a> FnMut(&'a mut AsyncPgConnection) -> Reading<'a, T> + Send + 'static,
     ) -> StoreFuture<'_, T> {
         let stamp = self.stamp.clone();
         self.run(move |connections| async move {
@@ -235,6 +235,7 @@ impl Store for PostgresStore {
         let wanted = wanted.clone();
         let are_spread = Arc::clone(&self.are_spread);
         self.look_up(move |connection| {
+            let (wanted, are_spread) = (wanted.clone(), Arc::clone(&are_spread));
             Box::pin(async move {
                 let known = lock(&are_spread).take();
                 let (recalled, are) = recall::recall(connection, &wanted, known).await?;
@@ -249,8 +250,9 @@ impl Store for PostgresStore {
         tenant: &'a str,
         session_id: &'a str,
     ) -> StoreFuture<'a, Vec<Conversation>> {
-        let (tenant, session_id) = (tenant.to_owned(), session_id.to_owned());
+        let names = (tenant.to_owned(), session_id.to_owned());
         self.read(move |connection| {
+            let (tenant, session_id) = names.clone();
             Box::pin(async move { list::named(connection, &tenant, &session_id).await })
         })
     }
@@ -267,8 +269,9 @@ impl Store for PostgresStore {
         offset: usize,
         limit: usize,
     ) -> StoreFuture<'a, Page<Conversation>> {
-        let (tenant, user) = (tenant.to_owned(), user_identifier.to_owned());
+        let whose = (tenant.to_owned(), user_identifier.to_owned());
         self.read(move |connection| {
+            let (tenant, user) = whose.clone();
             Box::pin(async move {
                 list::of_user(connection, (&tenant, &user), after, offset, limit).await
             })
@@ -315,9 +318,10 @@ impl Store for PostgresStore {
         from: UnixMillis,
         to: UnixMillis,
     ) -> StoreFuture<'a, Stats> {
-        let (tenant, user) = (tenant.to_owned(), user_identifier.to_owned());
+        let whose = (tenant.to_owned(), user_identifier.to_owned());
         let days = (Day::from_unix_ms(from), Day::from_unix_ms(to));
         self.read(move |connection| {
+            let (tenant, user) = whose.clone();
             Box::pin(async move { stats::stats(connection, (&tenant, &user), days).await })
         })
     }
@@ -325,6 +329,7 @@ impl Store for PostgresStore {
     fn search<'a>(&'a self, wanted: &'a Search) -> StoreFuture<'a, Vec<Hit>> {
         let wanted = wanted.clone();
         self.read(move |connection| {
+            let wanted = wanted.clone();
             Box::pin(async move { search::search(connection, &wanted).await })
         })
     }
