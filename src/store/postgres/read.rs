@@ -104,12 +104,12 @@ struct Latest {
 }
 
 /// A row, and how many were looked at for the page that it is on.
-struct Sized<T> {
+struct Counted<T> {
     row: T,
     looked_at: i64,
 }
 
-impl<T: QueryableByName<Pg>> QueryableByName<Pg> for Sized<T> {
+impl<T: QueryableByName<Pg>> QueryableByName<Pg> for Counted<T> {
     fn build<'a>(row: &impl NamedRow<'a, Pg>) -> deserialize::Result<Self> {
         Ok(Self {
             row: T::build(row)?,
@@ -141,7 +141,7 @@ impl Latest {
                 Bind::Number(as_limit(limit.saturating_add(1))),
             ],
         };
-        let rows: Vec<Sized<T>> = newest.load(&mut connection).await?;
+        let rows: Vec<Counted<T>> = newest.load(&mut connection).await?;
         let looked_at = rows.iter().map(|row| row.looked_at).max().unwrap_or(0);
         let mut page: Vec<T> = rows.into_iter().map(|row| row.row).collect();
         page.truncate(limit);

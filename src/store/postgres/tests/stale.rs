@@ -23,7 +23,7 @@ async fn a_batch_whose_prepared_statements_are_gone_is_written_on_another_connec
 }
 
 #[tokio::test]
-async fn a_read_whose_prepared_statements_are_gone_or_stale_is_read_on_another_connection() {
+async fn a_read_whose_prepared_statements_are_stale_is_read_on_another_connection() {
     let database = Database::new().await;
     let store = Arc::new(database.store());
     let rows = exchange("s", NOON);
