@@ -5,22 +5,27 @@
 
 mod surrogates;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::LazyLock};
 
-use memchr::{memchr, memmem};
+use memchr::{
+    memchr,
+    memmem::{self, Finder},
+};
 
 pub(crate) use self::surrogates::join_surrogates;
 
 /// The mark that starts every escape.
 const MARK: char = '␛';
 
+/// Made once, since many events are shorter than this takes.
+static MARKS: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new("␛"));
+static UNITS: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(b"\\u"));
+
 /// Turns any bytes into their stored form; borrows where nothing has to be escaped.
 pub(crate) fn text(bytes: &[u8]) -> Cow<'_, str> {
-    let mut mark = [0; 4];
-    let mark = MARK.encode_utf8(&mut mark).as_bytes();
     if let Ok(text) = std::str::from_utf8(bytes)
         && memchr(0, bytes).is_none()
-        && memmem::find(bytes, mark).is_none()
+        && MARKS.find(bytes).is_none()
     {
         return Cow::Borrowed(text);
     }
@@ -182,11 +187,10 @@ fn push_byte(stored: &mut String, byte: u8) {
 /// Rewrites the escape sequences of `\u` that would parse to what cannot be stored, or not parse at all.
 fn escape_sequences(source: &str) -> Cow<'_, str> {
     let bytes = source.as_bytes();
-    let escape = memmem::Finder::new(b"\\u");
     let mut stored = String::new();
     let mut copied = 0;
     let mut from = 0;
-    while let Some(found) = bytes.get(from..).and_then(|rest| escape.find(rest)) {
+    while let Some(found) = bytes.get(from..).and_then(|rest| UNITS.find(rest)) {
         let at = from + found;
         let backslashes = bytes[copied..at]
             .iter()

@@ -11,7 +11,7 @@ use crate::{
         Read, Unread,
         blocks::Blocks,
         estimate,
-        json::{self as lenient, Field},
+        json::{self as lenient, Echo, Field},
         last::keep_last,
         limits::MAX_PARTS,
         repair,
@@ -33,6 +33,9 @@ pub(super) struct Stream {
     finish_reason: Option<String>,
     usage: String,
     last: BTreeMap<String, String>,
+    echo: Echo,
+    /// The block that the event grows that was learnt.
+    echoed: Option<i64>,
     is_begun: bool,
     tally: Tally,
 }
@@ -68,6 +71,7 @@ impl Stream {
 
     fn add(&mut self, kind: &str, data: &str) -> bool {
         match kind {
+            "contentBlockDelta" if self.add_echo(data) => return true,
             "contentBlockDelta" | "contentBlockStart" | "messageStart" | "messageStop"
             | "metadata" => {}
             "contentBlockStop" => return true,
@@ -81,11 +85,16 @@ impl Stream {
             Field::Other(Value::Number(index)) => index.as_i64(),
             _ => None,
         };
+        let is_plain = kind == "contentBlockDelta" && event.is_plain();
         if let Some(start) = event.start {
             self.push(index);
             self.grow(index, *start);
         }
         if let Some(delta) = event.delta {
+            if let (Field::Text(text), true) = (&delta.text, is_plain && delta.is_plain()) {
+                self.echo.learn(data, text);
+                self.echoed = index;
+            }
             self.grow(index, delta);
         }
         if kind == "messageStart" {
@@ -101,6 +110,19 @@ impl Stream {
         for (key, source) in event.rest {
             keep_last(&mut self.last, key, source.get(), &mut self.tally.held);
         }
+        true
+    }
+
+    /// Adds an event that is known but for its text; false where it is not.
+    fn add_echo(&mut self, data: &str) -> bool {
+        let Some(text) = self.echo.text(data) else {
+            return false;
+        };
+        let delta = wire::Block {
+            text: Field::Text(text),
+            ..wire::Block::default()
+        };
+        self.grow(self.echoed, delta);
         true
     }
 
