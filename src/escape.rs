@@ -8,7 +8,7 @@ mod surrogates;
 use std::{borrow::Cow, sync::LazyLock};
 
 use memchr::{
-    memchr,
+    memchr, memchr2,
     memmem::{self, Finder},
 };
 
@@ -16,16 +16,16 @@ pub(crate) use self::surrogates::join_surrogates;
 
 /// The mark that starts every escape.
 const MARK: char = '␛';
+const MARK_BYTES: [u8; 3] = *b"\xE2\x90\x9B";
 
 /// Made once, since many events are shorter than this takes.
-static MARKS: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new("␛"));
+static MARKS: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(&MARK_BYTES));
 static UNITS: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(b"\\u"));
 
 /// Turns any bytes into their stored form; borrows where nothing has to be escaped.
 pub(crate) fn text(bytes: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(bytes)
-        && memchr(0, bytes).is_none()
-        && MARKS.find(bytes).is_none()
+        && needs_no_escape(bytes)
     {
         return Cow::Borrowed(text);
     }
@@ -50,6 +50,15 @@ pub(crate) fn text(bytes: &[u8]) -> Cow<'_, str> {
         }
     }
     Cow::Owned(stored)
+}
+
+fn needs_no_escape(text: &[u8]) -> bool {
+    // Most texts have neither a zero nor the byte with which the mark begins, and are searched once.
+    let [first, ..] = MARK_BYTES;
+    let Some(rest) = memchr2(0, first, text).and_then(|at| text.get(at..)) else {
+        return true;
+    };
+    memchr(0, rest).is_none() && MARKS.find(rest).is_none()
 }
 
 /// Turns the source of a JSON document into one whose strings, once parsed, are in stored form.

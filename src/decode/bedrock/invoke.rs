@@ -197,6 +197,7 @@ impl<'de> Members<'de> for Chunk<'de> {
 /// Reads a stream of InvokeModelWithResponseStream.
 pub(in crate::decode) fn stream(body: &Body<'_>, policy: &Policy) -> Result<Read<Reply>, Unread> {
     let mut inner: Option<Inner> = None;
+    let mut decoded = Vec::new();
     let mut error = None;
     let mut room = policy.max_parsed_bytes;
     let mut refused = 0;
@@ -206,10 +207,10 @@ pub(in crate::decode) fn stream(body: &Body<'_>, policy: &Policy) -> Result<Read
             error.get_or_insert(failure);
             continue;
         }
-        let Some(document) = document(&payload) else {
+        if document(&payload, &mut decoded).is_none() {
             continue;
-        };
-        let document = stored(&document);
+        }
+        let document = stored(&decoded);
         let is_cut = body.cut && !message.ended;
         let inner = inner.get_or_insert_with(|| Inner::of(&document, policy.max_parsed_bytes));
         if let Inner::Cohere(_) | Inner::Plain(_) = inner {
@@ -256,7 +257,10 @@ pub(in crate::decode) fn stream(body: &Body<'_>, policy: &Policy) -> Result<Read
     Ok(read)
 }
 
-fn document(payload: &str) -> Option<Vec<u8>> {
+/// Reads the document of a payload into the room.
+fn document(payload: &str, room: &mut Vec<u8>) -> Option<()> {
     let chunk: Chunk<'_> = json::document(payload)?;
-    STANDARD.decode(chunk.bytes.text()?.as_bytes()).ok()
+    room.clear();
+    let text = chunk.bytes.text()?;
+    STANDARD.decode_vec(text.as_bytes(), room).ok()
 }

@@ -118,11 +118,10 @@ impl Stream {
         let Some(text) = self.echo.text(data) else {
             return false;
         };
-        let delta = wire::Block {
-            text: Field::Text(text),
-            ..wire::Block::default()
-        };
-        self.grow(self.echoed, delta);
+        let at = self.place(self.echoed);
+        if let Some(block) = self.blocks.get_mut(at) {
+            block.say(&text, &mut self.tally.held);
+        }
         true
     }
 
@@ -138,17 +137,23 @@ impl Stream {
     }
 
     fn grow(&mut self, index: Option<i64>, delta: wire::Block<'_>) {
-        let mut at = match index {
+        let at = self.place(index);
+        if let Some(block) = self.blocks.get_mut(at) {
+            block.grow(delta, &mut self.tally.held);
+        }
+    }
+
+    /// Where the block of this index stands; one of which the beginning is missing begins here, where there is room.
+    fn place(&mut self, index: Option<i64>) -> usize {
+        let known = match index {
             Some(index) => self.by_index.get(&index).copied(),
             None => self.blocks.len().checked_sub(1),
         };
-        if at.is_none() {
-            at = Some(self.blocks.len());
+        known.unwrap_or_else(|| {
+            let place = self.blocks.len();
             self.push(index);
-        }
-        if let Some(block) = at.and_then(|at| self.blocks.get_mut(at)) {
-            block.grow(delta, &mut self.tally.held);
-        }
+            place
+        })
     }
 
     /// The whole reply, unless none of the events is one, though there are some.
