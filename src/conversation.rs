@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::{Map, Value};
 
-use crate::decode;
+use crate::json;
 
 /// Who speaks.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -128,7 +128,7 @@ impl Message {
 
     /// Adds what has no place of its own, by a name and as JSON text; what is no JSON stands as a string.
     pub fn put_other(&mut self, name: impl Into<String>, json: &str) {
-        self.other.insert(name.into(), decode::value(json));
+        self.other.insert(name.into(), json::value(json));
     }
 }
 
@@ -274,6 +274,6 @@ impl ProviderError {
 
     /// Adds what has no place of its own, by a name and as JSON text; what is no JSON stands as a string.
     pub fn put_other(&mut self, name: impl Into<String>, json: &str) {
-        self.other.insert(name.into(), decode::value(json));
+        self.other.insert(name.into(), json::value(json));
     }
 }

@@ -42,6 +42,7 @@ pub mod conversation;
 mod outcome;
 mod id;
 mod escape;
+mod json;
 
 #[cfg(any(test, feature = "internals"))]
 #[doc(hidden)]

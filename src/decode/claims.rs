@@ -4,8 +4,8 @@ use std::{borrow::Cow, sync::LazyLock};
 
 use regex::Regex;
 
-use super::json::{self, Fault, Source};
 use crate::conversation::Claims;
+use crate::json::{self, Fault, Source};
 
 /// The members that are kept, and the objects whose members are.
 const MEMBERS: [&str; 16] = [

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::json;
+use crate::json;
 use crate::{conversation::ProviderError, escape};
 
 /// How much of a body that is no JSON becomes the message.

@@ -24,7 +24,6 @@ mod hearing;
 #[cfg(test)]
 mod hostile_tests;
 mod inputs;
-mod json;
 mod last;
 mod limits;
 mod lines;
@@ -45,12 +44,12 @@ mod tests;
 #[cfg(any(test, feature = "internals"))]
 pub(crate) use self::claims::claims;
 pub use self::own::{CapturedBody, Decode};
-pub(crate) use self::{dialect::Dialect, json::value, own::fits};
+pub(crate) use self::{dialect::Dialect, own::fits};
 
 use self::{hearing::Hearing, own::Speech};
 use crate::{
     conversation::{Choice, Prompt, Reply},
-    escape,
+    escape, json,
     outcome::Truncated,
 };
 

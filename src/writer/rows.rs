@@ -14,9 +14,10 @@ use super::{
 };
 use crate::{
     conversation::{Choice, Message, Prompt, Reply, Role, Usage},
-    decode, escape,
+    escape,
     id::Id,
     identity::{Identity, fit},
+    json,
     outcome::Outcome,
     store::{
         ChainHash, ExchangeColumns, ExchangeRows, KnownMessage, KnownResponse, MessageColumns,
@@ -198,7 +199,7 @@ impl Rows<'_> {
                 instructions.push(Message::new(Role::System, ""));
             }
             if let Some(last) = instructions.last_mut() {
-                last.other.insert("tools".to_owned(), decode::value(tools));
+                last.other.insert("tools".to_owned(), json::value(tools));
             }
         }
         for message in instructions {

@@ -1,7 +1,7 @@
 //! Deltas that are known but for the text that they add.
 
 use super::wire::Delta;
-use crate::decode::json::{Echo, Field};
+use crate::json::{Echo, Field};
 
 /// The last delta that did nothing but grow one text.
 #[derive(Default)]

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::{
     conversation::Usage,
-    decode::json::{self, Fault, Members, Raw, Source, count, counted},
+    json::{self, Fault, Members, Raw, Source, count, counted},
 };
 
 /// Reads the usage that a message began with and the one that came last, which is counted from the

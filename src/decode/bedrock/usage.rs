@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use crate::{
     conversation::Usage,
-    decode::json::{self, Fault, Members, Source, count},
+    json::{self, Fault, Members, Source, count},
 };
 
 /// Reads a usage object; `None` where it is not an object.

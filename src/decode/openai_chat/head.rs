@@ -1,7 +1,7 @@
 //! What every chunk of a stream says again before its choices, read once.
 
 use super::wire;
-use crate::decode::json;
+use crate::json;
 
 /// Learning costs a second reading of the head; a stream whose heads all differ is not worth more tries.
 const MAX_VAIN_LESSONS: usize = 8;

@@ -10,7 +10,7 @@ use crate::decode::{
     limits::MAX_MESSAGES,
 };
 
-pub(super) use crate::decode::json::members;
+pub(super) use crate::json::members;
 
 /// Members that have no place of their own, as source.
 pub(super) type Rest<'a> = Vec<(Cow<'a, str>, Raw<'a>)>;

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Fault, Field, Source, parsed};
 
 /// An object that is read key by key, in one pass and without a map in between.
-pub(in crate::decode) trait Members<'de>: Default {
+pub(crate) trait Members<'de>: Default {
     /// What stands for an element of a list that is no object; `None` where such a one says nothing.
     fn stray(_: Field<'de>) -> Option<Self> {
         None
@@ -28,7 +28,7 @@ impl<'de, T: Members<'de>> Members<'de> for Box<T> {
 /// It is read in one pass. Where that meets with what is nested too deeply, or with a number that might lose its
 /// digits, it is read again carefully: then values are read as source first, so that what is odd in one of
 /// them spoils no more than itself.
-pub(in crate::decode) fn document<'de, T: Members<'de>>(source: &'de str) -> Option<T> {
+pub(crate) fn document<'de, T: Members<'de>>(source: &'de str) -> Option<T> {
     let mut read = None;
     let mut map = Source::new(source, false);
     if whole(&mut map, &mut read).is_err() {
@@ -56,7 +56,7 @@ fn whole<'de, T: Members<'de>>(map: &mut Source<'de>, place: &mut Option<T>) -> 
 /// Reads the value of a key into this place; what is no object is passed over.
 ///
 /// Objects are filled where they stand: moving them about cost more than reading them.
-pub(in crate::decode) fn object<'de, T: Members<'de>>(
+pub(crate) fn object<'de, T: Members<'de>>(
     map: &mut Source<'de>,
     place: &mut Option<T>,
 ) -> Result<(), Fault> {
@@ -77,7 +77,7 @@ fn fill<'de, T: Members<'de>>(map: &mut Source<'de>, object: &mut T) -> Result<(
 
 impl<'de> Source<'de> {
     /// Gives each key of the object that comes next to one who takes its value.
-    pub(in crate::decode) fn each_member(
+    pub(crate) fn each_member(
         &mut self,
         mut take: impl FnMut(Cow<'de, str>, &mut Self) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
@@ -94,10 +94,10 @@ impl<'de> Source<'de> {
 }
 
 /// The objects of a list, up to this number.
-pub(in crate::decode) struct List<T, const MOST: usize> {
-    pub(in crate::decode) items: Vec<T>,
+pub(crate) struct List<T, const MOST: usize> {
+    pub(crate) items: Vec<T>,
     /// There were more elements.
-    pub(in crate::decode) is_cut: bool,
+    pub(crate) is_cut: bool,
 }
 
 impl<T, const MOST: usize> List<T, MOST> {
@@ -111,7 +111,7 @@ impl<T, const MOST: usize> List<T, MOST> {
 
 /// Reads the value of a key into this place. What is no list is passed over, and in it what is no object and
 /// [says nothing](Members::stray).
-pub(in crate::decode) fn list<'de, T: Members<'de>, const MOST: usize>(
+pub(crate) fn list<'de, T: Members<'de>, const MOST: usize>(
     map: &mut Source<'de>,
     place: &mut Option<List<T, MOST>>,
 ) -> Result<(), Fault> {

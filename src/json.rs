@@ -19,7 +19,7 @@ use std::borrow::Cow;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Number, Value};
 
-pub(super) use self::{
+pub(crate) use self::{
     compact::compact,
     echo::Echo,
     elements::elements,
@@ -30,13 +30,13 @@ pub(super) use self::{
 };
 
 /// The source of a value that says something: not null.
-pub(super) fn stated<'de>(map: &mut Source<'de>) -> Result<Option<Raw<'de>>, Fault> {
+pub(crate) fn stated<'de>(map: &mut Source<'de>) -> Result<Option<Raw<'de>>, Fault> {
     let value = map.raw()?;
     Ok((value.get() != "null").then_some(value))
 }
 
 /// A value that should be a whole number.
-pub(super) fn count(map: &mut Source<'_>) -> Result<Option<i64>, Fault> {
+pub(crate) fn count(map: &mut Source<'_>) -> Result<Option<i64>, Fault> {
     Ok(match map.field()? {
         Field::Other(Value::Number(number)) => whole(&number),
         _ => None,
@@ -44,7 +44,7 @@ pub(super) fn count(map: &mut Source<'_>) -> Result<Option<i64>, Fault> {
 }
 
 /// The same for a value that was kept as source.
-pub(super) fn counted(source: Raw<'_>) -> Option<i64> {
+pub(crate) fn counted(source: Raw<'_>) -> Option<i64> {
     let number = || whole(&read::<Number>(source.get())?);
     source.get().parse().ok().or_else(number)
 }
@@ -71,7 +71,7 @@ pub(crate) fn value(source: &str) -> Value {
 }
 
 /// Reads a value that was kept as source, as [`value`] does.
-pub(super) fn parsed(source: Raw<'_>) -> Value {
+pub(crate) fn parsed(source: Raw<'_>) -> Value {
     match plain(source) {
         Some(text) => Value::String(text.to_owned()),
         None => value(source.get()),
@@ -79,7 +79,7 @@ pub(super) fn parsed(source: Raw<'_>) -> Value {
 }
 
 /// The text of a string without escapes.
-pub(super) fn plain(source: Raw<'_>) -> Option<&str> {
+pub(crate) fn plain(source: Raw<'_>) -> Option<&str> {
     let text = source.get().strip_prefix('"')?.strip_suffix('"')?;
     memchr::memchr(b'\\', text.as_bytes())
         .is_none()
@@ -87,7 +87,7 @@ pub(super) fn plain(source: Raw<'_>) -> Option<&str> {
 }
 
 /// Adds a string as JSON.
-pub(super) fn put_string(json: &mut String, text: &str) {
+pub(crate) fn put_string(json: &mut String, text: &str) {
     if text::special(text.as_bytes(), 0) < text.len() {
         json.push_str(&Value::from(text).to_string());
     } else {
@@ -96,7 +96,7 @@ pub(super) fn put_string(json: &mut String, text: &str) {
 }
 
 /// Members by their names on the wire.
-pub(super) fn members(rest: Vec<(Cow<'_, str>, Raw<'_>)>) -> Map<String, Value> {
+pub(crate) fn members(rest: Vec<(Cow<'_, str>, Raw<'_>)>) -> Map<String, Value> {
     // Almost always there are none.
     if rest.is_empty() {
         return Map::new();
@@ -107,6 +107,6 @@ pub(super) fn members(rest: Vec<(Cow<'_, str>, Raw<'_>)>) -> Map<String, Value> 
 }
 
 /// Reads a part of a document as this type, if it is one.
-pub(super) fn read<T: DeserializeOwned>(source: &str) -> Option<T> {
+pub(crate) fn read<T: DeserializeOwned>(source: &str) -> Option<T> {
     serde_json::from_str(source).ok()
 }

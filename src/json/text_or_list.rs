@@ -7,7 +7,7 @@ use super::{
 
 /// Reads the value of a key: a string into one place, the objects of a list into the other. One object
 /// alone is a list of one, as Google reads it; what else there is is passed over.
-pub(in crate::decode) fn text_or_list<'de, T: Members<'de>, const MOST: usize>(
+pub(crate) fn text_or_list<'de, T: Members<'de>, const MOST: usize>(
     map: &mut Source<'de>,
     text: &mut Field<'de>,
     list: &mut Option<List<T, MOST>>,
@@ -23,7 +23,7 @@ pub(in crate::decode) fn text_or_list<'de, T: Members<'de>, const MOST: usize>(
 }
 
 /// The same for a value that was kept as source.
-pub(in crate::decode) fn source_text_or_list<'de, T: Members<'de>, const MOST: usize>(
+pub(crate) fn source_text_or_list<'de, T: Members<'de>, const MOST: usize>(
     source: Raw<'de>,
     text: &mut Field<'de>,
     list: &mut Option<List<T, MOST>>,

@@ -8,19 +8,19 @@ use super::text::{special, unescaped};
 
 /// What is no JSON, or is nested too deeply, or holds a number that may have no room in 64 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::decode) struct Fault;
+pub(crate) struct Fault;
 
 /// The source of a value.
 #[derive(Clone, Copy, Debug)]
-pub(in crate::decode) struct Raw<'a>(&'a str);
+pub(crate) struct Raw<'a>(&'a str);
 
 impl<'a> Raw<'a> {
     #[cfg(test)]
-    pub(in crate::decode) fn new(source: &'a str) -> Self {
+    pub(crate) fn new(source: &'a str) -> Self {
         Self(source)
     }
 
-    pub(in crate::decode) fn get(self) -> &'a str {
+    pub(crate) fn get(self) -> &'a str {
         self.0
     }
 }
@@ -32,7 +32,7 @@ const SURE_DIGITS: usize = 18;
 
 /// A place in a document.
 #[derive(Debug)]
-pub(in crate::decode) struct Source<'de> {
+pub(crate) struct Source<'de> {
     pub(super) source: &'de str,
     pub(super) at: usize,
     depth: u8,
@@ -45,7 +45,7 @@ pub(in crate::decode) struct Source<'de> {
 
 impl<'de> Source<'de> {
     /// At the beginning. What is read carefully is read by its source, as [`document`](super::document) has it.
-    pub(in crate::decode) fn new(source: &'de str, is_careful: bool) -> Self {
+    pub(crate) fn new(source: &'de str, is_careful: bool) -> Self {
         Self {
             source,
             at: 0,
@@ -79,7 +79,7 @@ impl<'de> Source<'de> {
     }
 
     /// Passes over a null, where one comes next.
-    pub(in crate::decode) fn is_null(&mut self) -> Result<bool, Fault> {
+    pub(crate) fn is_null(&mut self) -> Result<bool, Fault> {
         let is_null = self.peek()? == b'n';
         if is_null {
             self.word("null")?;
@@ -190,7 +190,7 @@ impl<'de> Source<'de> {
     }
 
     /// The source of the next value.
-    pub(in crate::decode) fn raw(&mut self) -> Result<Raw<'de>, Fault> {
+    pub(crate) fn raw(&mut self) -> Result<Raw<'de>, Fault> {
         self.peek()?;
         let start = self.at;
         self.skip()?;

@@ -9,7 +9,7 @@ use super::{Fault, Source, text::special};
 /// Most events of a stream add some letters to the same text. What stands before them is the same to the byte, and
 /// behind them nothing but brackets, and padding under the name `p`.
 #[derive(Debug, Default)]
-pub(in crate::decode) struct Echo {
+pub(crate) struct Echo {
     /// Up to the quote; empty where nothing is known.
     before: String,
     /// The objects that are closed behind the string.
@@ -18,7 +18,7 @@ pub(in crate::decode) struct Echo {
 
 impl Echo {
     /// Learns what stands around this text, which was borrowed from the event.
-    pub(in crate::decode) fn learn(&mut self, event: &str, text: &str) {
+    pub(crate) fn learn(&mut self, event: &str, text: &str) {
         self.before.clear();
         let at = text.as_ptr().addr().checked_sub(event.as_ptr().addr());
         let around = at.and_then(|at| {
@@ -33,7 +33,7 @@ impl Echo {
     }
 
     /// The text of an event that says the same otherwise.
-    pub(in crate::decode) fn text<'e>(&self, event: &'e str) -> Option<Cow<'e, str>> {
+    pub(crate) fn text<'e>(&self, event: &'e str) -> Option<Cow<'e, str>> {
         if self.before.is_empty() {
             return None;
         }

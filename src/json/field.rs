@@ -8,7 +8,7 @@ use super::{Fault, Source, parsed};
 
 /// A value that should be a string.
 #[derive(Debug, Default)]
-pub(in crate::decode) enum Field<'a> {
+pub(crate) enum Field<'a> {
     #[default]
     Null,
     Text(Cow<'a, str>),
@@ -17,7 +17,7 @@ pub(in crate::decode) enum Field<'a> {
 
 impl<'a> Field<'a> {
     /// The string, if it is one and says anything.
-    pub(in crate::decode) fn text(self) -> Option<Cow<'a, str>> {
+    pub(crate) fn text(self) -> Option<Cow<'a, str>> {
         match self {
             Self::Text(text) if !text.is_empty() => Some(text),
             _ => None,
@@ -25,7 +25,7 @@ impl<'a> Field<'a> {
     }
 
     /// The same, where a value that is no string is its source.
-    pub(in crate::decode) fn into_text(self) -> Self {
+    pub(crate) fn into_text(self) -> Self {
         match self {
             Self::Other(value) => Self::Text(Cow::Owned(value.to_string())),
             field => field,
@@ -33,7 +33,7 @@ impl<'a> Field<'a> {
     }
 
     /// A copy of that string.
-    pub(in crate::decode) fn clone_text(&self) -> Option<String> {
+    pub(crate) fn clone_text(&self) -> Option<String> {
         match self {
             Self::Text(text) if !text.is_empty() => Some(text.clone().into_owned()),
             _ => None,
@@ -42,7 +42,7 @@ impl<'a> Field<'a> {
 }
 
 /// Reads the value of a key, of a list at most so many elements; true where that left some out.
-pub(in crate::decode) fn field<'de>(
+pub(crate) fn field<'de>(
     map: &mut Source<'de>,
     place: &mut Field<'de>,
     most: usize,
@@ -59,7 +59,7 @@ pub(in crate::decode) fn field<'de>(
 impl<'de> Source<'de> {
     /// The next value.
     #[inline]
-    pub(in crate::decode) fn field(&mut self) -> Result<Field<'de>, Fault> {
+    pub(crate) fn field(&mut self) -> Result<Field<'de>, Fault> {
         match self.peek()? {
             b'"' => self.text().map(Field::Text),
             b'n' => self.word("null").map(|()| Field::Null),

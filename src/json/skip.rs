@@ -7,7 +7,7 @@ use super::{
 
 impl Source<'_> {
     /// Passes over the next value, however deeply it is nested.
-    pub(in crate::decode) fn skip(&mut self) -> Result<(), Fault> {
+    pub(crate) fn skip(&mut self) -> Result<(), Fault> {
         self.open.clear();
         loop {
             match self.peek()? {

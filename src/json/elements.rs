@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 
 /// Gives each element of a list, of which the source begins behind its bracket, and whether it is whole.
 /// What follows an element that is no JSON is given with it.
-pub(in crate::decode) fn elements(mut source: &str, mut take: impl FnMut(&str, bool)) {
+pub(crate) fn elements(mut source: &str, mut take: impl FnMut(&str, bool)) {
     loop {
         source = source.trim_start_matches([' ', '\t', '\r', '\n', ',']);
         if source.is_empty() || source.starts_with(']') {

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 /// The source of a document without the line ends and the indentation that some providers send.
-pub(in crate::decode) fn compact(source: &str) -> Cow<'_, str> {
+pub(crate) fn compact(source: &str) -> Cow<'_, str> {
     if !source.contains('\n') {
         return Cow::Borrowed(source);
     }
