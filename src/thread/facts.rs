@@ -13,6 +13,7 @@ pub(crate) struct Facts {
     asked_conversations: HashSet<Id>,
     asked_hashes: HashSet<ChainHash>,
     asked_recent: HashSet<ChainHash>,
+    times_asked: usize,
     heads: HashMap<Id, Head>,
     messages: HashMap<ChainHash, Vec<KnownMessage>>,
     responses: HashMap<ChainHash, Option<KnownMessage>>,
@@ -24,6 +25,7 @@ impl Facts {
         self.asked_conversations.extend(asked.conversations);
         self.asked_hashes.extend(asked.hashes);
         self.asked_recent.extend(asked.recent);
+        self.times_asked += 1;
         for head in recalled.heads {
             self.heads.insert(head.conversation_id, head);
         }
@@ -54,6 +56,11 @@ impl Facts {
 
     pub(super) fn has_asked(&self, hash: &ChainHash) -> bool {
         self.asked_hashes.contains(hash)
+    }
+
+    /// How often the database was asked for this batch.
+    pub(super) fn times_asked(&self) -> usize {
+        self.times_asked
     }
 
     /// Whether it was asked for at least among what was stored lately.

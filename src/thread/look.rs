@@ -169,7 +169,9 @@ impl Look<'_> {
         let up_to = |answered: &usize| chain.up_to(*answered);
         let mut found = up_to(last).and_then(|hash| self.find_answer(hash));
         if found.is_none() {
-            if self.want(up_to(last).as_slice().iter().copied(), recall) {
+            // What follows it is asked for too, so that one question does.
+            let is_behind = self.want_lately(chain.from(last + 1), recall);
+            if self.want(up_to(last).as_slice().iter().copied(), recall) || is_behind {
                 return Placing::Unknown;
             }
             if !self.asked.is_second_look {

@@ -139,6 +139,11 @@ impl Pass {
             placing = threader.place(&asking.asked, facts, &mut self.recall);
         }
         self.look_back_from(asking.asked.at);
+        if self.behind_unknown.contains(&order) && !threaded.behind.contains(&order) {
+            // Whatever it waits for may be what stands before it.
+            self.unknown.push(asking);
+            return;
+        }
         let is_later = matches!(placing, Placing::Later);
         asking.heard.is_second_look |= is_later;
         if is_later || threaded.behind.contains(&order) {
@@ -146,13 +151,10 @@ impl Pass {
             threaded.held.push(asking.number, asking.heard);
             return;
         }
-        let thread = match placing {
-            Placing::Placed(thread) if !self.behind_unknown.contains(&order) => thread,
-            _ => {
-                self.behind_unknown.insert(order);
-                self.unknown.push(asking);
-                return;
-            }
+        let Placing::Placed(thread) = placing else {
+            self.behind_unknown.insert(order);
+            self.unknown.push(asking);
+            return;
         };
         let Asking {
             number,

@@ -6,6 +6,10 @@ use crate::{
     store::{ChainHash, KnownMessage, Recall},
 };
 
+/// Of many turns of a conversation in one batch each may have to be asked about after the one before it
+/// has its place; the later ones are taken for new where the database was asked so often.
+const MOST_TIMES_ASKED: usize = 4;
+
 impl Look<'_> {
     /// What the conversation is called: `None` before the database was asked, `Some(None)` where it was
     /// erased, or is too old by now.
@@ -63,7 +67,8 @@ impl Look<'_> {
     /// Adds what others may have stored lately, unless nobody else is to be reckoned with, and says
     /// whether there was any that was not asked yet.
     pub(super) fn want_lately(self, hashes: &[ChainHash], recall: &mut Recall) -> bool {
-        if !self.threader.company.may_have_written() {
+        let is_asked_often = self.facts.times_asked() >= MOST_TIMES_ASKED;
+        if is_asked_often || !self.threader.company.may_have_written() {
             return false;
         }
         let before = recall.recent.len();
