@@ -58,9 +58,21 @@ pub(super) const RESPONSE: &str = "hash, conversation_id, message_id, seen_at";
 /// How many there are.
 pub(super) const RESPONSE_WIDTH: usize = 4;
 
+/// Of a [`Conversation`](crate::store::Conversation), and its first day: 10.
+macro_rules! conversation {
+    () => {
+        "id, tenant, session_id, user_identifier, title, session_source, created_at, \
+         message_count, first_day, last_day"
+    };
+}
+
 /// The columns that a conversation is read from.
-pub(super) const CONVERSATION: &str = "id, tenant, session_id, user_identifier, title, \
-     session_source, created_at, message_count, first_day, last_day";
+#[cfg(feature = "mysql")]
+pub(super) const CONVERSATION: &str = conversation!();
+
+/// The same, and what a closed day left there.
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
+pub(super) const DATED_CONVERSATION: &str = concat!(conversation!(), ", newest_at");
 
 /// What tells the messages that count from those of the application and its tools.
 pub(super) const COUNTED: &str = "role NOT IN ('system', 'developer', 'tool')";

@@ -5,20 +5,19 @@ use std::collections::HashMap;
 use diesel::{
     pg::data_types::PgDate,
     prelude::*,
-    sql_query,
-    sql_types::{Array, Bool, Date, Uuid},
+    sql_types::{Bool, Date},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::{
     days::within,
     decode::{ById, ConversationRow, PgId, day_of},
-    prepared::Prepared,
+    prepared::{Bind, Prepared},
 };
 use crate::{
     id::Id,
     partition::{Day, MESSAGES},
-    store::columns::COUNTED,
+    store::{UnixMillis, columns::COUNTED},
 };
 
 const UNCOUNTED: &str = "SELECT day, closed_at IS NOT NULL AS closed FROM recording_days \
@@ -54,6 +53,17 @@ impl Uncounted {
             open: days(open),
             dirty: days(dirty),
         })
+    }
+
+    /// Whether the stored counts do not know all of this day.
+    pub(super) fn has(&self, day: Day) -> bool {
+        self.open.binary_search(&day).is_ok() || self.dirty.binary_search(&day).is_ok()
+    }
+
+    /// The time of the newest row of this conversation, where what is stored tells it.
+    pub(super) fn newest_of(&self, row: &ConversationRow) -> Option<UnixMillis> {
+        row.newest_at
+            .filter(|_| !self.has(row.conversation.last_day))
     }
 
     /// Those from the first to the last of these days.
@@ -123,13 +133,14 @@ async fn add(
     }
     let within = within(days);
     let ids: Vec<PgId> = rows.iter().map(|row| PgId(row.conversation.id)).collect();
-    let found: Vec<ById> = sql_query(format!(
-        "SELECT conversation_id AS id, count(*) AS value FROM {MESSAGES} AS h \
-         WHERE conversation_id = ANY($1) AND {COUNTED} AND {within} GROUP BY conversation_id"
-    ))
-    .bind::<Array<Uuid>, _>(ids)
-    .load(&mut connection)
-    .await?;
+    let counts = Prepared {
+        sql: &format!(
+            "SELECT conversation_id AS id, count(*) AS value FROM {MESSAGES} AS h \
+             WHERE conversation_id = ANY(?) AND {COUNTED} AND {within} GROUP BY conversation_id"
+        ),
+        binds: vec![Bind::Ids(ids)],
+    };
+    let found: Vec<ById> = counts.load(&mut connection).await?;
     let found: HashMap<Id, i64> = found.into_iter().map(|row| (row.id, row.value)).collect();
     for row in rows {
         let found = found.get(&row.conversation.id);
