@@ -1,3 +1,9 @@
+// The README's links into `docs/` lead to the same texts here: of two definitions the first holds.
+//! [recording]: guide::recording
+//! [databases]: guide::databases
+//! [operating]: guide::operating
+//! [figures]: guide::figures
+//!
 #![doc = include_str!("../README.md")]
 #![warn(missing_docs, unreachable_pub)]
 
@@ -52,6 +58,8 @@ pub mod store;
 
 // The history, by hand.
 pub mod history;
+
+pub mod guide;
 
 // The history, over HTTP.
 #[cfg(feature = "api")]

@@ -3,9 +3,10 @@
 //! `cargo bench --bench loopback [-- <rounds> <arm>…]`
 //!
 //! Each arm is a process of its own, a hyper server with its recorder's threads on one core; the
-//! load comes from another process on another core. Arms are run in turn, round by round, so that
-//! a noisy machine strikes all alike; of each round the ratio to the bare server counts. A sample
-//! of the arm `discard` in which anything was dropped is void and run again.
+//! load comes from another process on another core. Arms are run round by round, in an order that
+//! changes, so that a noisy machine strikes all alike and none always follows the same other; of each
+//! round the ratio to the bare server counts. A sample of the arm `discard` in which anything was
+//! dropped is void and run again.
 
 mod arms;
 mod child;
@@ -15,6 +16,8 @@ mod store;
 mod traffic;
 
 use std::{env, thread, time::Duration};
+
+use rand::{SeedableRng, rngs::SmallRng, seq::SliceRandom};
 
 use arms::{ARMS, Arm, Counts};
 use child::{Child, answer};
@@ -109,13 +112,15 @@ fn compare(rounds: usize, arms: &[&str]) {
             (child.line(), child)
         })
         .collect();
+    let mut chance = SmallRng::seed_from_u64(1);
     for kind in Kind::ALL {
         let mut samples: Vec<Samples> = arms.iter().map(|_| Samples::default()).collect();
+        let mut turns: Vec<usize> = (0..arms.len()).collect();
         for _ in 0..rounds {
-            for ((arm, (address, server)), samples) in
-                arms.iter().zip(&mut servers).zip(&mut samples)
-            {
-                samples.take(arm, kind, address, server);
+            turns.shuffle(&mut chance);
+            for &which in &turns {
+                let (address, server) = &mut servers[which];
+                samples[which].take(arms[which], kind, address, server);
             }
         }
         report(kind, rounds, arms, &samples);

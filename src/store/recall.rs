@@ -18,6 +18,10 @@ pub struct Recall {
     pub responses: Vec<ChainHash>,
     /// Messages of days before this time's are not looked for.
     pub since: UnixMillis,
+    /// Messages that another writer may have stored lately, in whichever conversation.
+    pub recent: Vec<ChainHash>,
+    /// Days before this time's need not be looked through for those.
+    pub recent_since: UnixMillis,
 }
 
 /// What is stored of what was asked for. What is not, is left out.
@@ -26,7 +30,7 @@ pub struct Recall {
 pub struct Recalled {
     /// The heads of the conversations that exist, in any order.
     pub heads: Vec<Head>,
-    /// The messages with one of the hashes, newest day first; several may have the same one.
+    /// The messages with one of the hashes, the recent ones included, newest day first; several may have the same one.
     pub messages: Vec<KnownMessage>,
     /// The responses with one of the hashes whose answers still stand there, in any order.
     pub responses: Vec<KnownResponse>,

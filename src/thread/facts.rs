@@ -12,6 +12,7 @@ use crate::{
 pub(crate) struct Facts {
     asked_conversations: HashSet<Id>,
     asked_hashes: HashSet<ChainHash>,
+    asked_recent: HashSet<ChainHash>,
     heads: HashMap<Id, Head>,
     messages: HashMap<ChainHash, Vec<KnownMessage>>,
     responses: HashMap<ChainHash, Option<KnownMessage>>,
@@ -22,6 +23,7 @@ impl Facts {
     pub(crate) fn add(&mut self, asked: Recall, recalled: Recalled) {
         self.asked_conversations.extend(asked.conversations);
         self.asked_hashes.extend(asked.hashes);
+        self.asked_recent.extend(asked.recent);
         for head in recalled.heads {
             self.heads.insert(head.conversation_id, head);
         }
@@ -52,6 +54,11 @@ impl Facts {
 
     pub(super) fn has_asked(&self, hash: &ChainHash) -> bool {
         self.asked_hashes.contains(hash)
+    }
+
+    /// Whether it was asked for at least among what was stored lately.
+    pub(super) fn has_asked_lately(&self, hash: &ChainHash) -> bool {
+        self.asked_recent.contains(hash) || self.has_asked(hash)
     }
 
     /// The newest message with this hash in this conversation.

@@ -1,5 +1,6 @@
 //! One look for the place of an exchange, in what is remembered and in what the database answered.
 
+mod known;
 mod prompt;
 
 use super::{
@@ -128,6 +129,11 @@ impl Look<'_> {
             })
         };
         let mut found = longest(usual, chain.len());
+        if let Some((known, ..)) = found
+            && self.want_lately(chain.from(known + 1), recall)
+        {
+            return Placing::Unknown;
+        }
         if found.is_none() {
             if self.want(chain.from(usual), recall) {
                 return Placing::Unknown;
@@ -214,33 +220,14 @@ impl Look<'_> {
             Some((known, self.find(conversation, hash)?, *hash))
         });
         let (known, id, hash) = known.unwrap_or((0, answer.id, answer.chain_hash));
+        if self.want_lately(chain.from(known + 1), recall) {
+            return Placing::Unknown;
+        }
         let thread = Thread {
             inferred,
             ..self.thread(conversation, answer.chain_hash, known, Some(id), hash)
         };
         self.with_prompt(thread, recall)
-    }
-
-    /// What the conversation is called: `None` before the database was asked, `Some(None)` where it was
-    /// erased, or is too old by now.
-    fn session_id(self, conversation: Id, recall: &mut Recall) -> Option<Option<String>> {
-        if let Some(stand) = self.threader.memory.stand(conversation) {
-            return Some(Some(stand.session_id.clone()));
-        }
-        let head = self.facts.head(conversation);
-        if head.is_none() {
-            recall.conversations.push(conversation);
-        }
-        head.map(|head| head.map(|head| head.session_id.clone()))
-    }
-
-    /// The answer that this response was: `None` before the database was asked.
-    fn find_response(self, response: &ChainHash) -> Option<Option<KnownMessage>> {
-        let remembered = self.threader.memory.response(*response);
-        remembered.map_or_else(
-            || self.facts.response(response),
-            |answer| Some(Some(*answer)),
-        )
     }
 
     fn thread(
@@ -266,32 +253,5 @@ impl Look<'_> {
     /// The hash of each message with all before it, from this one on.
     fn chain(self, began: ChainHash) -> Chain {
         self.asked.said.chain(&self.threader.key, began)
-    }
-
-    fn find(self, conversation: Id, hash: &ChainHash) -> Option<Id> {
-        let remembered = self.threader.memory.message(conversation, *hash);
-        remembered.or_else(|| self.facts.message(conversation, hash))
-    }
-
-    /// The conversation of the newest answer with this hash, where that is new enough.
-    fn find_answer(self, hash: &ChainHash) -> Option<Id> {
-        let remembered = self.threader.memory.answer(*hash);
-        let known = remembered.or_else(|| self.facts.anywhere(hash))?;
-        let age = self.asked.at.saturating_sub(known.id.unix_ms());
-        (age <= self.threader.infer_within_ms).then_some(known.conversation_id)
-    }
-
-    /// Adds what was not asked yet, and says whether there was any.
-    fn want<'h>(
-        self,
-        hashes: impl IntoIterator<Item = &'h ChainHash>,
-        recall: &mut Recall,
-    ) -> bool {
-        let before = recall.hashes.len();
-        let unasked = hashes
-            .into_iter()
-            .filter(|hash| !self.facts.has_asked(hash));
-        recall.hashes.extend(unasked);
-        recall.hashes.len() > before
     }
 }

@@ -8,6 +8,7 @@
 mod append;
 pub(crate) mod branch;
 mod canon;
+mod company;
 mod facts;
 mod look;
 mod memory;

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::{
     Facts, Key,
     canon::{self, Digest},
+    company::Company,
     look::Look,
     memory::{Memory, Stand},
     said::Said,
@@ -12,7 +13,7 @@ use super::{
 use crate::{
     conversation::Message,
     id::Id,
-    store::{ChainHash, KnownMessage, KnownResponse, Recall, UnixMillis},
+    store::{ChainHash, KnownMessage, KnownResponse, Recall, Recalled, UnixMillis},
 };
 
 /// What an exchange says of its place.
@@ -106,6 +107,7 @@ pub(crate) struct Threader {
     /// A conversation whose last answer is older is not found by its history.
     pub(super) infer_within_ms: i64,
     pub(super) memory: Memory,
+    pub(super) company: Company,
 }
 
 impl Threader {
@@ -114,11 +116,22 @@ impl Threader {
             key,
             infer_within_ms,
             memory: Memory::new(),
+            company: Company::default(),
         }
     }
 
     pub(crate) fn key(&self) -> &Key {
         &self.key
+    }
+
+    /// A batch begins, with an exchange of this time.
+    pub(crate) fn begin_batch(&mut self, at: UnixMillis) {
+        self.company.begin_batch(at);
+    }
+
+    /// Hears what the database answered: it may be of other writers.
+    pub(crate) fn hear(&mut self, asked: &Recall, recalled: &Recalled) {
+        self.company.hear(asked, recalled, &self.memory);
     }
 
     /// Finds the place of an exchange, or says what has to be known for that.

@@ -19,6 +19,8 @@ use crate::{
 
 /// How far back a conversation is looked for what it holds, in milliseconds: 30 days.
 const LOOKED_FOR_MS: UnixMillis = 30 * 86_400_000;
+/// How far back is looked for what other gateways stored behind what is remembered here: a day.
+const TRIED_AGAIN_MS: UnixMillis = 86_400_000;
 
 /// What became of a batch.
 #[derive(Debug, Default)]
@@ -51,6 +53,9 @@ pub(crate) async fn thread(
         .filter_map(|(number, heard)| Asking::new(workshop, threader, number, heard))
         .collect();
     threaded.behind = held;
+    if let Some(first) = asking.first() {
+        threader.begin_batch(first.asked.at);
+    }
     loop {
         let mut pass = Pass::default();
         for asking in asking {
@@ -61,7 +66,10 @@ pub(crate) async fn thread(
             return threaded;
         }
         match caught(|| store.recall(&pass.recall)).await {
-            Ok(recalled) => facts.add(pass.recall, recalled),
+            Ok(recalled) => {
+                threader.hear(&pass.recall, &recalled);
+                facts.add(pass.recall, recalled);
+            }
             Err(error) => {
                 for Asking { number, heard, .. } in asking {
                     threaded.left.push(number, heard);
@@ -158,11 +166,16 @@ impl Pass {
     }
 
     fn look_back_from(&mut self, at: UnixMillis) {
-        let since = at.saturating_sub(LOOKED_FOR_MS);
-        self.recall.since = match self.recall.since {
-            0 => since,
-            earlier => earlier.min(since),
-        };
+        for (since, back) in [
+            (&mut self.recall.since, LOOKED_FOR_MS),
+            (&mut self.recall.recent_since, TRIED_AGAIN_MS),
+        ] {
+            let begin = at.saturating_sub(back);
+            *since = match *since {
+                0 => begin,
+                earlier => earlier.min(begin),
+            };
+        }
     }
 }
 

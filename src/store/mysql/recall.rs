@@ -37,11 +37,19 @@ pub(super) async fn recall(session: &mut Session, mode: Mode, wanted: &Recall) -
         since,
         heads: heads(&mut session.connection, &wanted.conversations).await?,
         hashes: wanted.hashes.clone(),
+        recent: wanted.recent.clone(),
+        lately: Day::from_unix_ms(wanted.recent_since),
         messages: Vec::new(),
         responses: responses(&mut session.connection, mode, &wanted.responses).await?,
     };
     search.hashes.sort_unstable();
     search.hashes.dedup();
+    search.recent.sort_unstable();
+    search.recent.dedup();
+    let hashes = &search.hashes;
+    search
+        .recent
+        .retain(|hash| hashes.binary_search(hash).is_err());
     if mode == Mode::Single {
         search
             .look_in(&mut session.connection, MESSAGES, None)
@@ -132,6 +140,9 @@ struct Search {
     since: Day,
     heads: HashMap<Id, Sought>,
     hashes: Vec<ChainHash>,
+    /// Looked for on this day and later.
+    recent: Vec<ChainHash>,
+    lately: Day,
     messages: Vec<KnownMessage>,
     responses: Vec<KnownResponse>,
 }
@@ -152,6 +163,7 @@ impl Search {
     fn wants_nothing_before(&self, day: Day) -> bool {
         let mut heads = self.heads.values();
         self.hashes.is_empty()
+            && (self.recent.is_empty() || day < self.lately)
             && heads.all(|sought| sought.head.message.is_some() || sought.first_day > day)
     }
 
@@ -173,6 +185,9 @@ impl Search {
             .map(|sought| *sought.head.conversation_id.as_bytes())
             .collect();
         let mut hashes = self.hashes.clone();
+        if day.is_none_or(|day| day >= self.lately) {
+            hashes.extend(&self.recent);
+        }
         let mut found: HashSet<ChainHash> = HashSet::new();
         let first = self.messages.len();
         while !heads.is_empty() || !hashes.is_empty() {
@@ -193,6 +208,7 @@ impl Search {
             }
         }
         self.hashes.retain(|hash| !found.contains(hash));
+        self.recent.retain(|hash| !found.contains(hash));
         self.messages[first..].sort_unstable_by_key(|message| std::cmp::Reverse(message.id));
         Ok(())
     }

@@ -3,7 +3,7 @@
 use diesel::{
     prelude::*,
     sql_query,
-    sql_types::{BigInt, Text},
+    sql_types::{BigInt, Nullable, Text},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
@@ -20,8 +20,9 @@ struct Estimate {
     name: String,
     #[diesel(sql_type = BigInt)]
     rows: i64,
-    #[diesel(sql_type = BigInt)]
-    bytes: i64,
+    /// `None` where its rows lie on other nodes.
+    #[diesel(sql_type = Nullable<BigInt>)]
+    bytes: Option<i64>,
 }
 
 /// The tables that hold rows, with their size without counting, oldest day first.
@@ -32,7 +33,7 @@ pub(super) async fn partitions(mut connection: &AsyncPgConnection) -> QueryResul
         let estimates: Vec<Estimate> = sql_query(
             "SELECT c.relname::text AS name, \
              greatest(c.reltuples::bigint, pg_stat_get_live_tuples(c.oid), 0) AS rows, \
-             coalesce(pg_total_relation_size(c.oid), 0) AS bytes FROM pg_class AS c \
+             nullif(pg_total_relation_size(c.oid), 0) AS bytes FROM pg_class AS c \
              WHERE c.oid = to_regclass($1) OR c.oid IN \
              (SELECT i.inhrelid FROM pg_inherits AS i WHERE i.inhparent = to_regclass($1))",
         )
@@ -45,7 +46,7 @@ pub(super) async fn partitions(mut connection: &AsyncPgConnection) -> QueryResul
                 day: day.map(|day| day.to_string()),
                 table,
                 rows: estimate.map_or(0, |estimate| estimate.rows),
-                bytes: estimate.map(|estimate| estimate.bytes),
+                bytes: estimate.and_then(|estimate| estimate.bytes),
             });
         }
     }

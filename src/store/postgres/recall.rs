@@ -104,7 +104,7 @@ pub(super) async fn recall(
     let since = Day::from_unix_ms(wanted.since);
     let recalled = Recalled {
         heads: heads(connection, &wanted.conversations, since).await?,
-        messages: messages(connection, sql, &wanted.hashes, since).await?,
+        messages: messages(connection, sql, wanted, since).await?,
         responses: responses(connection, &wanted.responses).await?,
     };
     Ok((recalled, are_spread))
@@ -131,21 +131,24 @@ async fn responses(
 async fn messages(
     connection: &AsyncPgConnection,
     sql: &'static str,
-    hashes: &[ChainHash],
+    wanted: &Recall,
     since: Day,
 ) -> QueryResult<Vec<KnownMessage>> {
-    let mut missing: HashSet<ChainHash> = hashes.iter().copied().collect();
-    let recent = since.max(Day::from_unix_ms(now()).previous());
+    let mut missing: HashSet<ChainHash> = wanted.hashes.iter().copied().collect();
+    let mut recent: HashSet<ChainHash> = wanted.recent.iter().copied().collect();
+    let yesterday = Day::from_unix_ms(now()).previous();
+    let lately = since.max(yesterday.min(Day::from_unix_ms(wanted.recent_since)));
     let mut found = Vec::new();
     for (from, to) in [
-        (recent.start_ms(), i64::MAX),
-        (since.start_ms(), recent.start_ms()),
+        (lately.start_ms(), i64::MAX),
+        (since.start_ms(), lately.start_ms()),
     ] {
-        if missing.is_empty() || from >= to {
+        let asked: Vec<ChainHash> = missing.union(&recent).copied().collect();
+        recent.clear();
+        if asked.is_empty() || from >= to {
             continue;
         }
-        let hashes = missing.iter().copied().collect();
-        let hashes = Bind::Hashes(hashes);
+        let hashes = Bind::Hashes(asked);
         let rows: Vec<KnownRow> = between(connection, sql, hashes, (from, to)).await?;
         for KnownRow(message) in rows {
             missing.remove(&message.chain_hash);

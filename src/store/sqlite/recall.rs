@@ -39,7 +39,7 @@ pub(super) fn recall(
     };
     Ok(Recalled {
         heads: heads(connection, mode, &wanted.conversations, since, &days)?,
-        messages: messages(connection, mode, &wanted.hashes, since, &days)?,
+        messages: messages(connection, mode, wanted, since, &days)?,
         responses: responses(connection, mode, &wanted.responses)?,
     })
 }
@@ -73,19 +73,24 @@ pub(super) fn bytes<'a>(
 fn messages(
     connection: &mut SqliteConnection,
     mode: Mode,
-    hashes: &[ChainHash],
+    wanted: &Recall,
     since: Day,
     days: &[Day],
 ) -> QueryResult<Vec<KnownMessage>> {
-    let mut missing: HashSet<ChainHash> = hashes.iter().copied().collect();
+    let mut missing: HashSet<ChainHash> = wanted.hashes.iter().copied().collect();
+    let mut recent: HashSet<ChainHash> = wanted.recent.iter().copied().collect();
+    let lately = Day::from_unix_ms(wanted.recent_since);
     let mut found: Vec<KnownMessage> = Vec::new();
     for day in days.iter().rev() {
-        if missing.is_empty() {
+        if mode == Mode::Daily && *day < lately {
+            recent.clear();
+        }
+        let asked: Vec<ChainHash> = missing.union(&recent).copied().collect();
+        if asked.is_empty() {
             break;
         }
         let begun = found.len();
         let table = mode.table(MESSAGES, *day);
-        let asked: Vec<ChainHash> = missing.iter().copied().collect();
         for hashes in asked.chunks(ASKED_AT_ONCE) {
             let marks = marks(hashes.len());
             let mut query = sql_query(format!(
@@ -103,6 +108,7 @@ fn messages(
         found[begun..].sort_by_key(|message| std::cmp::Reverse(message.id.unix_ms()));
         for message in &found[begun..] {
             missing.remove(&message.chain_hash);
+            recent.remove(&message.chain_hash);
         }
     }
     Ok(found)

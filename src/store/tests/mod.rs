@@ -170,6 +170,7 @@ suite! {
     }
     recall "current_thread" {
         hashes_are_found_in_every_conversation_newest_day_first,
+        what_was_stored_lately_is_not_looked_for_in_older_days,
         many_hashes_may_be_asked_for_at_once,
         a_head_is_the_newest_message_with_a_hash,
         what_was_asked_last_is_known_where_its_answer_is_not_whole,

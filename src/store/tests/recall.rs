@@ -37,10 +37,10 @@ async fn recall(
     since: UnixMillis,
 ) -> Recalled {
     let wanted = Recall {
-        responses: Vec::new(),
         conversations: sessions.iter().map(|session| id_of(session)).collect(),
         hashes: hashes.iter().map(|number| hash(*number)).collect(),
         since,
+        ..Recall::default()
     };
     let mut recalled = store.recall(&wanted).await.unwrap();
     recalled.heads.sort_by_key(|head| head.conversation_id);
@@ -89,6 +89,41 @@ pub(super) async fn hashes_are_found_in_every_conversation_newest_day_first<D: D
     }
 }
 
+pub(super) async fn what_was_stored_lately_is_not_looked_for_in_older_days<D: Database>() {
+    for daily in [true, false] {
+        let database = D::open().await;
+        let store = database.store_in(daily);
+        let old = hashed("old", NOON - 3 * DAY, [Some(1), Some(2)]);
+        let yesterday = hashed("yesterday", NOON - DAY, [Some(3), Some(4)]);
+        let new = hashed("new", NOON, [Some(5), None]);
+        let batch = [old.clone(), yesterday.clone(), new.clone()];
+        store.write(&batch).await.unwrap();
+        let found = async |hashes: &[u8]| {
+            let wanted = Recall {
+                hashes: hashes.iter().map(|number| hash(*number)).collect(),
+                since: NOON - 9 * DAY,
+                recent: [1, 3, 5, 9].map(hash).to_vec(),
+                recent_since: NOON - DAY,
+                ..Recall::default()
+            };
+            let recalled = store.recall(&wanted).await.unwrap();
+            sorted(recalled.messages)
+        };
+        let [one, two, three, five] = [
+            known(&old, 0),
+            known(&old, 1),
+            known(&yesterday, 0),
+            known(&new, 0),
+        ];
+        assert_eq!(found(&[2]).await[..].last(), Some(&five));
+        if daily {
+            assert_eq!(found(&[]).await, [three, five]);
+            assert_eq!(found(&[2]).await, [two, three, five]);
+        }
+        assert_eq!(found(&[1, 5]).await, [one, three, five]);
+    }
+}
+
 pub(super) async fn many_hashes_may_be_asked_for_at_once<D: Database>() {
     let database = D::open().await;
     let store = database.store();
@@ -104,10 +139,10 @@ pub(super) async fn many_hashes_may_be_asked_for_at_once<D: Database>() {
     store.write(&batch).await.unwrap();
     let sessions: Vec<String> = (0..1000).map(|number| format!("s{number}")).collect();
     let mut wanted = Recall {
-        responses: Vec::new(),
         conversations: sessions.iter().map(|session| id_of(session)).collect(),
         hashes: (0..250).map(hash).collect(),
         since: NOON,
+        ..Recall::default()
     };
     for number in 0..2000u32 {
         let mut unknown = [255; 16];

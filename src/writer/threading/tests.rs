@@ -74,6 +74,11 @@ impl Store for Shelf {
             })
         };
         let is_recent = |id: &Id| id.unix_ms() >= wanted.since;
+        let is_wanted = |known: &KnownMessage| {
+            let is_lately = known.id.unix_ms() >= wanted.recent_since;
+            is_recent(&known.id) && wanted.hashes.contains(&known.chain_hash)
+                || is_lately && wanted.recent.contains(&known.chain_hash)
+        };
         let rows = self.rows.lock().unwrap();
         let heads = wanted.conversations.iter().filter_map(|id| {
             let mut of_it = rows.iter().filter(|rows| rows.conversation.id == *id);
@@ -115,9 +120,7 @@ impl Store for Shelf {
         }
         let stored = self.stored();
         let messages = stored.iter().filter_map(known);
-        let messages = messages
-            .filter(|known| wanted.hashes.contains(&known.chain_hash) && is_recent(&known.id))
-            .collect();
+        let messages = messages.filter(is_wanted).collect();
         Box::pin(std::future::ready(Ok(Recalled {
             heads,
             messages,

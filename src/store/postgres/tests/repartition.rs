@@ -106,10 +106,10 @@ async fn everything(store: &PostgresStore, batch: &[ExchangeRows]) -> impl Parti
     let id = Id::conversation("", Some("alice"), "s");
     let messages = batch.iter().flat_map(|rows| &rows.messages);
     let recall = Recall {
-        responses: Vec::new(),
         conversations: vec![id],
         hashes: messages.filter_map(|message| message.chain_hash).collect(),
         since: NOON,
+        ..Recall::default()
     };
     (
         store.messages(id, None, 1000).await.unwrap(),

@@ -20,8 +20,28 @@ async fn a_history_that_grows_is_stored_once() {
         let read = branch_of(&shelf, talk.conversation(), limit).await;
         assert_eq!(read, told(&history), "{limit}");
     }
-    // The conversation's head is asked for once, before it is known to send its history.
-    assert_eq!(*shelf.recalls.lock().unwrap(), 1);
+    // One look a turn: for the conversation's head, and then for what others may have stored behind it.
+    assert_eq!(*shelf.recalls.lock().unwrap(), 100);
+}
+
+#[tokio::test]
+async fn who_writes_alone_asks_for_the_head_and_then_hardly_ever() {
+    let (shelf, mut gateway) = (Shelf::default(), Gateway::new());
+    let mut talk = Talk::named("s");
+    let first = talk.exchange(vec![user("a")], Answer::Given(&["1"]));
+    gateway.record(&shelf, vec![first]).await;
+    let mut history = vec![user("a"), assistant("1")];
+    history.extend((0..5000).map(|number| user(&format!("line {number}"))));
+    let long = talk.exchange(history.clone(), Answer::Given(&["2"]));
+    gateway.record(&shelf, vec![long]).await;
+    let asked = *shelf.recalls.lock().unwrap();
+    for turn in 0..16 {
+        history.extend([assistant("2"), user(&format!("question {turn}"))]);
+        let exchange = talk.exchange(history.clone(), Answer::Given(&["2"]));
+        gateway.record(&shelf, vec![exchange]).await;
+    }
+    assert_eq!(*shelf.recalls.lock().unwrap(), asked + 1);
+    assert_eq!(shelf.stored().len(), history.len() + 1);
 }
 
 #[tokio::test]
