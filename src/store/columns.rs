@@ -70,9 +70,18 @@ macro_rules! conversation {
 #[cfg(feature = "mysql")]
 pub(super) const CONVERSATION: &str = conversation!();
 
-/// The same, and what a closed day left there.
-#[cfg(any(feature = "sqlite", feature = "postgres"))]
-pub(super) const DATED_CONVERSATION: &str = concat!(conversation!(), ", newest_at");
+/// The same, and when the newest row of its last day was made, if that is known: a version that knows nothing of
+/// it may have closed the day, and left the time of an earlier one.
+#[cfg(feature = "postgres")]
+pub(super) const POSTGRES_CONVERSATION: &str = concat!(
+    conversation!(),
+    ", CASE WHEN newest_at >= last_day::timestamp AT TIME ZONE 'UTC' THEN newest_at END AS active_at"
+);
+#[cfg(feature = "sqlite")]
+pub(super) const SQLITE_CONVERSATION: &str = concat!(
+    conversation!(),
+    ", CASE WHEN newest_at >= unixepoch(last_day) * 1000 THEN newest_at END AS active_at"
+);
 
 /// What tells the messages that count from those of the application and its tools.
 pub(super) const COUNTED: &str = "role NOT IN ('system', 'developer', 'tool')";

@@ -36,7 +36,7 @@ pub(super) async fn named(
     tenant: &str,
     session_id: &str,
 ) -> QueryResult<Vec<Conversation>> {
-    let columns = columns::DATED_CONVERSATION;
+    let columns = columns::POSTGRES_CONVERSATION;
     let named = Prepared {
         sql: &format!(
             "SELECT {columns} FROM conversations WHERE tenant = ? AND session_id = ? \

@@ -61,7 +61,7 @@ pub(super) async fn active_on(
     after: Option<Place>,
     (offset, limit): (usize, usize),
 ) -> QueryResult<Vec<ConversationRow>> {
-    let columns = columns::DATED_CONVERSATION;
+    let columns = columns::POSTGRES_CONVERSATION;
     let newest = newest_on(day);
     let mut binds: Vec<Bind> = [tenant, user, &day.to_string()]
         .map(|text| Bind::Text(text.to_owned()))

@@ -154,7 +154,7 @@ impl List<'_> {
         after: Option<Place>,
         limit: usize,
     ) -> QueryResult<Vec<ConversationRow>> {
-        let columns = columns::DATED_CONVERSATION;
+        let columns = columns::POSTGRES_CONVERSATION;
         let (tenant, user) = self.whose;
         let texts = [tenant, user, &newest.to_string()];
         let mut found: Vec<Bind> = texts.map(|text| Bind::Text(text.to_owned())).into();
@@ -178,7 +178,7 @@ impl List<'_> {
                 "SELECT {columns} FROM conversations WHERE {which} AND last_day >= (\
                  SELECT min(last_day) FROM (SELECT last_day FROM conversations WHERE {which} \
                  ORDER BY last_day DESC LIMIT ?) AS newest) \
-                 ORDER BY last_day DESC, newest_at DESC, id LIMIT ?"
+                 ORDER BY last_day DESC, active_at DESC, id LIMIT ?"
             ),
             binds,
         };

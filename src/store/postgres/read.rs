@@ -80,7 +80,7 @@ pub(super) async fn find(
     mut connection: &AsyncPgConnection,
     conversation: Id,
 ) -> QueryResult<Option<ConversationRow>> {
-    let columns = columns::DATED_CONVERSATION;
+    let columns = columns::POSTGRES_CONVERSATION;
     let find = Prepared {
         sql: &format!("SELECT {columns} FROM conversations WHERE id = ?"),
         binds: vec![Bind::Id(PgId(conversation))],

@@ -200,7 +200,7 @@ impl Texts for ErrorRow {
 pub(super) struct ConversationRow {
     pub(super) conversation: Conversation,
     pub(super) first_day: Day,
-    /// When its newest row was made, if its last day is closed and clean.
+    /// When the newest row of its last day was made, if that day is closed and clean.
     pub(super) newest_at: Option<i64>,
 }
 

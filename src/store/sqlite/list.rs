@@ -38,7 +38,7 @@ pub(super) fn named(
     tenant: &str,
     session_id: &str,
 ) -> QueryResult<Vec<Conversation>> {
-    let columns = columns::DATED_CONVERSATION;
+    let columns = columns::SQLITE_CONVERSATION;
     let named = Statement {
         sql: &format!(
             "SELECT {columns} FROM conversations WHERE tenant = ? AND session_id = ? \

@@ -158,7 +158,7 @@ impl List<'_> {
         after: Option<Place>,
         limit: usize,
     ) -> QueryResult<Vec<ConversationRow>> {
-        let columns = columns::DATED_CONVERSATION;
+        let columns = columns::SQLITE_CONVERSATION;
         let newest = newest.to_string();
         let id = after.map_or(Id::default(), |place| place.id);
         let mut values = Vec::from(self.owner.on(&newest));
@@ -174,7 +174,7 @@ impl List<'_> {
             sql: &format!(
                 "SELECT {columns} FROM conversations \
                  WHERE tenant = ? AND user_identifier = ? AND last_day <= ? {behind} \
-                 ORDER BY last_day DESC, newest_at DESC NULLS FIRST, id LIMIT ?"
+                 ORDER BY last_day DESC, active_at DESC NULLS FIRST, id LIMIT ?"
             ),
             values: &values,
         };

@@ -177,7 +177,7 @@ pub(super) fn find(
     connection: &mut SqliteConnection,
     conversation: Id,
 ) -> QueryResult<Option<ConversationRow>> {
-    let columns = columns::DATED_CONVERSATION;
+    let columns = columns::SQLITE_CONVERSATION;
     let find = Statement {
         sql: &format!("SELECT {columns} FROM conversations WHERE id = ?"),
         values: &[Value::Bytes(conversation.as_bytes())],

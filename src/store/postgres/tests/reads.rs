@@ -87,9 +87,10 @@ async fn what_an_older_version_closed_is_listed_by_its_rows() {
     assert_eq!(all.len(), 60);
     let known = "SELECT count(*) FROM conversations WHERE newest_at IS NOT NULL";
     assert_eq!(database.number(known).await, 60);
-    let forget = "UPDATE conversations SET newest_at = NULL \
-         WHERE last_day = '2025-01-13' OR right(session_id, 1) IN ('1', '4')";
-    database.execute(forget).await;
+    let older = "UPDATE conversations SET newest_at = CASE right(session_id, 1) WHEN '5' \
+         THEN newest_at - interval '2 days' END \
+         WHERE last_day = '2025-01-13' OR right(session_id, 1) IN ('1', '4', '5')";
+    database.execute(older).await;
     for limit in [1, 4, 9, 60] {
         for (index, row) in all.iter().enumerate() {
             let end = (index + 1 + limit).min(60);
