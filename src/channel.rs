@@ -24,9 +24,9 @@ use crate::{
     vault::Vault,
 };
 
-/// Idle exchanges that are kept for the next requests: more than are usually in flight, and how
-/// many of them go round while few are.
-const IDLE_EXCHANGES: usize = 1024;
+/// Idle exchanges that are kept for the next requests, as many as the vault has segments for, and how
+/// many of them go round while few are in flight.
+const IDLE_EXCHANGES: usize = 2048;
 const WARM_EXCHANGES: usize = 32;
 /// Measured times that may wait for a writer: those of about as many exchanges as are queued.
 const TIMES: usize = 256;

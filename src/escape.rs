@@ -5,22 +5,27 @@
 
 mod surrogates;
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::LazyLock};
 
-use memchr::{memchr, memmem};
+use memchr::{
+    memchr, memchr2,
+    memmem::{self, Finder},
+};
 
 pub(crate) use self::surrogates::join_surrogates;
 
 /// The mark that starts every escape.
 const MARK: char = '␛';
+const MARK_BYTES: [u8; 3] = *b"\xE2\x90\x9B";
+
+/// Made once, since many events are shorter than this takes.
+static MARKS: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(&MARK_BYTES));
+static UNITS: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(b"\\u"));
 
 /// Turns any bytes into their stored form; borrows where nothing has to be escaped.
 pub(crate) fn text(bytes: &[u8]) -> Cow<'_, str> {
-    let mut mark = [0; 4];
-    let mark = MARK.encode_utf8(&mut mark).as_bytes();
     if let Ok(text) = std::str::from_utf8(bytes)
-        && memchr(0, bytes).is_none()
-        && memmem::find(bytes, mark).is_none()
+        && needs_no_escape(bytes)
     {
         return Cow::Borrowed(text);
     }
@@ -45,6 +50,15 @@ pub(crate) fn text(bytes: &[u8]) -> Cow<'_, str> {
         }
     }
     Cow::Owned(stored)
+}
+
+fn needs_no_escape(text: &[u8]) -> bool {
+    // Most texts have neither a zero nor the byte with which the mark begins, and are searched once.
+    let [first, ..] = MARK_BYTES;
+    let Some(rest) = memchr2(0, first, text).and_then(|at| text.get(at..)) else {
+        return true;
+    };
+    memchr(0, rest).is_none() && MARKS.find(rest).is_none()
 }
 
 /// Turns the source of a JSON document into one whose strings, once parsed, are in stored form.
@@ -182,11 +196,10 @@ fn push_byte(stored: &mut String, byte: u8) {
 /// Rewrites the escape sequences of `\u` that would parse to what cannot be stored, or not parse at all.
 fn escape_sequences(source: &str) -> Cow<'_, str> {
     let bytes = source.as_bytes();
-    let escape = memmem::Finder::new(b"\\u");
     let mut stored = String::new();
     let mut copied = 0;
     let mut from = 0;
-    while let Some(found) = bytes.get(from..).and_then(|rest| escape.find(rest)) {
+    while let Some(found) = bytes.get(from..).and_then(|rest| UNITS.find(rest)) {
         let at = from + found;
         let backslashes = bytes[copied..at]
             .iter()

@@ -12,9 +12,10 @@ use crate::pool::Pool;
 ///
 /// Pooled, since memory freed on another thread than its own costs more than the copy, and memory
 /// that is new to the process more than both; three sizes, so that thousands of idle streams hold
-/// 4 KiB each. At most 24 MiB lie idle.
+/// 4 KiB each. The smallest suffice for what 200,000 requests a second leave between two looks of a
+/// writer. At most 36 MiB lie idle.
 const CLASSES: [Class; 3] = [
-    Class::new(4 << 10, 1024, 32),
+    Class::new(4 << 10, 4096, 32),
     Class::new(16 << 10, 256, 8),
     Class::new(64 << 10, 256, 8),
 ];

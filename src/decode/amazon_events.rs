@@ -33,11 +33,16 @@ pub(super) struct Message<'a> {
 #[derive(Debug)]
 pub(super) struct Messages<'a> {
     rest: &'a [u8],
+    /// The kind of the event before, which is that of most.
+    event_type: &'a str,
 }
 
 impl<'a> Messages<'a> {
     pub(super) fn new(body: &'a [u8]) -> Self {
-        Self { rest: body }
+        Self {
+            rest: body,
+            event_type: "",
+        }
     }
 }
 
@@ -65,24 +70,28 @@ impl<'a> Iterator for Messages<'a> {
         if !damaged {
             let (headers, payload) = content.get(PRELUDE..)?.split_at_checked(headers)?;
             read.payload = payload;
-            read.headers(headers);
+            read.headers(headers, self.event_type);
+            self.event_type = read.event_type;
         }
         Some(read)
     }
 }
 
 impl<'a> Message<'a> {
-    fn headers(&mut self, mut headers: &'a [u8]) {
+    fn headers(&mut self, mut headers: &'a [u8], last_event_type: &'a str) {
         while let Some((name, value, rest)) = header(headers) {
             headers = rest;
-            let place = match name {
-                b":message-type" => &mut self.message_type,
-                b":event-type" => &mut self.event_type,
-                b":exception-type" | b":error-code" => &mut self.failure,
-                b":error-message" => &mut self.failure_message,
+            let (place, known) = match name {
+                b":message-type" => (&mut self.message_type, "event"),
+                b":event-type" => (&mut self.event_type, last_event_type),
+                b":exception-type" | b":error-code" => (&mut self.failure, ""),
+                b":error-message" => (&mut self.failure_message, ""),
                 _ => continue,
             };
-            *place = std::str::from_utf8(value).unwrap_or_default();
+            *place = match value == known.as_bytes() {
+                true => known,
+                false => std::str::from_utf8(value).unwrap_or_default(),
+            };
         }
     }
 }

@@ -1,18 +1,10 @@
 //! What a request's body says of who asks, and in which conversation, beside what is asked.
 
-mod source;
-
 use std::{borrow::Cow, sync::LazyLock};
 
 use regex::Regex;
-use serde::{
-    Deserializer,
-    de::{DeserializeSeed, Error, IgnoredAny, MapAccess, Visitor},
-};
-use serde_json::value::RawValue;
 
-use self::source::Source;
-use super::json::{self, Access, Text};
+use super::json::{self, Fault, Source};
 use crate::conversation::Claims;
 
 /// The members that are kept, and the objects whose members are.
@@ -61,19 +53,14 @@ struct Claimed<T> {
 }
 
 impl<'de, T: json::Members<'de>> json::Members<'de> for Claimed<T> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         if !MEMBERS.contains(&&*key) || self.claims.0.len() >= MAX_CLAIMS {
             return self.object.member(key, map);
         }
-        let source: &RawValue = map.next_value()?;
-        Value {
-            is_within: false,
-            name: key.clone().into_owned(),
-            claims: &mut self.claims,
-        }
-        .take(source);
-        let member = self.object.member(key, &mut Source::of(source));
-        member.map_err(A::Error::custom)
+        let source = map.raw()?;
+        take(&mut self.claims, key.clone(), source.get(), false);
+        self.object
+            .member(key, &mut Source::new(source.get(), true))
     }
 }
 
@@ -81,88 +68,42 @@ impl<'de, T: json::Members<'de>> json::Members<'de> for Claimed<T> {
 pub(crate) fn claims(document: &str) -> Claims {
     let mut claims = Claims::default();
     if ANY_MEMBER.is_match(document) {
-        let mut json = serde_json::Deserializer::from_str(document);
         // What was read until something was wrong counts.
-        let _ = json.deserialize_any(Members {
-            claims: &mut claims,
-            within: "",
-        });
+        let _ = members(&mut claims, document, "");
     }
     claims
 }
 
-/// Reads an object's members.
-struct Members<'c> {
-    claims: &'c mut Claims,
-    /// The member that the object is.
-    within: &'c str,
-}
-
-impl<'de> Visitor<'de> for Members<'_> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(Text(member)) = map.next_key::<Text<'_>>()? {
-            let is_wanted = !self.within.is_empty() || MEMBERS.contains(&&*member);
-            if !is_wanted || self.claims.0.len() >= MAX_CLAIMS {
-                map.next_value::<IgnoredAny>()?;
-                continue;
-            }
-            map.next_value_seed(Value {
-                is_within: !self.within.is_empty(),
-                name: match self.within {
-                    "" => member.into_owned(),
-                    within => format!("{within}.{member}"),
-                },
-                claims: &mut *self.claims,
-            })?;
+/// Reads the members of an object, and `within` which member that is.
+fn members(claims: &mut Claims, document: &str, within: &str) -> Result<(), Fault> {
+    let mut reader = Source::new(document, true);
+    reader.each_member(|member, reader| {
+        let is_wanted = !within.is_empty() || MEMBERS.contains(&&*member);
+        if !is_wanted || claims.0.len() >= MAX_CLAIMS {
+            return reader.skip();
         }
+        let source = reader.raw()?;
+        let name = match within {
+            "" => member,
+            within => Cow::Owned(format!("{within}.{member}")),
+        };
+        take(claims, name, source.get(), !within.is_empty());
         Ok(())
-    }
+    })
 }
 
 /// Reads a member's value.
-struct Value<'c> {
-    claims: &'c mut Claims,
-    name: String,
-    is_within: bool,
-}
-
-impl<'de> DeserializeSeed<'de> for Value<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        self.take(<&RawValue as serde::Deserialize>::deserialize(
-            deserializer,
-        )?);
-        Ok(())
-    }
-}
-
-impl Value<'_> {
-    fn take(self, source: &RawValue) {
-        let source = source.get();
-        match source.as_bytes().first() {
-            Some(b'"') if source.len() <= MAX_VALUE_BYTES => {
-                if let Ok(text) = serde_json::from_str(source) {
-                    self.claims.0.push((self.name, text));
-                }
+fn take(claims: &mut Claims, name: Cow<'_, str>, source: &str, is_within: bool) {
+    match source.as_bytes().first() {
+        Some(b'"') if source.len() <= MAX_VALUE_BYTES => {
+            if let Some(text) = json::read(source) {
+                claims.0.push((name.into_owned(), text));
             }
-            Some(b't' | b'f') => self.claims.0.push((self.name, source.to_owned())),
-            Some(b'{') if !self.is_within => {
-                let members = Members {
-                    claims: self.claims,
-                    within: &self.name,
-                };
-                // The source is whole: what stands in it is what it is.
-                let _ = serde_json::Deserializer::from_str(source).deserialize_any(members);
-            }
-            _ => {}
         }
+        Some(b't' | b'f') => claims.0.push((name.into_owned(), source.to_owned())),
+        // The source is whole: what stands in it is what it is.
+        Some(b'{') if !is_within => drop(members(claims, source, &name)),
+        _ => {}
     }
 }
 
@@ -192,12 +133,8 @@ mod tests {
     struct Said(Vec<(String, String)>);
 
     impl<'de> json::Members<'de> for Said {
-        fn member<A: Access<'de>>(
-            &mut self,
-            key: Cow<'de, str>,
-            map: &mut A,
-        ) -> Result<(), A::Error> {
-            let value: &RawValue = map.next_value()?;
+        fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
+            let value = map.raw()?;
             self.0.push((key.into_owned(), value.get().to_owned()));
             Ok(())
         }

@@ -8,15 +8,14 @@ mod tests;
 
 use std::borrow::Cow;
 
-use serde::de::IgnoredAny;
-use serde_json::{Value, value::RawValue};
+use serde_json::Value;
 
 pub(super) use self::request::prompt;
 use super::{
     Policy, Read, Unread,
     answer::Answer,
     estimate, failure,
-    json::{self, Access, Field, List, Members, stated},
+    json::{self, Fault, Field, List, Members, Raw, Source, stated},
     limits::{MAX_CHOICES, MAX_TOOL_CALLS},
     lines,
     openai_chat::{Reader, wire},
@@ -121,7 +120,7 @@ fn whole(answer: &mut Answer, source: &str, policy: &Policy) -> Option<Vec<Choic
 }
 
 /// The tokens of a `usage` or a `meta`. Billed units are another count, that the source keeps.
-fn usage(source: Option<&RawValue>) -> Usage {
+fn usage(source: Option<Raw<'_>>) -> Usage {
     let Some(source) = source else {
         return Usage::default();
     };
@@ -152,29 +151,29 @@ struct Response<'a> {
     tool_calls: Option<Calls<'a>>,
     generations: Option<List<Generation<'a>, MAX_CHOICES>>,
     finish_reason: Field<'a>,
-    usage: Option<&'a RawValue>,
-    meta: Option<&'a RawValue>,
-    error: Option<&'a RawValue>,
+    usage: Option<Raw<'a>>,
+    meta: Option<Raw<'a>>,
+    error: Option<Raw<'a>>,
     /// What the answer relies on.
     vendor: wire::Rest<'a>,
 }
 
 impl<'de> Members<'de> for Response<'de> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
-            "id" => self.id = map.next_value()?,
-            "generation_id" => self.generation_id = map.next_value()?,
+            "id" => self.id = map.field()?,
+            "generation_id" => self.generation_id = map.field()?,
             "message" => json::object(map, &mut self.message)?,
-            "text" => self.text = map.next_value()?,
+            "text" => self.text = map.field()?,
             "tool_calls" => json::list(map, &mut self.tool_calls)?,
             "generations" => json::list(map, &mut self.generations)?,
-            "finish_reason" => self.finish_reason = map.next_value()?,
+            "finish_reason" => self.finish_reason = map.field()?,
             "usage" => self.usage = stated(map)?,
             "meta" => self.meta = stated(map)?,
             "error" => self.error = stated(map)?,
             // The history is the request once more.
             "chat_history" | "logprobs" | "prompt" | "is_search_required" => {
-                map.next_value::<IgnoredAny>().map(drop)?;
+                map.skip()?;
             }
             _ => self.vendor.extend(stated(map)?.map(|value| (key, value))),
         }
@@ -188,15 +187,15 @@ type Calls<'a> = List<Call<'a>, MAX_TOOL_CALLS>;
 #[derive(Default)]
 struct Call<'a> {
     name: Field<'a>,
-    parameters: Option<&'a RawValue>,
+    parameters: Option<Raw<'a>>,
 }
 
 impl<'de> Members<'de> for Call<'de> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
-            "name" => self.name = map.next_value()?,
+            "name" => self.name = map.field()?,
             "parameters" => self.parameters = stated(map)?,
-            _ => drop(map.next_value::<IgnoredAny>()?),
+            _ => map.skip()?,
         }
         Ok(())
     }
@@ -208,7 +207,7 @@ impl From<Call<'_>> for ToolCall {
             id: None,
             kind: "function".to_owned(),
             name: call.name.text().map(Cow::into_owned).unwrap_or_default(),
-            arguments: call.parameters.map_or("", RawValue::get).to_owned(),
+            arguments: call.parameters.map_or("", Raw::get).to_owned(),
         }
     }
 }
@@ -220,11 +219,11 @@ struct Generation<'a> {
 }
 
 impl<'de> Members<'de> for Generation<'de> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
-            "text" => self.text = map.next_value()?,
-            "finish_reason" => self.finish_reason = map.next_value()?,
-            _ => drop(map.next_value::<IgnoredAny>()?),
+            "text" => self.text = map.field()?,
+            "finish_reason" => self.finish_reason = map.field()?,
+            _ => map.skip()?,
         }
         Ok(())
     }

@@ -2,12 +2,11 @@
 
 use std::borrow::Cow;
 
-use serde::de::IgnoredAny;
-use serde_json::{json, value::RawValue};
+use serde_json::json;
 
 use super::{
     Read, Unread, claims, failure, gemini, inputs,
-    json::{self, Access, Field, List, Members, stated},
+    json::{self, Fault, Field, List, Members, Raw, Source, stated},
     limits::MAX_MESSAGES,
     openai_chat::usage,
 };
@@ -21,7 +20,7 @@ pub(super) fn prompt(source: &str, keep_media: bool) -> Option<Read<Prompt>> {
     let (request, claims) = claims::document::<Request<'_>>(source)?;
     let mut truncated = Truncated::No;
     let mut messages = Vec::new();
-    for input in &request.inputs {
+    for &input in &request.inputs {
         let (read, cut) = inputs::messages(input, keep_media);
         messages.extend(read);
         truncated = truncated.max(cut);
@@ -55,16 +54,16 @@ pub(super) fn reply(source: &str, cut: bool) -> Result<Read<Reply>, Unread> {
 #[derive(Default)]
 struct Request<'a> {
     model: Field<'a>,
-    inputs: Vec<&'a RawValue>,
+    inputs: Vec<Raw<'a>>,
 }
 
 impl<'de> Members<'de> for Request<'de> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
-            "model" => self.model = map.next_value()?,
+            "model" => self.model = map.field()?,
             "input" | "inputs" | "inputText" | "prompt" | "texts" | "images" | "content"
             | "requests" => self.inputs.extend(stated(map)?),
-            _ => drop(map.next_value::<IgnoredAny>()?),
+            _ => map.skip()?,
         }
         Ok(())
     }
@@ -75,17 +74,17 @@ struct Response<'a> {
     model: Field<'a>,
     data: Option<List<Vectors<'a>, MAX_MESSAGES>>,
     vectors: Vectors<'a>,
-    usage: Option<&'a RawValue>,
-    meta: Option<&'a RawValue>,
-    google: Option<&'a RawValue>,
+    usage: Option<Raw<'a>>,
+    meta: Option<Raw<'a>>,
+    google: Option<Raw<'a>>,
     prompt_eval_count: Option<i64>,
-    error: Option<&'a RawValue>,
+    error: Option<Raw<'a>>,
 }
 
 impl<'de> Members<'de> for Response<'de> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
-            "model" => self.model = map.next_value()?,
+            "model" => self.model = map.field()?,
             "data" => json::list(map, &mut self.data)?,
             "usage" => self.usage = stated(map)?,
             "meta" => self.meta = stated(map)?,
@@ -160,16 +159,16 @@ fn billed_tokens(meta: &str) -> Option<i64> {
 /// Where vectors stand: one in `embedding`, several in `embeddings`, there as a list or by their type.
 #[derive(Default)]
 struct Vectors<'a> {
-    one: Option<&'a RawValue>,
-    several: Option<&'a RawValue>,
+    one: Option<Raw<'a>>,
+    several: Option<Raw<'a>>,
 }
 
 impl<'de> Members<'de> for Vectors<'de> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
             "embedding" => self.one = stated(map)?,
             "embeddings" => self.several = stated(map)?,
-            _ => drop(map.next_value::<IgnoredAny>()?),
+            _ => map.skip()?,
         }
         Ok(())
     }

@@ -1,8 +1,10 @@
 //! Texts that are to be completed or embedded, as messages of the user.
 
-use serde_json::value::RawValue;
-
-use super::{json, limits::MAX_MESSAGES, media};
+use super::{
+    json::{self, Raw},
+    limits::MAX_MESSAGES,
+    media,
+};
 use crate::{
     conversation::{Message, Role},
     outcome::Truncated,
@@ -10,7 +12,7 @@ use crate::{
 
 /// Reads a text, a list of texts, a list of tokens or a list of such lists; a message each. Tokens stand as
 /// they were sent, with `other["encoding"]`.
-pub(super) fn messages(source: &RawValue, keep_media: bool) -> (Vec<Message>, Truncated) {
+pub(super) fn messages(source: Raw<'_>, keep_media: bool) -> (Vec<Message>, Truncated) {
     let source = source.get();
     let mut messages = Vec::new();
     let mut truncated = Truncated::No;
@@ -80,7 +82,7 @@ mod tests {
 
     fn read(value: serde_json::Value) -> Vec<String> {
         let source = serde_json::value::to_raw_value(&value).expect("JSON");
-        let (messages, truncated) = messages(&source, false);
+        let (messages, truncated) = messages(Raw::new(source.get()), false);
         assert_eq!(truncated, Truncated::No);
         messages
             .into_iter()
@@ -106,7 +108,7 @@ mod tests {
     #[test]
     fn inputs_beyond_their_number_are_left_out() {
         let source = serde_json::value::to_raw_value(&vec!["x"; 20_000]).expect("JSON");
-        let (messages, truncated) = messages(&source, false);
+        let (messages, truncated) = messages(Raw::new(source.get()), false);
         assert_eq!((messages.len(), truncated), (MAX_MESSAGES, Truncated::Cap));
     }
 }

@@ -6,15 +6,14 @@ mod tests;
 
 use std::{borrow::Cow, fmt::Write};
 
-use serde::de::IgnoredAny;
-use serde_json::{Value, value::RawValue};
+use serde_json::Value;
 
 pub(super) use self::request::prompt;
 use super::{
     Policy, Read, Unread,
     answer::Answer,
     failure,
-    json::{self, Access, Field, Members, stated},
+    json::{self, Fault, Field, Members, Raw, Source, stated},
     lines,
     openai_chat::{Reader, wire},
     repair,
@@ -129,20 +128,20 @@ struct Piece<'a> {
     response: Field<'a>,
     thinking: Field<'a>,
     done_reason: Field<'a>,
-    error: Option<&'a RawValue>,
+    error: Option<Raw<'a>>,
     /// Tokens and times.
     counts: wire::Rest<'a>,
     rest: wire::Rest<'a>,
 }
 
 impl<'de> Members<'de> for Piece<'de> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
-            "model" => self.model = map.next_value()?,
+            "model" => self.model = map.field()?,
             "message" => json::object(map, &mut self.message)?,
-            "response" => self.response = map.next_value()?,
-            "thinking" => self.thinking = map.next_value()?,
-            "done_reason" => self.done_reason = map.next_value()?,
+            "response" => self.response = map.field()?,
+            "thinking" => self.thinking = map.field()?,
+            "done_reason" => self.done_reason = map.field()?,
             "error" => self.error = stated(map)?,
             "prompt_eval_count"
             | "eval_count"
@@ -154,7 +153,7 @@ impl<'de> Members<'de> for Piece<'de> {
             }
             // The conversation in tokens is the text once more.
             "context" | "created_at" | "done" | "logprobs" => {
-                map.next_value::<IgnoredAny>().map(drop)?;
+                map.skip()?;
             }
             _ => self.rest.extend(stated(map)?.map(|value| (key, value))),
         }

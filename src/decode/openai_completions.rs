@@ -2,12 +2,11 @@
 
 use std::borrow::Cow;
 
-use serde::de::IgnoredAny;
-use serde_json::{Value, value::RawValue};
+use serde_json::Value;
 
 use super::{
     Read, claims, inputs,
-    json::{Access, Field, Members, stated},
+    json::{Fault, Field, Members, Raw, Source, stated},
     openai_chat,
 };
 use crate::conversation::Prompt;
@@ -38,18 +37,18 @@ pub(super) fn prompt(source: &str, keep_media: bool) -> Option<Read<Prompt>> {
 struct Request<'a> {
     model: Field<'a>,
     stream: Field<'a>,
-    prompt: Option<&'a RawValue>,
+    prompt: Option<Raw<'a>>,
     suffix: Field<'a>,
 }
 
 impl<'de> Members<'de> for Request<'de> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
-            "model" => self.model = map.next_value()?,
-            "stream" => self.stream = map.next_value()?,
+            "model" => self.model = map.field()?,
+            "stream" => self.stream = map.field()?,
             "prompt" => self.prompt = stated(map)?,
-            "suffix" => self.suffix = map.next_value()?,
-            _ => drop(map.next_value::<IgnoredAny>()?),
+            "suffix" => self.suffix = map.field()?,
+            _ => map.skip()?,
         }
         Ok(())
     }

@@ -22,20 +22,26 @@ pub(super) struct Event<'a> {
 #[derive(Debug)]
 pub(super) struct Events<'a> {
     rest: &'a str,
+    /// Some lines end with a carriage return.
+    has_returns: bool,
 }
 
 impl<'a> Events<'a> {
     pub(super) fn new(body: &'a str) -> Self {
         Self {
             rest: body.strip_prefix('\u{feff}').unwrap_or(body),
+            has_returns: memchr(b'\r', body.as_bytes()).is_some(),
         }
     }
 
     fn line(&mut self) -> Option<&'a str> {
-        if self.rest.is_empty() {
-            return None;
-        }
-        let Some(end) = memchr2(b'\n', b'\r', self.rest.as_bytes()) else {
+        let bytes = self.rest.as_bytes();
+        let end = match (bytes.first()?, self.has_returns) {
+            (b'\n', _) => Some(0),
+            (_, false) => memchr(b'\n', bytes),
+            (_, true) => memchr2(b'\n', b'\r', bytes),
+        };
+        let Some(end) = end else {
             return Some(std::mem::take(&mut self.rest));
         };
         let (line, rest) = self.rest.split_at(end);
@@ -65,23 +71,17 @@ impl<'a> Iterator for Events<'a> {
                 name = "";
                 continue;
             }
-            let (field, value) = match memchr(b':', line.as_bytes()) {
-                Some(colon) => {
-                    let (field, value) = line.split_at(colon);
-                    let value = value.get(1..).unwrap_or_default();
-                    (field, value.strip_prefix(' ').unwrap_or(value))
+            if let Some(value) = value_of("data", line) {
+                match &mut data {
+                    None => data = Some(Cow::Borrowed(value)),
+                    Some(data) => {
+                        let data = data.to_mut();
+                        data.push('\n');
+                        data.push_str(value);
+                    }
                 }
-                None => (line, ""),
-            };
-            match (field, &mut data) {
-                ("data", None) => data = Some(Cow::Borrowed(value)),
-                ("data", Some(data)) => {
-                    let data = data.to_mut();
-                    data.push('\n');
-                    data.push_str(value);
-                }
-                ("event", _) => name = value,
-                _ => {}
+            } else if let Some(value) = value_of("event", line) {
+                name = value;
             }
         }
         data.map(|data| Event {
@@ -90,6 +90,16 @@ impl<'a> Iterator for Events<'a> {
             ended: false,
         })
     }
+}
+
+/// The value of this field, where the line has it.
+fn value_of<'a>(field: &str, line: &'a str) -> Option<&'a str> {
+    let rest = line.strip_prefix(field)?;
+    if rest.is_empty() {
+        return Some(rest);
+    }
+    let value = rest.strip_prefix(':')?;
+    Some(value.strip_prefix(' ').unwrap_or(value))
 }
 
 /// Whether a body reads like events and not like JSON, whatever its content type says; `None` where it does

@@ -82,7 +82,7 @@ impl Growing {
         for (key, source) in &delta.rest {
             *held += estimate::member(key, source.get());
             self.members
-                .insert(key.as_ref().to_owned(), json::parsed(source));
+                .insert(key.as_ref().to_owned(), json::parsed(*source));
         }
     }
 

@@ -95,7 +95,7 @@ impl Reader<'_> {
     fn result(&mut self, block: Block<'_>) -> Message {
         let (mut text, mut blocks) = (Field::Null, None::<Content<'_>>);
         if let Some(content) = block.content {
-            json::source_text_or_list(content.get(), &mut text, &mut blocks);
+            json::source_text_or_list(content, &mut text, &mut blocks);
         }
         let mut gathered = Blocks::of(&Role::Tool);
         if let Field::Text(text) = text {

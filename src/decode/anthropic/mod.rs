@@ -1,6 +1,7 @@
 //! Anthropic's messages, at its own API, at Google's and within Amazon's.
 
 mod growing;
+mod known;
 mod message;
 mod stream;
 #[cfg(test)]

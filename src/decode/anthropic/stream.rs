@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use serde_json::{Map, Value};
 
-use super::{growing::Growing, usage, wire};
+use super::{growing::Growing, known::Known, usage, wire};
 use crate::{
     conversation::{Choice, ProviderError, Reply, Role},
     decode::{
@@ -34,6 +34,7 @@ pub(in crate::decode) struct Stream {
     first_usage: String,
     last_usage: String,
     last: BTreeMap<String, String>,
+    known: Known,
     is_begun: bool,
     tally: Tally,
 }
@@ -55,7 +56,8 @@ impl Stream {
         if !self.tally.admits(data) {
             return;
         }
-        let done = self.add(name, data)
+        let done = self.add_echo(data)
+            || self.add(name, data)
             || (is_cut && repair::close(data).is_some_and(|closed| self.add(name, &closed)));
         if !done && name == "error" {
             self.fail(failure::stored(data));
@@ -68,20 +70,32 @@ impl Stream {
         self.reply.error.get_or_insert(error);
     }
 
+    /// Adds an event that is known but for its text; false where it is not.
+    fn add_echo(&mut self, data: &str) -> bool {
+        let Some((index, delta)) = self.known.delta(data) else {
+            return false;
+        };
+        self.grow(index, &delta);
+        true
+    }
+
     /// Adds the event; false where it is none.
     fn add(&mut self, name: &str, data: &str) -> bool {
         let Some(event) = json::document::<wire::Event<'_>>(data) else {
             return false;
         };
-        let kind = match &event.kind {
-            Field::Text(kind) => kind.as_ref(),
-            _ => name,
+        let (kind, is_named) = match &event.kind {
+            Field::Text(kind) => (kind.as_ref(), true),
+            _ => (name, false),
         };
         match kind {
             "content_block_delta" => {
                 let index = index(&event.index);
                 if let Some(delta) = &event.delta {
                     self.grow(index, delta);
+                    if is_named && event.rest.is_empty() {
+                        self.known.learn(data, index, delta);
+                    }
                 }
                 self.keep(event.rest);
             }
@@ -218,6 +232,7 @@ impl Stream {
             first_usage,
             last_usage,
             last,
+            known: _,
             is_begun,
             mut tally,
         } = self;

@@ -1,13 +1,10 @@
 //! The tokens of a reply.
 
-use std::{borrow::Cow, collections::BTreeMap};
-
-use serde::de::IgnoredAny;
-use serde_json::value::RawValue;
+use std::borrow::Cow;
 
 use crate::{
     conversation::Usage,
-    decode::json::{self, Access, Members, count, counted},
+    decode::json::{self, Fault, Members, Raw, Source, count, counted},
 };
 
 /// Reads the usage that a message began with and the one that came last, which is counted from the
@@ -32,7 +29,7 @@ pub(super) fn read(first: &str, last: &str) -> Usage {
     let stated = stated
         .into_iter()
         .filter(|(_, value)| value.get() != "null");
-    let joined: BTreeMap<_, _> = members.into_iter().chain(stated).collect();
+    let joined = members.into_iter().chain(stated).collect();
     Usage {
         prompt_tokens: usage.prompt_tokens.or(begun.prompt_tokens),
         completion_tokens: usage.completion_tokens.or(begun.completion_tokens),
@@ -40,8 +37,32 @@ pub(super) fn read(first: &str, last: &str) -> Usage {
         cached_tokens: usage.cached_tokens.or(begun.cached_tokens),
         cache_write_tokens: usage.cache_write_tokens.or(begun.cache_write_tokens),
         reasoning_tokens: usage.reasoning_tokens.or(begun.reasoning_tokens),
-        raw: serde_json::to_string(&joined).ok(),
+        raw: Some(object(joined)),
     }
+}
+
+/// The source of an object with these members, in order; of one that is there twice, the last stands.
+fn object(mut members: Vec<(Cow<'_, str>, Raw<'_>)>) -> String {
+    members.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let bytes = members
+        .iter()
+        .map(|(key, source)| key.len() + source.get().len() + 4);
+    let mut object = String::with_capacity(bytes.sum::<usize>() + 2);
+    let mut members = members.iter().peekable();
+    while let Some((key, source)) = members.next() {
+        if members.peek().is_some_and(|(next, _)| next == key) {
+            continue;
+        }
+        object.push(if object.is_empty() { '{' } else { ',' });
+        json::put_string(&mut object, key);
+        object.push(':');
+        object.push_str(source.get());
+    }
+    if object.is_empty() {
+        object.push('{');
+    }
+    object.push('}');
+    object
 }
 
 fn sent(usage: Usage, source: &str) -> Usage {
@@ -55,12 +76,12 @@ fn sent(usage: Usage, source: &str) -> Usage {
 struct Wire<'a> {
     usage: Usage,
     /// All members.
-    members: Vec<(Cow<'a, str>, &'a RawValue)>,
+    members: Vec<(Cow<'a, str>, Raw<'a>)>,
 }
 
 impl<'de> Members<'de> for Wire<'de> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
-        let source: &RawValue = map.next_value()?;
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
+        let source = map.raw()?;
         let usage = &mut self.usage;
         match key.as_ref() {
             "input_tokens" => usage.prompt_tokens = counted(source),
@@ -84,10 +105,10 @@ struct Details {
 }
 
 impl<'de> Members<'de> for Details {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
             "thinking_tokens" => self.thinking = count(map)?,
-            _ => drop(map.next_value::<IgnoredAny>()?),
+            _ => map.skip()?,
         }
         Ok(())
     }

@@ -2,18 +2,17 @@
 
 use std::borrow::Cow;
 
-use serde::de::IgnoredAny;
-use serde_json::{Map, Value, value::RawValue};
+use serde_json::{Map, Value};
 
 use crate::decode::{
-    json::{self, Access, Field, List, Members, stated, text_or_list},
+    json::{self, Fault, Field, List, Members, Raw, Source, stated, text_or_list},
     limits::{MAX_MESSAGES, MAX_PARTS},
 };
 
 pub(super) use crate::decode::json::members;
 
 /// Members that have no place of their own, as source.
-pub(super) type Rest<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
+pub(super) type Rest<'a> = Vec<(Cow<'a, str>, Raw<'a>)>;
 
 /// What content is made of, where it is not a string.
 pub(super) type Content<'a> = List<Block<'a>, MAX_PARTS>;
@@ -25,21 +24,21 @@ pub(super) struct Request<'a> {
     pub(super) system: Field<'a>,
     pub(super) system_blocks: Option<Content<'a>>,
     pub(super) messages: Option<List<Message<'a>, MAX_MESSAGES>>,
-    pub(super) tools: Option<&'a RawValue>,
+    pub(super) tools: Option<Raw<'a>>,
     /// What older models take in place of messages.
     pub(super) prompt: Field<'a>,
 }
 
 impl<'de> Members<'de> for Request<'de> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
-            "model" => self.model = map.next_value()?,
-            "stream" => self.stream = map.next_value()?,
+            "model" => self.model = map.field()?,
+            "stream" => self.stream = map.field()?,
             "system" => text_or_list(map, &mut self.system, &mut self.system_blocks)?,
             "messages" => json::list(map, &mut self.messages)?,
             "tools" => self.tools = stated(map)?,
-            "prompt" => self.prompt = map.next_value()?,
-            _ => drop(map.next_value::<IgnoredAny>()?),
+            "prompt" => self.prompt = map.field()?,
+            _ => map.skip()?,
         }
         Ok(())
     }
@@ -54,8 +53,8 @@ pub(super) struct Message<'a> {
     pub(super) content: Field<'a>,
     pub(super) blocks: Option<Content<'a>>,
     pub(super) stop_reason: Field<'a>,
-    pub(super) usage: Option<&'a RawValue>,
-    pub(super) error: Option<&'a RawValue>,
+    pub(super) usage: Option<Raw<'a>>,
+    pub(super) error: Option<Raw<'a>>,
     /// What older models answer in place of content.
     pub(super) completion: Field<'a>,
     pub(super) rest: Rest<'a>,
@@ -70,17 +69,17 @@ impl<'de> Members<'de> for Message<'de> {
         })
     }
 
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
-            "role" => self.role = map.next_value()?,
+            "role" => self.role = map.field()?,
             "content" => text_or_list(map, &mut self.content, &mut self.blocks)?,
-            "id" => self.id = map.next_value()?,
-            "model" => self.model = map.next_value()?,
-            "stop_reason" => self.stop_reason = map.next_value()?,
+            "id" => self.id = map.field()?,
+            "model" => self.model = map.field()?,
+            "stop_reason" => self.stop_reason = map.field()?,
             "usage" => self.usage = stated(map)?,
             "error" => self.error = stated(map)?,
-            "completion" => self.completion = map.next_value()?,
-            "type" | "request_id" => drop(map.next_value::<IgnoredAny>()?),
+            "completion" => self.completion = map.field()?,
+            "type" | "request_id" => map.skip()?,
             _ => self.rest.extend(stated(map)?.map(|value| (key, value))),
         }
         Ok(())
@@ -95,9 +94,9 @@ pub(super) struct Block<'a> {
     pub(super) thinking: Field<'a>,
     pub(super) id: Field<'a>,
     pub(super) name: Field<'a>,
-    pub(super) input: Option<&'a RawValue>,
+    pub(super) input: Option<Raw<'a>>,
     pub(super) tool_use_id: Field<'a>,
-    pub(super) content: Option<&'a RawValue>,
+    pub(super) content: Option<Raw<'a>>,
     pub(super) rest: Rest<'a>,
 }
 
@@ -110,18 +109,18 @@ impl<'de> Members<'de> for Block<'de> {
         })
     }
 
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
-            "type" => self.kind = map.next_value()?,
-            "text" => self.text = map.next_value()?,
-            "thinking" => self.thinking = map.next_value()?,
-            "id" => self.id = map.next_value()?,
-            "name" => self.name = map.next_value()?,
+            "type" => self.kind = map.field()?,
+            "text" => self.text = map.field()?,
+            "thinking" => self.thinking = map.field()?,
+            "id" => self.id = map.field()?,
+            "name" => self.name = map.field()?,
             "input" => self.input = stated(map)?,
-            "tool_use_id" => self.tool_use_id = map.next_value()?,
+            "tool_use_id" => self.tool_use_id = map.field()?,
             "content" => self.content = stated(map)?,
             // Clients move it from call to call.
-            "cache_control" => drop(map.next_value::<IgnoredAny>()?),
+            "cache_control" => map.skip()?,
             _ => self.rest.extend(stated(map)?.map(|value| (key, value))),
         }
         Ok(())
@@ -175,8 +174,8 @@ pub(super) struct Event<'a> {
     pub(super) delta: Option<Delta<'a>>,
     pub(super) content_block: Option<Map<String, Value>>,
     pub(super) message: Option<Box<Message<'a>>>,
-    pub(super) usage: Option<&'a RawValue>,
-    pub(super) error: Option<&'a RawValue>,
+    pub(super) usage: Option<Raw<'a>>,
+    pub(super) error: Option<Raw<'a>>,
     pub(super) older: Option<Box<Older<'a>>>,
     pub(super) rest: Rest<'a>,
 }
@@ -191,10 +190,10 @@ pub(super) struct Older<'a> {
 }
 
 impl<'de> Members<'de> for Event<'de> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
-            "type" => self.kind = map.next_value()?,
-            "index" => self.index = map.next_value()?,
+            "type" => self.kind = map.field()?,
+            "index" => self.index = map.field()?,
             "delta" => json::object(map, &mut self.delta)?,
             "content_block" => {
                 let mut block = Field::Null;
@@ -214,7 +213,7 @@ impl<'de> Members<'de> for Event<'de> {
                     "id" => &mut older.id,
                     _ => &mut older.model,
                 };
-                *place = map.next_value()?;
+                *place = map.field()?;
             }
             _ => self.rest.extend(stated(map)?.map(|value| (key, value))),
         }
@@ -231,22 +230,22 @@ pub(super) struct Delta<'a> {
     pub(super) signature: Field<'a>,
     /// A compaction's summary.
     pub(super) content: Field<'a>,
-    pub(super) citation: Option<&'a RawValue>,
+    pub(super) citation: Option<Raw<'a>>,
     pub(super) stop_reason: Field<'a>,
     pub(super) rest: Rest<'a>,
 }
 
 impl<'de> Members<'de> for Delta<'de> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
-            "type" => drop(map.next_value::<IgnoredAny>()?),
-            "text" => self.text = map.next_value()?,
-            "thinking" => self.thinking = map.next_value()?,
-            "partial_json" => self.partial_json = map.next_value()?,
-            "signature" => self.signature = map.next_value()?,
-            "content" => self.content = map.next_value()?,
+            "type" => map.skip()?,
+            "text" => self.text = map.field()?,
+            "thinking" => self.thinking = map.field()?,
+            "partial_json" => self.partial_json = map.field()?,
+            "signature" => self.signature = map.field()?,
+            "content" => self.content = map.field()?,
             "citation" => self.citation = stated(map)?,
-            "stop_reason" => self.stop_reason = map.next_value()?,
+            "stop_reason" => self.stop_reason = map.field()?,
             _ => self.rest.extend(stated(map)?.map(|value| (key, value))),
         }
         Ok(())

@@ -8,7 +8,11 @@ use super::{
 };
 use crate::{
     conversation::ToolCall,
-    decode::{blocks::Blocks, estimate, json},
+    decode::{
+        blocks::Blocks,
+        estimate,
+        json::{self, Field},
+    },
 };
 
 /// One block so far.
@@ -23,10 +27,16 @@ pub(super) struct Growing {
 }
 
 impl Growing {
+    /// Adds to the text.
+    pub(super) fn say(&mut self, text: &str, held: &mut usize) {
+        *held += estimate::text(text);
+        self.text.push_str(text);
+    }
+
     /// Adds a delta, or what the block starts with, and to `held` what that takes in memory.
     pub(super) fn grow(&mut self, delta: wire::Block<'_>, held: &mut usize) {
-        if let Some(text) = grown(delta.text, held) {
-            self.text.push_str(&text);
+        if let Field::Text(text) = delta.text {
+            self.say(&text, held);
         }
         if let Some(reasoning) = delta.reasoning {
             self.is_reasoning = true;

@@ -3,8 +3,6 @@
 use std::borrow::Cow;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use serde::de::IgnoredAny;
-use serde_json::{Value, value::RawValue};
 
 use super::{failed, plain::Plain, stored, stream::Stream};
 use crate::{
@@ -15,7 +13,7 @@ use crate::{
         anthropic,
         body::Body,
         claims, cohere, embeddings, estimate,
-        json::{self, Access, Field, Members},
+        json::{self, Fault, Field, Members, Raw, Source},
         openai_chat, repaired,
     },
     outcome::Truncated,
@@ -31,18 +29,18 @@ struct Marks<'a> {
 }
 
 impl<'de> Members<'de> for Marks<'de> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
             "anthropic_version" => self.is_anthropic = true,
             "schemaVersion" | "inferenceConfig" | "toolConfig" => self.is_converse = true,
             "messages" => self.has_messages = true,
             "prompt" | "inputText" => {
-                self.text = map.next_value()?;
+                self.text = map.field()?;
                 return Ok(());
             }
             _ => {}
         }
-        map.next_value::<IgnoredAny>().map(drop)
+        map.skip()
     }
 }
 
@@ -118,8 +116,8 @@ enum Inner {
 
 impl Inner {
     fn of(first: &str, room: usize) -> Self {
-        let first: Value = json::read(first).unwrap_or_default();
-        let has = |key: &str| first.get(key).is_some();
+        let Keys(keys) = json::document(first).unwrap_or_default();
+        let has = |key: &str| keys.iter().any(|known| known == key);
         if has("messageStart") || has("contentBlockDelta") {
             Self::Converse(Box::new(Stream::new(room)))
         } else if has("choices") {
@@ -153,14 +151,25 @@ impl Inner {
     }
 }
 
+/// The names of an object's members.
+#[derive(Default)]
+struct Keys<'a>(Vec<Cow<'a, str>>);
+
+impl<'de> Members<'de> for Keys<'de> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
+        self.0.push(key);
+        map.skip()
+    }
+}
+
 /// An event of Converse within a message: its kind and what it says.
 #[derive(Default)]
 struct Event<'a> {
-    inner: Option<(Cow<'a, str>, &'a RawValue)>,
+    inner: Option<(Cow<'a, str>, Raw<'a>)>,
 }
 
 impl<'de> Members<'de> for Event<'de> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         let value = json::stated(map)?;
         if self.inner.is_none() {
             self.inner = value.map(|value| (key, value));
@@ -176,10 +185,10 @@ struct Chunk<'a> {
 }
 
 impl<'de> Members<'de> for Chunk<'de> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
-            "bytes" => self.bytes = map.next_value()?,
-            _ => drop(map.next_value::<IgnoredAny>()?),
+            "bytes" => self.bytes = map.field()?,
+            _ => map.skip()?,
         }
         Ok(())
     }
@@ -188,6 +197,7 @@ impl<'de> Members<'de> for Chunk<'de> {
 /// Reads a stream of InvokeModelWithResponseStream.
 pub(in crate::decode) fn stream(body: &Body<'_>, policy: &Policy) -> Result<Read<Reply>, Unread> {
     let mut inner: Option<Inner> = None;
+    let mut decoded = Vec::new();
     let mut error = None;
     let mut room = policy.max_parsed_bytes;
     let mut refused = 0;
@@ -197,10 +207,10 @@ pub(in crate::decode) fn stream(body: &Body<'_>, policy: &Policy) -> Result<Read
             error.get_or_insert(failure);
             continue;
         }
-        let Some(document) = document(&payload) else {
+        if document(&payload, &mut decoded).is_none() {
             continue;
-        };
-        let document = stored(&document);
+        }
+        let document = stored(&decoded);
         let is_cut = body.cut && !message.ended;
         let inner = inner.get_or_insert_with(|| Inner::of(&document, policy.max_parsed_bytes));
         if let Inner::Cohere(_) | Inner::Plain(_) = inner {
@@ -247,7 +257,10 @@ pub(in crate::decode) fn stream(body: &Body<'_>, policy: &Policy) -> Result<Read
     Ok(read)
 }
 
-fn document(payload: &str) -> Option<Vec<u8>> {
+/// Reads the document of a payload into the room.
+fn document(payload: &str, room: &mut Vec<u8>) -> Option<()> {
     let chunk: Chunk<'_> = json::document(payload)?;
-    STANDARD.decode(chunk.bytes.text()?.as_bytes()).ok()
+    room.clear();
+    let text = chunk.bytes.text()?;
+    STANDARD.decode_vec(text.as_bytes(), room).ok()
 }

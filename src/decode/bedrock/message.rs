@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use serde_json::{Map, Value, json, value::RawValue};
+use serde_json::{Map, Value, json};
 
 use super::wire::{self, Block, Content, Reasoning, ToolUse};
 use crate::{
@@ -59,7 +59,7 @@ impl Reader<'_> {
     fn result(&mut self, result: ToolUse<'_>) -> Message {
         let (mut text, mut blocks) = (Field::Null, None::<Content<'_>>);
         if let Some(content) = result.content {
-            lenient::source_text_or_list(content.get(), &mut text, &mut blocks);
+            lenient::source_text_or_list(content, &mut text, &mut blocks);
         }
         let mut gathered = Blocks::of(&Role::Tool);
         if let Field::Text(text) = text {
@@ -111,7 +111,7 @@ pub(super) fn add(gathered: &mut Blocks, block: Block<'_>, role: &Role) -> bool 
             id: used.id.text().map(Cow::into_owned),
             kind: "toolUse".to_owned(),
             name: used.name.text().map(Cow::into_owned).unwrap_or_default(),
-            arguments: lenient::compact(used.input.map_or("{}", RawValue::get)).into_owned(),
+            arguments: lenient::compact(used.input.map_or("{}", |input| input.get())).into_owned(),
         };
         more.extend(wire::members(used.rest));
         return gathered.call(call, more);

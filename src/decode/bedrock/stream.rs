@@ -11,7 +11,7 @@ use crate::{
         Read, Unread,
         blocks::Blocks,
         estimate,
-        json::{self as lenient, Field},
+        json::{self as lenient, Echo, Field},
         last::keep_last,
         limits::MAX_PARTS,
         repair,
@@ -33,6 +33,9 @@ pub(super) struct Stream {
     finish_reason: Option<String>,
     usage: String,
     last: BTreeMap<String, String>,
+    echo: Echo,
+    /// The block that the event grows that was learnt.
+    echoed: Option<i64>,
     is_begun: bool,
     tally: Tally,
 }
@@ -68,6 +71,7 @@ impl Stream {
 
     fn add(&mut self, kind: &str, data: &str) -> bool {
         match kind {
+            "contentBlockDelta" if self.add_echo(data) => return true,
             "contentBlockDelta" | "contentBlockStart" | "messageStart" | "messageStop"
             | "metadata" => {}
             "contentBlockStop" => return true,
@@ -81,11 +85,16 @@ impl Stream {
             Field::Other(Value::Number(index)) => index.as_i64(),
             _ => None,
         };
+        let is_plain = kind == "contentBlockDelta" && event.is_plain();
         if let Some(start) = event.start {
             self.push(index);
             self.grow(index, *start);
         }
         if let Some(delta) = event.delta {
+            if let (Field::Text(text), true) = (&delta.text, is_plain && delta.is_plain()) {
+                self.echo.learn(data, text);
+                self.echoed = index;
+            }
             self.grow(index, delta);
         }
         if kind == "messageStart" {
@@ -104,6 +113,18 @@ impl Stream {
         true
     }
 
+    /// Adds an event that is known but for its text; false where it is not.
+    fn add_echo(&mut self, data: &str) -> bool {
+        let Some(text) = self.echo.text(data) else {
+            return false;
+        };
+        let at = self.place(self.echoed);
+        if let Some(block) = self.blocks.get_mut(at) {
+            block.say(&text, &mut self.tally.held);
+        }
+        true
+    }
+
     fn push(&mut self, index: Option<i64>) {
         if self.blocks.len() >= MAX_PARTS {
             self.tally.truncated = Truncated::Cap;
@@ -116,17 +137,23 @@ impl Stream {
     }
 
     fn grow(&mut self, index: Option<i64>, delta: wire::Block<'_>) {
-        let mut at = match index {
+        let at = self.place(index);
+        if let Some(block) = self.blocks.get_mut(at) {
+            block.grow(delta, &mut self.tally.held);
+        }
+    }
+
+    /// Where the block of this index stands; one of which the beginning is missing begins here, where there is room.
+    fn place(&mut self, index: Option<i64>) -> usize {
+        let known = match index {
             Some(index) => self.by_index.get(&index).copied(),
             None => self.blocks.len().checked_sub(1),
         };
-        if at.is_none() {
-            at = Some(self.blocks.len());
+        known.unwrap_or_else(|| {
+            let place = self.blocks.len();
             self.push(index);
-        }
-        if let Some(block) = at.and_then(|at| self.blocks.get_mut(at)) {
-            block.grow(delta, &mut self.tally.held);
-        }
+            place
+        })
     }
 
     /// The whole reply, unless none of the events is one, though there are some.

@@ -2,18 +2,15 @@
 
 use std::borrow::Cow;
 
-use serde::de::IgnoredAny;
-use serde_json::value::RawValue;
-
 use crate::decode::{
-    json::{self, Access, Field, List, Members, stated, text_or_list},
+    json::{self, Fault, Field, List, Members, Raw, Source, stated, text_or_list},
     limits::{MAX_MESSAGES, MAX_PARTS},
 };
 
 pub(super) use crate::decode::json::members;
 
 /// Members that have no place of their own, as source.
-pub(super) type Rest<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
+pub(super) type Rest<'a> = Vec<(Cow<'a, str>, Raw<'a>)>;
 
 /// What content is made of.
 pub(super) type Content<'a> = List<Block<'a>, MAX_PARTS>;
@@ -27,12 +24,12 @@ pub(super) struct Request<'a> {
 }
 
 impl<'de> Members<'de> for Request<'de> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
             "system" => text_or_list(map, &mut self.system_text, &mut self.system)?,
             "messages" => json::list(map, &mut self.messages)?,
             "toolConfig" => json::object(map, &mut self.tool_config)?,
-            _ => drop(map.next_value::<IgnoredAny>()?),
+            _ => map.skip()?,
         }
         Ok(())
     }
@@ -40,14 +37,14 @@ impl<'de> Members<'de> for Request<'de> {
 
 #[derive(Default)]
 pub(super) struct ToolConfig<'a> {
-    pub(super) tools: Option<&'a RawValue>,
+    pub(super) tools: Option<Raw<'a>>,
 }
 
 impl<'de> Members<'de> for ToolConfig<'de> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
             "tools" => self.tools = stated(map)?,
-            _ => drop(map.next_value::<IgnoredAny>()?),
+            _ => map.skip()?,
         }
         Ok(())
     }
@@ -70,9 +67,9 @@ impl<'de> Members<'de> for Message<'de> {
         })
     }
 
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
-            "role" => self.role = map.next_value()?,
+            "role" => self.role = map.field()?,
             "content" => text_or_list(map, &mut self.text, &mut self.content)?,
             _ => self.rest.extend(stated(map)?.map(|value| (key, value))),
         }
@@ -99,17 +96,27 @@ impl<'de> Members<'de> for Block<'de> {
         })
     }
 
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
-            "text" => self.text = map.next_value()?,
+            "text" => self.text = map.field()?,
             "toolUse" => json::object(map, &mut self.tool_use)?,
             "toolResult" => json::object(map, &mut self.tool_result)?,
             "reasoningContent" => json::object(map, &mut self.reasoning)?,
             // Clients move it from call to call.
-            "cachePoint" => drop(map.next_value::<IgnoredAny>()?),
+            "cachePoint" => map.skip()?,
             _ => self.rest.extend(stated(map)?.map(|value| (key, value))),
         }
         Ok(())
+    }
+}
+
+impl Block<'_> {
+    /// Whether it has nothing but its text.
+    pub(super) fn is_plain(&self) -> bool {
+        self.tool_use.is_none()
+            && self.tool_result.is_none()
+            && self.reasoning.is_none()
+            && self.rest.is_empty()
     }
 }
 
@@ -119,16 +126,16 @@ pub(super) struct ToolUse<'a> {
     pub(super) id: Field<'a>,
     pub(super) name: Field<'a>,
     /// A document; in a stream a piece of its text.
-    pub(super) input: Option<&'a RawValue>,
-    pub(super) content: Option<&'a RawValue>,
+    pub(super) input: Option<Raw<'a>>,
+    pub(super) content: Option<Raw<'a>>,
     pub(super) rest: Rest<'a>,
 }
 
 impl<'de> Members<'de> for ToolUse<'de> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
-            "toolUseId" => self.id = map.next_value()?,
-            "name" => self.name = map.next_value()?,
+            "toolUseId" => self.id = map.field()?,
+            "name" => self.name = map.field()?,
             "input" => self.input = stated(map)?,
             "content" => self.content = stated(map)?,
             _ => self.rest.extend(stated(map)?.map(|value| (key, value))),
@@ -147,13 +154,13 @@ pub(super) struct Reasoning<'a> {
 }
 
 impl<'de> Members<'de> for Reasoning<'de> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
             "reasoningText" => json::object(map, &mut self.whole)?,
-            "text" => self.text = map.next_value()?,
-            "signature" => self.signature = map.next_value()?,
-            "redactedContent" | "data" => self.redacted = map.next_value()?,
-            _ => drop(map.next_value::<IgnoredAny>()?),
+            "text" => self.text = map.field()?,
+            "signature" => self.signature = map.field()?,
+            "redactedContent" | "data" => self.redacted = map.field()?,
+            _ => map.skip()?,
         }
         Ok(())
     }
@@ -168,25 +175,35 @@ pub(super) struct Response<'a> {
     pub(super) start: Option<Box<Block<'a>>>,
     pub(super) delta: Option<Block<'a>>,
     pub(super) stop_reason: Field<'a>,
-    pub(super) usage: Option<&'a RawValue>,
+    pub(super) usage: Option<Raw<'a>>,
     pub(super) rest: Rest<'a>,
 }
 
 impl<'de> Members<'de> for Response<'de> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
             "output" => json::object(map, &mut self.output)?,
-            "role" => self.role = map.next_value()?,
-            "contentBlockIndex" => self.index = map.next_value()?,
+            "role" => self.role = map.field()?,
+            "contentBlockIndex" => self.index = map.field()?,
             "start" => json::object(map, &mut self.start)?,
             "delta" => json::object(map, &mut self.delta)?,
-            "stopReason" => self.stop_reason = map.next_value()?,
+            "stopReason" => self.stop_reason = map.field()?,
             "usage" => self.usage = stated(map)?,
             // Timings, and padding against those who measure the pieces.
-            "metrics" | "p" => drop(map.next_value::<IgnoredAny>()?),
+            "metrics" | "p" => map.skip()?,
             _ => self.rest.extend(stated(map)?.map(|value| (key, value))),
         }
         Ok(())
+    }
+}
+
+impl Response<'_> {
+    /// Whether it says nothing beside what it starts and adds to.
+    pub(super) fn is_plain(&self) -> bool {
+        self.start.is_none()
+            && matches!(self.stop_reason, Field::Null)
+            && self.usage.is_none()
+            && self.rest.is_empty()
     }
 }
 
@@ -196,10 +213,10 @@ pub(super) struct Output<'a> {
 }
 
 impl<'de> Members<'de> for Output<'de> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
             "message" => json::object(map, &mut self.message)?,
-            _ => drop(map.next_value::<IgnoredAny>()?),
+            _ => map.skip()?,
         }
         Ok(())
     }

@@ -2,12 +2,9 @@
 
 use std::borrow::Cow;
 
-use serde::de::IgnoredAny;
-use serde_json::value::RawValue;
-
 use super::Calls;
 use crate::decode::{
-    json::{self, Access, Field, Members, stated},
+    json::{self, Fault, Field, Members, Raw, Source, stated},
     openai_chat::wire,
 };
 
@@ -23,31 +20,31 @@ pub(super) struct Event<'a> {
     pub(super) calls: Option<Calls<'a>>,
     pub(super) call_delta: Option<CallDelta<'a>>,
     /// What is said again in the end.
-    pub(super) response: Option<&'a RawValue>,
-    pub(super) error: Option<&'a RawValue>,
+    pub(super) response: Option<Raw<'a>>,
+    pub(super) error: Option<Raw<'a>>,
     pub(super) message: Field<'a>,
     /// What the answer relies on.
     pub(super) vendor: wire::Rest<'a>,
 }
 
 impl<'de> Members<'de> for Event<'de> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
-            "type" | "event_type" => self.kind = map.next_value()?,
-            "id" | "generation_id" => self.id = map.next_value()?,
+            "type" | "event_type" => self.kind = map.field()?,
+            "id" | "generation_id" => self.id = map.field()?,
             "index" => self.index = json::count(map)?,
-            "text" => self.text = map.next_value()?,
+            "text" => self.text = map.field()?,
             "delta" => json::object(map, &mut self.delta)?,
-            "finish_reason" => self.finish_reason = map.next_value()?,
+            "finish_reason" => self.finish_reason = map.field()?,
             "tool_calls" => json::list(map, &mut self.calls)?,
             "tool_call_delta" => json::object(map, &mut self.call_delta)?,
             "response" => self.response = stated(map)?,
             "error" => self.error = stated(map)?,
-            "message" => self.message = map.next_value()?,
+            "message" => self.message = map.field()?,
             "citations" | "documents" | "search_results" | "search_queries" => {
                 self.vendor.extend(stated(map)?.map(|value| (key, value)));
             }
-            _ => drop(map.next_value::<IgnoredAny>()?),
+            _ => map.skip()?,
         }
         Ok(())
     }
@@ -57,18 +54,18 @@ impl<'de> Members<'de> for Event<'de> {
 pub(super) struct Delta<'a> {
     pub(super) message: Option<Piece<'a>>,
     pub(super) finish_reason: Field<'a>,
-    pub(super) usage: Option<&'a RawValue>,
-    pub(super) error: Option<&'a RawValue>,
+    pub(super) usage: Option<Raw<'a>>,
+    pub(super) error: Option<Raw<'a>>,
 }
 
 impl<'de> Members<'de> for Delta<'de> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
             "message" => json::object(map, &mut self.message)?,
-            "finish_reason" => self.finish_reason = map.next_value()?,
+            "finish_reason" => self.finish_reason = map.field()?,
             "usage" => self.usage = stated(map)?,
             "error" => self.error = stated(map)?,
-            _ => drop(map.next_value::<IgnoredAny>()?),
+            _ => map.skip()?,
         }
         Ok(())
     }
@@ -81,18 +78,18 @@ pub(super) struct Piece<'a> {
     pub(super) content: Option<Content<'a>>,
     pub(super) tool_plan: Field<'a>,
     pub(super) call: Option<wire::Call<'a>>,
-    pub(super) citation: Option<&'a RawValue>,
+    pub(super) citation: Option<Raw<'a>>,
 }
 
 impl<'de> Members<'de> for Piece<'de> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
-            "role" => self.role = map.next_value()?,
+            "role" => self.role = map.field()?,
             "content" => json::object(map, &mut self.content)?,
-            "tool_plan" => self.tool_plan = map.next_value()?,
+            "tool_plan" => self.tool_plan = map.field()?,
             "tool_calls" => json::object(map, &mut self.call)?,
             "citations" => self.citation = stated(map)?.filter(|source| source.get() != "[]"),
-            _ => drop(map.next_value::<IgnoredAny>()?),
+            _ => map.skip()?,
         }
         Ok(())
     }
@@ -105,11 +102,11 @@ pub(super) struct Content<'a> {
 }
 
 impl<'de> Members<'de> for Content<'de> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
-            "text" => self.text = map.next_value()?,
-            "thinking" => self.thinking = map.next_value()?,
-            _ => drop(map.next_value::<IgnoredAny>()?),
+            "text" => self.text = map.field()?,
+            "thinking" => self.thinking = map.field()?,
+            _ => map.skip()?,
         }
         Ok(())
     }
@@ -124,12 +121,12 @@ pub(super) struct CallDelta<'a> {
 }
 
 impl<'de> Members<'de> for CallDelta<'de> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
             "index" => self.index = json::count(map)?,
-            "name" => self.name = map.next_value()?,
-            "parameters" => self.parameters = map.next_value()?,
-            _ => drop(map.next_value::<IgnoredAny>()?),
+            "name" => self.name = map.field()?,
+            "parameters" => self.parameters = map.field()?,
+            _ => map.skip()?,
         }
         Ok(())
     }

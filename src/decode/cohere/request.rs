@@ -2,15 +2,14 @@
 
 use std::borrow::Cow;
 
-use serde::de::IgnoredAny;
-use serde_json::{Value, value::RawValue};
+use serde_json::Value;
 
 use super::Calls;
 use crate::{
     conversation::{Message, Prompt, Role},
     decode::{
         Read, claims, inputs,
-        json::{self, Access, Field, List, Members, stated},
+        json::{self, Fault, Field, List, Members, Raw, Source, stated},
         limits::{MAX_MESSAGES, MAX_TOOL_CALLS},
         openai_chat,
     },
@@ -74,27 +73,27 @@ struct Request<'a> {
     history: Option<List<Turn<'a>, MAX_MESSAGES>>,
     message: Field<'a>,
     results: Option<Results<'a>>,
-    prompt: Option<&'a RawValue>,
-    tools: Option<&'a RawValue>,
+    prompt: Option<Raw<'a>>,
+    tools: Option<Raw<'a>>,
     /// What the message goes on from.
-    context: Vec<(Cow<'a, str>, &'a RawValue)>,
+    context: Vec<(Cow<'a, str>, Raw<'a>)>,
 }
 
 impl<'de> Members<'de> for Request<'de> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
-            "model" => self.model = map.next_value()?,
-            "stream" => self.stream = map.next_value()?,
-            "preamble" => self.preamble = map.next_value()?,
+            "model" => self.model = map.field()?,
+            "stream" => self.stream = map.field()?,
+            "preamble" => self.preamble = map.field()?,
             "chat_history" => json::list(map, &mut self.history)?,
-            "message" => self.message = map.next_value()?,
+            "message" => self.message = map.field()?,
             "tool_results" => json::list(map, &mut self.results)?,
             "prompt" => self.prompt = stated(map)?,
             "tools" => self.tools = stated(map)?,
             "conversation_id" | "documents" => {
                 self.context.extend(stated(map)?.map(|value| (key, value)));
             }
-            _ => drop(map.next_value::<IgnoredAny>()?),
+            _ => map.skip()?,
         }
         Ok(())
     }
@@ -110,13 +109,13 @@ struct Turn<'a> {
 }
 
 impl<'de> Members<'de> for Turn<'de> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
-            "role" => self.role = map.next_value()?,
-            "message" => self.message = map.next_value()?,
+            "role" => self.role = map.field()?,
+            "message" => self.message = map.field()?,
             "tool_calls" => json::list(map, &mut self.calls)?,
             "tool_results" => json::list(map, &mut self.results)?,
-            _ => drop(map.next_value::<IgnoredAny>()?),
+            _ => map.skip()?,
         }
         Ok(())
     }
@@ -146,16 +145,16 @@ type Results<'a> = List<Outcome<'a>, MAX_TOOL_CALLS>;
 /// What a tool gave for a call, which is told again since it has no id.
 #[derive(Default)]
 struct Outcome<'a> {
-    call: Option<&'a RawValue>,
-    outputs: Option<&'a RawValue>,
+    call: Option<Raw<'a>>,
+    outputs: Option<Raw<'a>>,
 }
 
 impl<'de> Members<'de> for Outcome<'de> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
             "call" => self.call = stated(map)?,
             "outputs" => self.outputs = stated(map)?,
-            _ => drop(map.next_value::<IgnoredAny>()?),
+            _ => map.skip()?,
         }
         Ok(())
     }
@@ -163,7 +162,7 @@ impl<'de> Members<'de> for Outcome<'de> {
 
 fn add_results(results: Option<Results<'_>>, messages: &mut Vec<Message>) {
     for result in results.into_iter().flat_map(|results| results.items) {
-        let outputs = result.outputs.map_or("", RawValue::get);
+        let outputs = result.outputs.map_or("", Raw::get);
         let mut message = Message::new(Role::Tool, outputs);
         if let Some(call) = result.call {
             let call = json::parsed(call);

@@ -2,11 +2,9 @@
 
 use std::borrow::Cow;
 
-use serde::de::IgnoredAny;
-
 use crate::{
     conversation::Usage,
-    decode::json::{self, Access, Members, count},
+    decode::json::{self, Fault, Members, Source, count},
 };
 
 /// Reads a usage object; `None` where it is not an object.
@@ -24,7 +22,7 @@ struct Wire {
 }
 
 impl<'de> Members<'de> for Wire {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         let usage = &mut self.usage;
         match key.as_ref() {
             "promptTokenCount" | "prompt_token_count" => usage.prompt_tokens = count(map)?,
@@ -36,7 +34,7 @@ impl<'de> Members<'de> for Wire {
                 usage.cached_tokens = count(map)?;
             }
             "thoughtsTokenCount" | "thoughts_token_count" => usage.reasoning_tokens = count(map)?,
-            _ => drop(map.next_value::<IgnoredAny>()?),
+            _ => map.skip()?,
         }
         Ok(())
     }

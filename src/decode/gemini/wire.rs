@@ -2,16 +2,15 @@
 
 use std::borrow::Cow;
 
-use serde::de::IgnoredAny;
-use serde_json::{Map, Value, value::RawValue};
+use serde_json::{Map, Value};
 
 use crate::decode::{
-    json::{self, Access, Field, List, Members, stated, text_or_list},
+    json::{self, Fault, Field, List, Members, Raw, Source, stated, text_or_list},
     limits::{MAX_CHOICES, MAX_MESSAGES, MAX_PARTS},
 };
 
 /// Members that have no place of their own, as source.
-pub(super) type Rest<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
+pub(super) type Rest<'a> = Vec<(Cow<'a, str>, Raw<'a>)>;
 
 #[derive(Default)]
 pub(super) struct Request<'a> {
@@ -20,22 +19,22 @@ pub(super) struct Request<'a> {
     pub(super) contents: Option<List<Content<'a>, MAX_MESSAGES>>,
     pub(super) system: Option<List<Content<'a>, MAX_MESSAGES>>,
     pub(super) system_text: Field<'a>,
-    pub(super) tools: Option<&'a RawValue>,
+    pub(super) tools: Option<Raw<'a>>,
     /// Code Assist's envelope.
     pub(super) request: Option<Box<Request<'a>>>,
 }
 
 impl<'de> Members<'de> for Request<'de> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
-            "model" => self.model = map.next_value()?,
+            "model" => self.model = map.field()?,
             "contents" => text_or_list(map, &mut self.text, &mut self.contents)?,
             "systemInstruction" | "system_instruction" => {
                 text_or_list(map, &mut self.system_text, &mut self.system)?;
             }
             "tools" => self.tools = stated(map)?,
             "request" => json::object(map, &mut self.request)?,
-            _ => drop(map.next_value::<IgnoredAny>()?),
+            _ => map.skip()?,
         }
         Ok(())
     }
@@ -45,28 +44,28 @@ impl<'de> Members<'de> for Request<'de> {
 #[derive(Default)]
 pub(super) struct Response<'a> {
     pub(super) candidates: Option<List<Candidate<'a>, MAX_CHOICES>>,
-    pub(super) usage: Option<&'a RawValue>,
+    pub(super) usage: Option<Raw<'a>>,
     pub(super) model: Field<'a>,
     pub(super) id: Field<'a>,
-    pub(super) error: Option<&'a RawValue>,
-    pub(super) feedback: Option<&'a RawValue>,
+    pub(super) error: Option<Raw<'a>>,
+    pub(super) feedback: Option<Raw<'a>>,
     pub(super) rest: Rest<'a>,
     /// Code Assist's envelope.
     pub(super) response: Option<Box<Response<'a>>>,
 }
 
 impl<'de> Members<'de> for Response<'de> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
             "candidates" => json::list(map, &mut self.candidates)?,
             "usageMetadata" | "usage_metadata" => self.usage = stated(map)?,
-            "modelVersion" | "model_version" => self.model = map.next_value()?,
-            "responseId" | "response_id" => self.id = map.next_value()?,
+            "modelVersion" | "model_version" => self.model = map.field()?,
+            "responseId" | "response_id" => self.id = map.field()?,
             "error" => self.error = stated(map)?,
             "promptFeedback" | "prompt_feedback" => self.feedback = stated(map)?,
             "response" => json::object(map, &mut self.response)?,
             "createTime" | "sdkHttpResponse" | "traceId" => {
-                map.next_value::<IgnoredAny>()?;
+                map.skip()?;
             }
             _ => self.rest.extend(stated(map)?.map(|value| (key, value))),
         }
@@ -83,13 +82,13 @@ pub(super) struct Candidate<'a> {
 }
 
 impl<'de> Members<'de> for Candidate<'de> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
-            "index" => self.index = map.next_value()?,
+            "index" => self.index = map.field()?,
             "content" => json::object(map, &mut self.content)?,
-            "finishReason" | "finish_reason" => self.finish_reason = map.next_value()?,
-            "logprobsResult" => drop(map.next_value::<IgnoredAny>()?),
-            "avgLogprobs" | "tokenCount" => drop(map.next_value::<IgnoredAny>()?),
+            "finishReason" | "finish_reason" => self.finish_reason = map.field()?,
+            "logprobsResult" => map.skip()?,
+            "avgLogprobs" | "tokenCount" => map.skip()?,
             _ => self.rest.extend(stated(map)?.map(|value| (key, value))),
         }
         Ok(())
@@ -112,13 +111,13 @@ impl<'de> Members<'de> for Content<'de> {
         })
     }
 
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
-            "role" => self.role = map.next_value()?,
+            "role" => self.role = map.field()?,
             "parts" => text_or_list(map, &mut self.text, &mut self.parts)?,
             // A part that stands where its content should.
-            "text" => self.text = map.next_value()?,
-            _ => drop(map.next_value::<IgnoredAny>()?),
+            "text" => self.text = map.field()?,
+            _ => map.skip()?,
         }
         Ok(())
     }
@@ -142,10 +141,10 @@ impl<'de> Members<'de> for Part<'de> {
         })
     }
 
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
-            "text" => self.text = map.next_value()?,
-            "thought" => self.thought = map.next_value()?,
+            "text" => self.text = map.field()?,
+            "thought" => self.thought = map.field()?,
             "functionCall" | "function_call" => json::object(map, &mut self.call)?,
             "functionResponse" | "function_response" => json::object(map, &mut self.result)?,
             _ => self.rest.extend(stated(map)?.map(|value| (key, value))),
@@ -159,18 +158,18 @@ impl<'de> Members<'de> for Part<'de> {
 pub(super) struct Function<'a> {
     pub(super) id: Field<'a>,
     pub(super) name: Field<'a>,
-    pub(super) args: Option<&'a RawValue>,
-    pub(super) response: Option<&'a RawValue>,
+    pub(super) args: Option<Raw<'a>>,
+    pub(super) response: Option<Raw<'a>>,
     /// The media among what it gave.
-    pub(super) parts: Option<&'a RawValue>,
+    pub(super) parts: Option<Raw<'a>>,
     pub(super) rest: Rest<'a>,
 }
 
 impl<'de> Members<'de> for Function<'de> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
-            "id" => self.id = map.next_value()?,
-            "name" => self.name = map.next_value()?,
+            "id" => self.id = map.field()?,
+            "name" => self.name = map.field()?,
             "args" => self.args = stated(map)?,
             "response" => self.response = stated(map)?,
             "parts" => self.parts = stated(map)?,

@@ -1,14 +1,10 @@
 //! A value that should be a string, and may be anything.
 
-use std::{borrow::Cow, fmt};
+use std::borrow::Cow;
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{DeserializeSeed, MapAccess, SeqAccess, Visitor},
-};
-use serde_json::{Map, Value, value::RawValue};
+use serde_json::{Map, Value};
 
-use super::{Access, direct::Direct, parsed, pass_over};
+use super::{Fault, Source, parsed};
 
 /// A value that should be a string.
 #[derive(Debug, Default)]
@@ -45,107 +41,69 @@ impl<'a> Field<'a> {
     }
 }
 
-impl<'de> Deserialize<'de> for Field<'de> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let mut is_cut = false;
-        IntoField {
-            most: usize::MAX,
-            is_cut: &mut is_cut,
-            is_careful: true,
-        }
-        .deserialize(deserializer)
-    }
-}
-
 /// Reads the value of a key, of a list at most so many elements; true where that left some out.
-pub(in crate::decode) fn field<'de, A: Access<'de>>(
-    map: &mut A,
+pub(in crate::decode) fn field<'de>(
+    map: &mut Source<'de>,
     place: &mut Field<'de>,
     most: usize,
-) -> Result<bool, A::Error> {
-    let mut is_cut = false;
-    let is_careful = map.is_careful();
-    *place = map.next_value_seed(IntoField {
-        most,
-        is_cut: &mut is_cut,
-        is_careful,
-    })?;
+) -> Result<bool, Fault> {
+    if map.peek()? != b'[' {
+        *place = map.field()?;
+        return Ok(false);
+    }
+    let (values, is_cut) = map.values(most)?;
+    *place = Field::Other(Value::Array(values));
     Ok(is_cut)
 }
 
-struct IntoField<'c> {
-    most: usize,
-    is_cut: &'c mut bool,
-    is_careful: bool,
-}
-
-impl<'de> DeserializeSeed<'de> for IntoField<'_> {
-    type Value = Field<'de>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for IntoField<'_> {
-    type Value = Field<'de>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any value")
-    }
-
-    fn visit_unit<E>(self) -> Result<Self::Value, E> {
-        Ok(Field::Null)
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
-        Ok(Field::Text(Cow::Borrowed(text)))
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
-        Ok(Field::Text(Cow::Owned(text.to_owned())))
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
-        Ok(Field::Other(value.into()))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Self::Value, E> {
-        Ok(Field::Other(value.into()))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Self::Value, E> {
-        Ok(Field::Other(value.into()))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Self::Value, E> {
-        Ok(Field::Other(value.into()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Self::Value, A::Error> {
-        let mut values = Vec::new();
-        while values.len() < self.most {
-            let value = match self.is_careful {
-                true => seq.next_element()?.map(parsed),
-                false => seq.next_element_seed(Direct)?,
-            };
-            match value {
-                Some(value) => values.push(value),
-                None => return Ok(Field::Other(Value::Array(values))),
+impl<'de> Source<'de> {
+    /// The next value.
+    #[inline]
+    pub(in crate::decode) fn field(&mut self) -> Result<Field<'de>, Fault> {
+        match self.peek()? {
+            b'"' => self.text().map(Field::Text),
+            b'n' => self.word("null").map(|()| Field::Null),
+            b'{' => self.members().map(|members| Field::Other(members.into())),
+            b'[' => {
+                let (values, _) = self.values(usize::MAX)?;
+                Ok(Field::Other(Value::Array(values)))
             }
+            _ => self.scalar().map(Field::Other),
         }
-        *self.is_cut = pass_over(seq)?;
-        Ok(Field::Other(Value::Array(values)))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-        if !self.is_careful {
-            return Direct.visit_map(map).map(Field::Other);
+    /// The elements of the list that comes next, at most so many, and whether there were more.
+    fn values(&mut self, most: usize) -> Result<(Vec<Value>, bool), Fault> {
+        self.enter()?;
+        let mut values = Vec::new();
+        let mut is_first = true;
+        while self.element(&mut is_first)? {
+            if values.len() >= most {
+                self.skip()?;
+                while self.element(&mut is_first)? {
+                    self.skip()?;
+                }
+                return Ok((values, true));
+            }
+            values.push(match self.is_careful() {
+                true => parsed(self.raw()?),
+                false => self.value()?,
+            });
         }
+        Ok((values, false))
+    }
+
+    fn members(&mut self) -> Result<Map<String, Value>, Fault> {
+        if !self.is_careful() {
+            return self.map();
+        }
+        self.enter()?;
         let mut members = Map::new();
-        while let Some((key, source)) = map.next_entry::<String, &RawValue>()? {
-            members.insert(key, parsed(source));
+        let mut is_first = true;
+        while let Some(key) = self.key(&mut is_first)? {
+            let value = parsed(self.raw()?);
+            members.insert(key.into_owned(), value);
         }
-        Ok(Field::Other(Value::Object(members)))
+        Ok(members)
     }
 }

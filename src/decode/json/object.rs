@@ -1,19 +1,10 @@
 //! Objects, and lists of them, that are filled where they stand.
 
-use std::{borrow::Cow, fmt};
+use std::borrow::Cow;
 
-use serde::{
-    Deserializer,
-    de::{DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor},
-};
+use serde_json::Value;
 
-use serde_json::{Value, value::RawValue};
-
-use super::{
-    Field, Text,
-    access::{Access, Reading},
-    parsed, pass_over,
-};
+use super::{Fault, Field, Source, parsed};
 
 /// An object that is read key by key, in one pass and without a map in between.
 pub(in crate::decode) trait Members<'de>: Default {
@@ -23,11 +14,11 @@ pub(in crate::decode) trait Members<'de>: Default {
     }
 
     /// Takes the value of this key from `map`, always.
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error>;
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault>;
 }
 
 impl<'de, T: Members<'de>> Members<'de> for Box<T> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         T::member(self, key, map)
     }
 }
@@ -38,36 +29,68 @@ impl<'de, T: Members<'de>> Members<'de> for Box<T> {
 /// digits, it is read again carefully: then values are read as source first, so that what is odd in one of
 /// them spoils no more than itself.
 pub(in crate::decode) fn document<'de, T: Members<'de>>(source: &'de str) -> Option<T> {
-    match read(source, false) {
-        Ok(object) => object,
-        // The end is missing, however it is read.
-        Err(error) if error.is_eof() => None,
-        Err(_) => read_carefully(source),
+    let mut read = None;
+    let mut map = Source::new(source, false);
+    if whole(&mut map, &mut read).is_err() {
+        read = None;
+        // Where the end is missing, it is so however it is read.
+        if !map.is_at_end() {
+            read_carefully(source, &mut read);
+        }
     }
+    read
 }
 
 #[cold]
-fn read_carefully<'de, T: Members<'de>>(source: &'de str) -> Option<T> {
-    read(source, true).ok()?
+fn read_carefully<'de, T: Members<'de>>(source: &'de str, place: &mut Option<T>) {
+    if whole(&mut Source::new(source, true), place).is_err() {
+        *place = None;
+    }
 }
 
-#[inline(always)]
-fn read<'de, T: Members<'de>>(source: &'de str, is_careful: bool) -> serde_json::Result<Option<T>> {
-    let mut object = None;
-    let mut deserializer = serde_json::Deserializer::from_str(source);
-    let place = &mut object;
-    IntoObject { place, is_careful }.deserialize(&mut deserializer)?;
-    deserializer.end()?;
-    Ok(object)
+fn whole<'de, T: Members<'de>>(map: &mut Source<'de>, place: &mut Option<T>) -> Result<(), Fault> {
+    object(map, place)?;
+    map.end()
 }
 
 /// Reads the value of a key into this place; what is no object is passed over.
-pub(in crate::decode) fn object<'de, T: Members<'de>, A: Access<'de>>(
-    map: &mut A,
+///
+/// Objects are filled where they stand: moving them about cost more than reading them.
+pub(in crate::decode) fn object<'de, T: Members<'de>>(
+    map: &mut Source<'de>,
     place: &mut Option<T>,
-) -> Result<(), A::Error> {
-    let is_careful = map.is_careful();
-    map.next_value_seed(IntoObject { place, is_careful })
+) -> Result<(), Fault> {
+    if map.peek()? != b'{' {
+        return map.skip();
+    }
+    fill(map, place.insert(T::default()))
+}
+
+fn fill<'de, T: Members<'de>>(map: &mut Source<'de>, object: &mut T) -> Result<(), Fault> {
+    map.enter()?;
+    let mut is_first = true;
+    while let Some(key) = map.key(&mut is_first)? {
+        object.member(key, map)?;
+    }
+    Ok(())
+}
+
+impl<'de> Source<'de> {
+    /// Gives each key of the object that comes next to one who takes its value.
+    pub(in crate::decode) fn each_member(
+        &mut self,
+        mut take: impl FnMut(Cow<'de, str>, &mut Self) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        if self.peek()? != b'{' {
+            return Err(Fault);
+        }
+        self.enter()?;
+        let mut is_first = true;
+        while let Some(key) = self.key(&mut is_first)? {
+            take(key, self)?;
+        }
+        Ok(())
+    }
 }
 
 /// The objects of a list, up to this number.
@@ -77,205 +100,65 @@ pub(in crate::decode) struct List<T, const MOST: usize> {
     pub(in crate::decode) is_cut: bool,
 }
 
-/// Reads the value of a key into this place. What is no list is passed over, and in it what is no object and
-/// [says nothing](Members::stray).
-pub(in crate::decode) fn list<'de, T: Members<'de>, A: Access<'de>, const MOST: usize>(
-    map: &mut A,
-    place: &mut Option<List<T, MOST>>,
-) -> Result<(), A::Error> {
-    let is_careful = map.is_careful();
-    map.next_value_seed(IntoList { place, is_careful })
-}
-
-/// Objects are filled where they stand: moving them about cost more than reading them.
-struct IntoObject<'p, T> {
-    place: &'p mut Option<T>,
-    is_careful: bool,
-}
-
-pub(super) struct IntoList<'p, T, const MOST: usize> {
-    pub(super) place: &'p mut Option<List<T, MOST>>,
-    pub(super) is_careful: bool,
-}
-
-pub(super) struct IntoItem<'p, T> {
-    pub(super) place: &'p mut Vec<T>,
-    pub(super) is_careful: bool,
-}
-
-impl<'de, T: Members<'de>> DeserializeSeed<'de> for IntoObject<'_, T> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de, T: Members<'de>, const MOST: usize> DeserializeSeed<'de> for IntoList<'_, T, MOST> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de, T: Members<'de>> DeserializeSeed<'de> for IntoItem<'_, T> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-/// What the visitors do with a value that is no container.
-macro_rules! pass_over_scalars {
-    () => {
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("any value")
-        }
-
-        fn visit_unit<E>(self) -> Result<Self::Value, E> {
-            Ok(())
-        }
-
-        fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-            Ok(())
-        }
-
-        fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-            Ok(())
-        }
-
-        fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-            Ok(())
-        }
-
-        fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-            Ok(())
-        }
-
-        fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
-            Ok(())
-        }
-    };
-}
-
-impl<'de, T: Members<'de>> Visitor<'de> for IntoObject<'_, T> {
-    type Value = ();
-
-    pass_over_scalars!();
-
-    fn visit_seq<A: SeqAccess<'de>>(self, seq: A) -> Result<(), A::Error> {
-        pass_over(seq).map(drop)
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
-        let is_careful = self.is_careful;
-        let mut map = Reading { map, is_careful };
-        let object = self.place.insert(T::default());
-        while let Some(Text(key)) = map.next_key()? {
-            object.member(key, &mut map)?;
-        }
-        Ok(())
-    }
-}
-
-impl<'de, T: Members<'de>, const MOST: usize> Visitor<'de> for IntoList<'_, T, MOST> {
-    type Value = ();
-
-    pass_over_scalars!();
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        let is_careful = self.is_careful;
-        let List { items, is_cut } = self.place.insert(List {
+impl<T, const MOST: usize> List<T, MOST> {
+    pub(super) fn new() -> Self {
+        Self {
             items: Vec::with_capacity(1),
             is_cut: false,
-        });
-        while items.len() < MOST {
-            let item = IntoItem {
-                place: &mut *items,
-                is_careful,
+        }
+    }
+}
+
+/// Reads the value of a key into this place. What is no list is passed over, and in it what is no object and
+/// [says nothing](Members::stray).
+pub(in crate::decode) fn list<'de, T: Members<'de>, const MOST: usize>(
+    map: &mut Source<'de>,
+    place: &mut Option<List<T, MOST>>,
+) -> Result<(), Fault> {
+    if map.peek()? != b'[' {
+        return map.skip();
+    }
+    map.enter()?;
+    let List { items, is_cut } = place.insert(List::new());
+    let mut is_first = true;
+    while map.element(&mut is_first)? {
+        if items.len() < MOST {
+            item(map, items)?;
+        } else {
+            map.skip()?;
+            *is_cut = true;
+        }
+    }
+    Ok(())
+}
+
+/// Reads an element of a list.
+pub(super) fn item<'de, T: Members<'de>>(
+    map: &mut Source<'de>,
+    items: &mut Vec<T>,
+) -> Result<(), Fault> {
+    let stray = match map.peek()? {
+        b'{' => {
+            let place = items.len();
+            items.push(T::default());
+            return match items.get_mut(place) {
+                Some(object) => fill(map, object),
+                None => map.skip(),
             };
-            if seq.next_element_seed(item)?.is_none() {
-                return Ok(());
+        }
+        b'n' => return map.word("null"),
+        b'"' => Field::Text(map.text()?),
+        b'[' => {
+            map.enter()?;
+            let mut values = Vec::new();
+            let mut is_first = true;
+            while map.element(&mut is_first)? {
+                values.push(parsed(map.raw()?));
             }
+            Field::Other(Value::Array(values))
         }
-        *is_cut = pass_over(seq)?;
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(())
-    }
-}
-
-impl<'de, T: Members<'de>> IntoItem<'_, T> {
-    fn stray(self, value: Field<'de>) {
-        self.place.extend(T::stray(value));
-    }
-}
-
-impl<'de, T: Members<'de>> Visitor<'de> for IntoItem<'_, T> {
-    type Value = ();
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("any value")
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<(), E> {
-        self.stray(Field::Other(value.into()));
-        Ok(())
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<(), E> {
-        self.stray(Field::Other(value.into()));
-        Ok(())
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<(), E> {
-        self.stray(Field::Other(value.into()));
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<(), E> {
-        self.stray(Field::Other(value.into()));
-        Ok(())
-    }
-
-    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<(), E> {
-        self.stray(Field::Text(Cow::Borrowed(text)));
-        Ok(())
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<(), E> {
-        self.stray(Field::Text(Cow::Owned(text.to_owned())));
-        Ok(())
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<(), A::Error> {
-        let mut values = Vec::new();
-        while let Some(source) = seq.next_element::<&RawValue>()? {
-            values.push(parsed(source));
-        }
-        self.stray(Field::Other(Value::Array(values)));
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<(), A::Error> {
-        let is_careful = self.is_careful;
-        let mut map = Reading { map, is_careful };
-        self.place.push(T::default());
-        while let Some(Text(key)) = map.next_key()? {
-            match self.place.last_mut() {
-                Some(item) => item.member(key, &mut map)?,
-                None => drop(map.next_value::<IgnoredAny>()?),
-            }
-        }
-        Ok(())
-    }
+        _ => Field::Other(map.scalar()?),
+    };
+    items.extend(T::stray(stray));
+    Ok(())
 }

@@ -2,14 +2,13 @@
 
 use std::borrow::Cow;
 
-use serde::de::IgnoredAny;
-use serde_json::{Value, json, value::RawValue};
+use serde_json::{Value, json};
 
 use crate::{
     conversation::{Message, Prompt, Role},
     decode::{
         Read, claims,
-        json::{self, Access, Field, Members, stated},
+        json::{self, Fault, Field, Members, Raw, Source, stated},
         media, openai_chat,
     },
     outcome::Truncated,
@@ -72,20 +71,20 @@ struct Request<'a> {
     stream: Field<'a>,
     prompt: Field<'a>,
     system: Field<'a>,
-    suffix: Option<&'a RawValue>,
-    images: Option<&'a RawValue>,
+    suffix: Option<Raw<'a>>,
+    images: Option<Raw<'a>>,
 }
 
 impl<'de> Members<'de> for Request<'de> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
-            "model" => self.model = map.next_value()?,
-            "stream" => self.stream = map.next_value()?,
-            "prompt" => self.prompt = map.next_value()?,
-            "system" => self.system = map.next_value()?,
+            "model" => self.model = map.field()?,
+            "stream" => self.stream = map.field()?,
+            "prompt" => self.prompt = map.field()?,
+            "system" => self.system = map.field()?,
             "suffix" => self.suffix = stated(map)?.filter(|suffix| suffix.get() != "\"\""),
             "images" => self.images = stated(map)?,
-            _ => drop(map.next_value::<IgnoredAny>()?),
+            _ => map.skip()?,
         }
         Ok(())
     }

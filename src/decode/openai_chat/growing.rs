@@ -60,18 +60,19 @@ impl Growing {
             }
             Field::Other(_) | Field::Null => {}
         }
-        // Some servers send the same thinking under two names.
-        let thinking = delta
-            .reasoning_content
-            .text()
-            .or_else(|| delta.reasoning.text());
-        if let Some(thinking) = thinking.or_else(|| delta.thinking.text()) {
-            *held += estimate::text(&thinking);
-            self.parts.reasoning.push_str(&thinking);
-        }
-        if let Field::Text(text) = delta.refusal {
-            *held += estimate::text(&text);
-            self.parts.refusal.push_str(&text);
+        let mut function_call = None;
+        if let Some(rare) = delta.rare {
+            // Some servers send the same thinking under two names.
+            let names = [rare.reasoning_content, rare.reasoning, rare.thinking];
+            if let Some(thinking) = names.into_iter().find_map(Field::text) {
+                *held += estimate::text(&thinking);
+                self.parts.reasoning.push_str(&thinking);
+            }
+            if let Field::Text(text) = rare.refusal {
+                *held += estimate::text(&text);
+                self.parts.refusal.push_str(&text);
+            }
+            function_call = rare.function_call;
         }
         if self.role.is_none() {
             self.role = delta.role.text().map(|role| Role::from(role.as_ref()));
@@ -82,7 +83,7 @@ impl Growing {
                 whole &= self.calls.add(call, position, held);
             }
         }
-        if let Some(function) = delta.function_call {
+        if let Some(function) = function_call {
             whole &= self.calls.add_legacy(function, held);
         }
         for (key, source) in delta.rest {

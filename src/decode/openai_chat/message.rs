@@ -60,27 +60,32 @@ impl Reader {
             }
             Field::Other(value) => drop(other.insert("content".to_owned(), value)),
         }
-        let stated = [
-            ("reasoning_content", wire.reasoning_content),
-            ("reasoning", wire.reasoning),
-            ("thinking", wire.thinking),
-        ];
-        for (name, field) in stated {
-            match field {
-                Field::Text(text) if parts.reasoning.is_empty() => {
-                    parts.reasoning = text.into_owned()
+        let mut function_call = None;
+        if let Some(rare) = wire.rare {
+            let stated = [
+                ("reasoning_content", rare.reasoning_content),
+                ("reasoning", rare.reasoning),
+                ("thinking", rare.thinking),
+            ];
+            for (name, field) in stated {
+                match field {
+                    Field::Text(text) if parts.reasoning.is_empty() => {
+                        parts.reasoning = text.into_owned()
+                    }
+                    Field::Text(text) if !text.is_empty() && text != parts.reasoning => {
+                        other.insert(name.to_owned(), text.into_owned().into());
+                    }
+                    Field::Other(value) => drop(other.insert(name.to_owned(), value)),
+                    Field::Text(_) | Field::Null => {}
                 }
-                Field::Text(text) if !text.is_empty() && text != parts.reasoning => {
-                    other.insert(name.to_owned(), text.into_owned().into());
-                }
-                Field::Other(value) => drop(other.insert(name.to_owned(), value)),
-                Field::Text(_) | Field::Null => {}
             }
-        }
-        match wire.refusal {
-            Field::Text(text) => parts.refusal.push_str(&text),
-            Field::Other(value) => drop(other.insert("refusal".to_owned(), value)),
-            Field::Null => {}
+            match rare.refusal {
+                Field::Text(text) => parts.refusal.push_str(&text),
+                Field::Other(value) => drop(other.insert("refusal".to_owned(), value)),
+                Field::Null => {}
+            }
+            message.tool_call_id = rare.tool_call_id.text().map(Cow::into_owned);
+            function_call = rare.function_call;
         }
         if !self.keep_media {
             media::stub_members(other);
@@ -107,11 +112,10 @@ impl Reader {
                 .other
                 .insert("tool_calls".to_owned(), Value::Array(extras));
         }
-        if let Some(function) = wire.function_call {
+        if let Some(function) = function_call {
             message.tool_calls.push(legacy_call(function));
         }
         message.content = parts.text;
-        message.tool_call_id = wire.tool_call_id.text().map(Cow::into_owned);
         message.reasoning = Some(parts.reasoning).filter(|text| !text.is_empty());
         message.refusal = Some(parts.refusal).filter(|text| !text.is_empty());
         message

@@ -4,9 +4,8 @@ use std::borrow::Cow;
 
 use crate::{
     conversation::Usage,
-    decode::json::{self, Access, Members, count},
+    decode::json::{self, Fault, Members, Source, count},
 };
-use serde::de::IgnoredAny;
 
 /// Reads a usage object of either API of OpenAI; `None` where it is not an object.
 pub(in crate::decode) fn read(source: &str) -> Option<Usage> {
@@ -23,7 +22,7 @@ struct Wire {
 }
 
 impl<'de> Members<'de> for Wire {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         let usage = &mut self.usage;
         match key.as_ref() {
             "prompt_tokens" | "input_tokens" => usage.prompt_tokens = count(map)?,
@@ -55,7 +54,7 @@ impl<'de> Members<'de> for Wire {
                 let reasoning = details.unwrap_or_default().reasoning;
                 usage.reasoning_tokens = reasoning.or(usage.reasoning_tokens);
             }
-            _ => drop(map.next_value::<IgnoredAny>()?),
+            _ => map.skip()?,
         }
         Ok(())
     }
@@ -69,14 +68,14 @@ struct Details {
 }
 
 impl<'de> Members<'de> for Details {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
             "cached_tokens" => self.cached = count(map)?,
             "cache_write_tokens" | "cache_creation_input_tokens" => {
                 self.cache_write = count(map)?;
             }
             "reasoning_tokens" => self.reasoning = count(map)?,
-            _ => drop(map.next_value::<IgnoredAny>()?),
+            _ => map.skip()?,
         }
         Ok(())
     }

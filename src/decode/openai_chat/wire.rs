@@ -2,37 +2,34 @@
 
 use std::borrow::Cow;
 
-use serde::de::IgnoredAny;
-use serde_json::value::RawValue;
-
 use super::{MAX_CHOICES, MAX_MESSAGES, MAX_PARTS, MAX_TOOL_CALLS};
 use crate::decode::{
     estimate,
-    json::{self, Access, Field, List, Members, stated},
+    json::{self, Fault, Field, List, Members, Raw, Source, stated},
 };
 
 /// Members that have no place of their own, as source.
-pub(in crate::decode) type Rest<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
+pub(in crate::decode) type Rest<'a> = Vec<(Cow<'a, str>, Raw<'a>)>;
 
 #[derive(Default)]
 pub(super) struct Request<'a> {
     pub(super) model: Field<'a>,
     pub(super) stream: Field<'a>,
     pub(super) messages: Option<List<Message<'a>, MAX_MESSAGES>>,
-    pub(super) tools: Option<&'a RawValue>,
+    pub(super) tools: Option<Raw<'a>>,
     /// The deprecated spelling of `tools`.
-    pub(super) functions: Option<&'a RawValue>,
+    pub(super) functions: Option<Raw<'a>>,
 }
 
 impl<'de> Members<'de> for Request<'de> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
-            "model" => self.model = map.next_value()?,
-            "stream" => self.stream = map.next_value()?,
+            "model" => self.model = map.field()?,
+            "stream" => self.stream = map.field()?,
             "messages" => json::list(map, &mut self.messages)?,
             "tools" => self.tools = stated(map)?,
             "functions" => self.functions = stated(map)?,
-            _ => drop(map.next_value::<IgnoredAny>()?),
+            _ => map.skip()?,
         }
         Ok(())
     }
@@ -47,25 +44,25 @@ pub(super) struct Response<'a> {
     pub(super) model: Field<'a>,
     pub(super) provider: Field<'a>,
     pub(super) choices: Option<List<Choice<'a>, MAX_CHOICES>>,
-    pub(super) usage: Option<&'a RawValue>,
+    pub(super) usage: Option<Raw<'a>>,
     pub(super) x_groq: Option<XGroq<'a>>,
-    pub(super) error: Option<&'a RawValue>,
+    pub(super) error: Option<Raw<'a>>,
     /// The vendor's words about the whole response.
     pub(super) vendor: Rest<'a>,
 }
 
 impl<'de> Members<'de> for Response<'de> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
-            "id" => self.id = map.next_value()?,
-            "model" => self.model = map.next_value()?,
-            "provider" => self.provider = map.next_value()?,
+            "id" => self.id = map.field()?,
+            "model" => self.model = map.field()?,
+            "provider" => self.provider = map.field()?,
             "choices" => json::list(map, &mut self.choices)?,
             "usage" => self.usage = stated(map)?,
             "x_groq" => json::object(map, &mut self.x_groq)?,
             "error" => self.error = stated(map)?,
             "created" | "object" | "obfuscation" | "prompt_logprobs" | "prompt_token_ids" => {
-                map.next_value::<IgnoredAny>()?;
+                map.skip()?;
             }
             _ => self.vendor.extend(stated(map)?.map(|value| (key, value))),
         }
@@ -76,16 +73,16 @@ impl<'de> Members<'de> for Response<'de> {
 /// Groq's own place for the usage of a stream.
 #[derive(Default)]
 pub(super) struct XGroq<'a> {
-    pub(super) usage: Option<&'a RawValue>,
-    pub(super) error: Option<&'a RawValue>,
+    pub(super) usage: Option<Raw<'a>>,
+    pub(super) error: Option<Raw<'a>>,
 }
 
 impl<'de> Members<'de> for XGroq<'de> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
             "usage" => self.usage = stated(map)?,
             "error" => self.error = stated(map)?,
-            _ => drop(map.next_value::<IgnoredAny>()?),
+            _ => map.skip()?,
         }
         Ok(())
     }
@@ -100,26 +97,26 @@ pub(super) struct Choice<'a> {
     pub(super) text: Field<'a>,
     pub(super) finish_reason: Field<'a>,
     /// What some say in place of a finish reason, and others beside it.
-    pub(super) stop_reason: Option<&'a RawValue>,
+    pub(super) stop_reason: Option<Raw<'a>>,
     /// Where Moonshot has the usage of a stream.
-    pub(super) usage: Option<&'a RawValue>,
-    pub(super) error: Option<&'a RawValue>,
+    pub(super) usage: Option<Raw<'a>>,
+    pub(super) error: Option<Raw<'a>>,
     pub(super) rest: Rest<'a>,
 }
 
 impl<'de> Members<'de> for Choice<'de> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
-            "index" => self.index = map.next_value()?,
+            "index" => self.index = map.field()?,
             "delta" => json::object(map, &mut self.delta)?,
             "message" => json::object(map, &mut self.message)?,
-            "text" => self.text = map.next_value()?,
-            "finish_reason" => self.finish_reason = map.next_value()?,
+            "text" => self.text = map.field()?,
+            "finish_reason" => self.finish_reason = map.field()?,
             "stop_reason" => self.stop_reason = stated(map)?,
             "usage" => self.usage = stated(map)?,
             "error" => self.error = stated(map)?,
             "logprobs" | "log_probs" | "token_ids" | "prompt_token_ids" => {
-                map.next_value::<IgnoredAny>()?;
+                map.skip()?;
             }
             _ => self.rest.extend(stated(map)?.map(|value| (key, value))),
         }
@@ -162,14 +159,36 @@ pub(in crate::decode) struct Message<'a> {
     pub(super) content: Field<'a>,
     /// The content had more parts.
     pub(super) is_cut: bool,
+    pub(super) tool_calls: Option<List<Call<'a>, MAX_TOOL_CALLS>>,
+    pub(super) rare: Option<Box<Rare<'a>>>,
+    pub(super) rest: Rest<'a>,
+}
+
+/// What most messages do not say: a long history would be mostly room for it.
+#[derive(Default)]
+pub(in crate::decode) struct Rare<'a> {
     pub(super) reasoning_content: Field<'a>,
     pub(super) reasoning: Field<'a>,
     pub(super) thinking: Field<'a>,
     pub(super) refusal: Field<'a>,
-    pub(super) tool_calls: Option<List<Call<'a>, MAX_TOOL_CALLS>>,
     pub(super) function_call: Option<Function<'a>>,
     pub(super) tool_call_id: Field<'a>,
-    pub(super) rest: Rest<'a>,
+}
+
+impl<'de> Members<'de> for Rare<'de> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
+        let place = match key.as_ref() {
+            "reasoning_content" => &mut self.reasoning_content,
+            "reasoning" => &mut self.reasoning,
+            "thinking" => &mut self.thinking,
+            "refusal" => &mut self.refusal,
+            "function_call" => return json::object(map, &mut self.function_call),
+            "tool_call_id" => &mut self.tool_call_id,
+            _ => return map.skip(),
+        };
+        *place = map.field()?;
+        Ok(())
+    }
 }
 
 impl<'de> Members<'de> for Message<'de> {
@@ -181,17 +200,18 @@ impl<'de> Members<'de> for Message<'de> {
         })
     }
 
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
-            "role" => self.role = map.next_value()?,
+            "role" => self.role = map.field()?,
             "content" => self.is_cut = json::field(map, &mut self.content, MAX_PARTS)?,
-            "reasoning_content" => self.reasoning_content = map.next_value()?,
-            "reasoning" => self.reasoning = map.next_value()?,
-            "thinking" => self.thinking = map.next_value()?,
-            "refusal" => self.refusal = map.next_value()?,
             "tool_calls" => json::list(map, &mut self.tool_calls)?,
-            "function_call" => json::object(map, &mut self.function_call)?,
-            "tool_call_id" => self.tool_call_id = map.next_value()?,
+            "reasoning_content" | "reasoning" | "thinking" | "refusal" | "function_call"
+            | "tool_call_id" => {
+                // Many say null.
+                if self.rare.is_some() || !map.is_null()? {
+                    self.rare.get_or_insert_default().member(key, map)?;
+                }
+            }
             _ => self.rest.extend(stated(map)?.map(|value| (key, value))),
         }
         Ok(())
@@ -210,11 +230,11 @@ pub(in crate::decode) struct Call<'a> {
 }
 
 impl<'de> Members<'de> for Call<'de> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
-            "index" => self.index = map.next_value()?,
-            "id" => self.id = map.next_value()?,
-            "type" => self.kind = map.next_value()?,
+            "index" => self.index = map.field()?,
+            "id" => self.id = map.field()?,
+            "type" => self.kind = map.field()?,
             "function" => json::object(map, &mut self.function)?,
             "custom" => json::object(map, &mut self.custom)?,
             _ => self.rest.extend(stated(map)?.map(|value| (key, value))),
@@ -240,15 +260,15 @@ impl<'a> Call<'a> {
 #[derive(Default)]
 pub(in crate::decode) struct Function<'a> {
     pub(in crate::decode) name: Field<'a>,
-    pub(in crate::decode) arguments: Option<&'a RawValue>,
+    pub(in crate::decode) arguments: Option<Raw<'a>>,
 }
 
 impl<'de> Members<'de> for Function<'de> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
-            "name" => self.name = map.next_value()?,
+            "name" => self.name = map.field()?,
             "arguments" | "input" => self.arguments = stated(map)?.or(self.arguments),
-            _ => drop(map.next_value::<IgnoredAny>()?),
+            _ => map.skip()?,
         }
         Ok(())
     }

@@ -2,10 +2,8 @@
 
 use std::borrow::Cow;
 
-use serde::de::IgnoredAny;
-
 use crate::decode::{
-    json::{self, Access, Field, Members},
+    json::{self, Fault, Field, Members, Source},
     sse,
 };
 
@@ -92,10 +90,10 @@ pub(super) fn kind<'a>(event: &'a sse::Event<'_>) -> Cow<'a, str> {
 struct Kind<'a>(Field<'a>);
 
 impl<'de> Members<'de> for Kind<'de> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
-            "type" => self.0 = map.next_value()?,
-            _ => drop(map.next_value::<IgnoredAny>()?),
+            "type" => self.0 = map.field()?,
+            _ => map.skip()?,
         }
         Ok(())
     }

@@ -88,7 +88,7 @@ impl Input {
                 message.other.insert("content".to_owned(), shown.into());
             }
             Some(source) if source.get().starts_with('[') => {
-                source_text_or_list(source.get(), &mut content, &mut parts);
+                source_text_or_list(source, &mut content, &mut parts);
             }
             Some(source) => content = Field::Text(wire::text(Some(source)).into()),
             None => {}

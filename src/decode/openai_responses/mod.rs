@@ -46,7 +46,7 @@ pub(super) fn prompt(source: &str, keep_media: bool) -> Option<Read<Prompt>> {
     input.add(Role::User, request.input, request.items);
     let (mut messages, truncated) = input.finish();
     let previous = (request.context.iter()).find(|(key, _)| key == "previous_response_id");
-    let previous = previous.map(|(_, source)| wire::text(Some(source)));
+    let previous = previous.map(|&(_, source)| wire::text(Some(source)));
     if let Some(last) = messages.last_mut() {
         last.other.append(&mut wire::members(request.context));
     }

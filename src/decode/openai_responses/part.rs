@@ -2,12 +2,11 @@
 
 use std::borrow::Cow;
 
-use serde::de::IgnoredAny;
-use serde_json::{Value, value::RawValue};
+use serde_json::Value;
 
 use super::wire::{self, Rest};
 use crate::decode::{
-    json::{self, Access, Field, List, Members, stated},
+    json::{self, Fault, Field, List, Members, Raw, Source, stated},
     limits::MAX_PARTS,
     openai_chat::message,
 };
@@ -20,18 +19,18 @@ pub(super) struct Part<'a> {
     kind: Field<'a>,
     text: Field<'a>,
     refusal: Field<'a>,
-    annotations: Option<&'a RawValue>,
+    annotations: Option<Raw<'a>>,
     rest: Rest<'a>,
 }
 
 impl<'de> Members<'de> for Part<'de> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
-            "type" => self.kind = map.next_value()?,
-            "text" => self.text = map.next_value()?,
-            "refusal" => self.refusal = map.next_value()?,
+            "type" => self.kind = map.field()?,
+            "text" => self.text = map.field()?,
+            "refusal" => self.refusal = map.field()?,
             "annotations" => self.annotations = stated(map)?.filter(|list| list.get() != "[]"),
-            "logprobs" => drop(map.next_value::<IgnoredAny>()?),
+            "logprobs" => map.skip()?,
             _ => self.rest.extend(stated(map)?.map(|value| (key, value))),
         }
         Ok(())

@@ -2,19 +2,18 @@
 
 use std::borrow::Cow;
 
-use serde::de::IgnoredAny;
-use serde_json::{Map, Value, value::RawValue};
+use serde_json::{Map, Value};
 
 use super::part::{Part, Parts};
 use crate::decode::{
-    json::{self, Access, Field, List, Members, stated, text_or_list},
+    json::{self, Fault, Field, List, Members, Raw, Source, stated, text_or_list},
     limits::MAX_MESSAGES,
 };
 
 pub(super) use crate::decode::json::members;
 
 /// Members that have no place of their own, as source.
-pub(super) type Rest<'a> = Vec<(Cow<'a, str>, &'a RawValue)>;
+pub(super) type Rest<'a> = Vec<(Cow<'a, str>, Raw<'a>)>;
 
 /// What is said, by either side, in order.
 pub(super) type Items<'a> = List<Item<'a>, MAX_MESSAGES>;
@@ -28,17 +27,17 @@ pub(super) struct Request<'a> {
     pub(super) instruction_items: Option<Items<'a>>,
     pub(super) input: Field<'a>,
     pub(super) items: Option<Items<'a>>,
-    pub(super) tools: Option<&'a RawValue>,
+    pub(super) tools: Option<Raw<'a>>,
     /// What the input goes on from.
     pub(super) context: Rest<'a>,
 }
 
 impl<'de> Members<'de> for Request<'de> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
-            "model" => self.model = map.next_value()?,
-            "stream" => self.stream = map.next_value()?,
-            "store" => self.store = map.next_value()?,
+            "model" => self.model = map.field()?,
+            "stream" => self.stream = map.field()?,
+            "store" => self.store = map.field()?,
             "instructions" => {
                 text_or_list(map, &mut self.instructions, &mut self.instruction_items)?;
             }
@@ -47,7 +46,7 @@ impl<'de> Members<'de> for Request<'de> {
             "previous_response_id" | "conversation" | "prompt" => {
                 self.context.extend(stated(map)?.map(|value| (key, value)));
             }
-            _ => drop(map.next_value::<IgnoredAny>()?),
+            _ => map.skip()?,
         }
         Ok(())
     }
@@ -92,23 +91,23 @@ pub(super) struct Response<'a> {
     pub(super) model: Field<'a>,
     pub(super) status: Field<'a>,
     pub(super) output: Option<Items<'a>>,
-    pub(super) usage: Option<&'a RawValue>,
-    pub(super) error: Option<&'a RawValue>,
+    pub(super) usage: Option<Raw<'a>>,
+    pub(super) error: Option<Raw<'a>>,
     /// Words about the whole response that are none of the request.
     pub(super) vendor: Rest<'a>,
 }
 
 impl<'de> Members<'de> for Response<'de> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
-            "id" => self.id = map.next_value()?,
-            "object" => self.object = map.next_value()?,
-            "model" => self.model = map.next_value()?,
-            "status" => self.status = map.next_value()?,
+            "id" => self.id = map.field()?,
+            "object" => self.object = map.field()?,
+            "model" => self.model = map.field()?,
+            "status" => self.status = map.field()?,
             "output" => json::list(map, &mut self.output)?,
             "usage" => self.usage = stated(map)?,
             "error" => self.error = stated(map)?,
-            key if ECHOED.contains(&key) => drop(map.next_value::<IgnoredAny>()?),
+            key if ECHOED.contains(&key) => map.skip()?,
             _ => {
                 let said =
                     stated(map)?.filter(|value| !["false", "[]", "{}"].contains(&value.get()));
@@ -133,21 +132,21 @@ pub(super) struct Event<'a> {
     pub(super) kind: Field<'a>,
     pub(super) response: Option<Response<'a>>,
     pub(super) output_index: Field<'a>,
-    pub(super) item: Option<&'a RawValue>,
+    pub(super) item: Option<Raw<'a>>,
     pub(super) delta: Field<'a>,
-    pub(super) annotation: Option<&'a RawValue>,
+    pub(super) annotation: Option<Raw<'a>>,
 }
 
 impl<'de> Members<'de> for Event<'de> {
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
-            "type" => self.kind = map.next_value()?,
+            "type" => self.kind = map.field()?,
             "response" => json::object(map, &mut self.response)?,
-            "output_index" => self.output_index = map.next_value()?,
+            "output_index" => self.output_index = map.field()?,
             "item" => self.item = stated(map)?,
-            "delta" => self.delta = map.next_value()?,
+            "delta" => self.delta = map.field()?,
             "annotation" => self.annotation = stated(map)?,
-            _ => drop(map.next_value::<IgnoredAny>()?),
+            _ => map.skip()?,
         }
         Ok(())
     }
@@ -162,10 +161,10 @@ pub(super) struct Item<'a> {
     pub(super) parts: Option<Parts<'a>>,
     pub(super) call_id: Field<'a>,
     pub(super) name: Field<'a>,
-    pub(super) arguments: Option<&'a RawValue>,
-    pub(super) input: Option<&'a RawValue>,
-    pub(super) output: Option<&'a RawValue>,
-    pub(super) summary: Option<&'a RawValue>,
+    pub(super) arguments: Option<Raw<'a>>,
+    pub(super) input: Option<Raw<'a>>,
+    pub(super) output: Option<Raw<'a>>,
+    pub(super) summary: Option<Raw<'a>>,
     pub(super) rest: Rest<'a>,
 }
 
@@ -178,13 +177,13 @@ impl<'de> Members<'de> for Item<'de> {
         })
     }
 
-    fn member<A: Access<'de>>(&mut self, key: Cow<'de, str>, map: &mut A) -> Result<(), A::Error> {
+    fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
         match key.as_ref() {
-            "type" => self.kind = map.next_value()?,
-            "role" => self.role = map.next_value()?,
+            "type" => self.kind = map.field()?,
+            "role" => self.role = map.field()?,
             "content" => text_or_list(map, &mut self.content, &mut self.parts)?,
-            "call_id" => self.call_id = map.next_value()?,
-            "name" => self.name = map.next_value()?,
+            "call_id" => self.call_id = map.field()?,
+            "name" => self.name = map.field()?,
             "arguments" => self.arguments = stated(map)?,
             "input" => self.input = stated(map)?,
             "output" => self.output = stated(map)?,
@@ -246,7 +245,7 @@ impl Item<'_> {
 }
 
 /// The string that was sent, or the source of what else was sent.
-pub(super) fn text(source: Option<&RawValue>) -> String {
+pub(super) fn text(source: Option<Raw<'_>>) -> String {
     let Some(source) = source else {
         return String::new();
     };
