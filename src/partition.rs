@@ -15,6 +15,11 @@ const MS_PER_DAY: i64 = 86_400_000;
 const MS_PER_HOUR: i64 = 3_600_000;
 /// The Julian day number of 1970-01-01.
 const UNIX_EPOCH_JULIAN: i32 = 2_440_588;
+/// A window has so many days, or twice so many of the second.
+#[cfg(feature = "postgres")]
+const NEAR: i32 = 8;
+#[cfg(feature = "postgres")]
+const FAR: i32 = 16;
 /// Days made ahead of today, so that a database that is slow or away over midnight has its tables.
 const DAYS_AHEAD: i32 = 3;
 
@@ -56,6 +61,25 @@ impl Day {
     /// The day before; the first day stays.
     pub(crate) fn previous(self) -> Self {
         self.plus(-1)
+    }
+
+    /// The first and the last of the days that plans are kept for, which the newest of the days from
+    /// `first` to this one lie in: all of them, where they lie in the same [`NEAR`] days, or at least
+    /// [`FAR`]. Neighbours mostly have the same.
+    #[cfg(feature = "postgres")]
+    pub(crate) fn window(self, first: Self) -> (Self, Self) {
+        let (near, far) = (self.begin_of(NEAR), self.begin_of(FAR));
+        match near <= first {
+            true => (near, near.plus(NEAR - 1)),
+            false => (far.plus(-FAR), far.plus(FAR - 1)),
+        }
+    }
+
+    /// The first of so many days that this one lies among.
+    #[cfg(feature = "postgres")]
+    fn begin_of(self, days: i32) -> Self {
+        let begin = self.0.div_euclid(days) * days;
+        Self(begin.max(Self::MIN.0))
     }
 
     /// The days from this one to `last`, both included.
@@ -217,6 +241,25 @@ mod tests {
             days,
             ["2024-12-30", "2024-12-31", "2025-01-01", "2025-01-02"]
         );
+    }
+
+    #[cfg(feature = "postgres")]
+    #[test]
+    fn few_windows_have_the_newest_of_any_days() {
+        let days: Vec<Day> = day("2025-01-01").through(day("2025-12-31")).collect();
+        let mut windows = std::collections::BTreeSet::new();
+        for last in &days {
+            for length in [0, 1, 5, 20, 300] {
+                let begin = last.plus(-length);
+                let (first, end) = last.window(begin);
+                let reaches = begin.max(last.plus(-FAR));
+                assert!(first <= reaches && *last <= end, "{begin} {last}");
+                windows.insert((first, end));
+            }
+        }
+        assert!(windows.len() <= 72, "{windows:?}");
+        assert_eq!(Day::MIN.window(Day::MIN).0, Day::MIN);
+        assert_eq!(Day::MAX.window(Day::MIN).1, Day::MAX);
     }
 
     proptest! {

@@ -58,9 +58,30 @@ pub(super) const RESPONSE: &str = "hash, conversation_id, message_id, seen_at";
 /// How many there are.
 pub(super) const RESPONSE_WIDTH: usize = 4;
 
+/// Of a [`Conversation`](crate::store::Conversation), and its first day: 10.
+macro_rules! conversation {
+    () => {
+        "id, tenant, session_id, user_identifier, title, session_source, created_at, \
+         message_count, first_day, last_day"
+    };
+}
+
 /// The columns that a conversation is read from.
-pub(super) const CONVERSATION: &str = "id, tenant, session_id, user_identifier, title, \
-     session_source, created_at, message_count, first_day, last_day";
+#[cfg(feature = "mysql")]
+pub(super) const CONVERSATION: &str = conversation!();
+
+/// The same, and when the newest row of its last day was made, if that is known: a version that knows nothing of
+/// it may have closed the day, and left the time of an earlier one.
+#[cfg(feature = "postgres")]
+pub(super) const POSTGRES_CONVERSATION: &str = concat!(
+    conversation!(),
+    ", CASE WHEN newest_at >= last_day::timestamp AT TIME ZONE 'UTC' THEN newest_at END AS active_at"
+);
+#[cfg(feature = "sqlite")]
+pub(super) const SQLITE_CONVERSATION: &str = concat!(
+    conversation!(),
+    ", CASE WHEN newest_at >= unixepoch(last_day) * 1000 THEN newest_at END AS active_at"
+);
 
 /// What tells the messages that count from those of the application and its tools.
 pub(super) const COUNTED: &str = "role NOT IN ('system', 'developer', 'tool')";

@@ -29,7 +29,7 @@ impl<T> Default for Page<T> {
 }
 
 /// The room on a page of rows, which is filled from the newest row on.
-#[cfg(any(feature = "sqlite", feature = "mysql"))]
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 #[derive(Debug)]
 pub(super) struct Room {
     rows: usize,
@@ -39,7 +39,7 @@ pub(super) struct Room {
     pub(super) has_more: bool,
 }
 
-#[cfg(any(feature = "sqlite", feature = "mysql"))]
+#[cfg(any(feature = "sqlite", feature = "postgres", feature = "mysql"))]
 impl Room {
     pub(super) fn new(rows: usize) -> Self {
         Self {

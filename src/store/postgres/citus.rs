@@ -74,24 +74,25 @@ pub(super) async fn advise(connection: &mut AsyncPgConnection) -> QueryResult<()
 }
 
 /// Whether the rows lie on several nodes.
-pub(super) async fn are_spread(connection: &mut AsyncPgConnection) -> QueryResult<bool> {
+pub(super) async fn are_spread(connection: &AsyncPgConnection) -> QueryResult<bool> {
     Ok(is_installed(connection).await? && is_distributed(connection, MESSAGES).await?)
 }
 
-async fn is_distributed(connection: &mut AsyncPgConnection, table: &str) -> QueryResult<bool> {
+async fn is_distributed(mut connection: &AsyncPgConnection, table: &str) -> QueryResult<bool> {
     let distributed: NumberRow = sql_query(
         "SELECT count(*) AS value FROM pg_dist_partition WHERE logicalrelid = to_regclass($1)",
     )
     .bind::<Text, _>(table)
-    .get_result(connection)
+    .get_result(&mut connection)
     .await?;
     Ok(distributed.value != 0)
 }
 
-async fn is_installed(connection: &mut AsyncPgConnection) -> QueryResult<bool> {
+/// Whether the extension is there.
+pub(super) async fn is_installed(mut connection: &AsyncPgConnection) -> QueryResult<bool> {
     let installed: NumberRow =
         sql_query("SELECT count(*) AS value FROM pg_extension WHERE extname = 'citus'")
-            .get_result(connection)
+            .get_result(&mut connection)
             .await?;
     Ok(installed.value != 0)
 }

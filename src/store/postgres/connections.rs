@@ -7,8 +7,8 @@ use std::{
 };
 
 use diesel::prelude::QueryResult;
-use diesel_async::AsyncPgConnection;
-use tokio::{sync::Mutex as Turn, time::timeout};
+use diesel_async::{AsyncPgConnection, SimpleAsyncConnection};
+use tokio::{join, sync::Mutex as Turn, time::timeout};
 
 use super::{
     address::Address,
@@ -43,16 +43,43 @@ pub(super) const WORK_TIMEOUT: Duration = Duration::from_secs(60);
 /// How a reading transaction begins. A statement sees rows as of the first one's begin, but tables as
 /// of its own. Rows move to other tables under the other side of this lock, which is taken before that
 /// begin.
-pub(super) const BEGIN_READING: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
+const BEGIN_READING: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
      LOCK TABLE recording_meta IN ACCESS SHARE MODE";
 
 /// The same for what concerns few days: a plan for whichever days would have the partitions of all of them.
-pub(super) const BEGIN_READING_DAYS: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
+const BEGIN_READING_DAYS: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
      SET LOCAL plan_cache_mode = force_custom_plan; \
+     LOCK TABLE recording_meta IN ACCESS SHARE MODE";
+
+/// The same for statements that have their days in their text.
+const BEGIN_READING_PLANNED: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
+     SET LOCAL plan_cache_mode = force_generic_plan; \
      LOCK TABLE recording_meta IN ACCESS SHARE MODE";
 
 /// What is read, later.
 pub(super) type Reading<'a, T> = Pin<Box<dyn Future<Output = QueryResult<T>> + Send + 'a>>;
+
+/// How statements are planned.
+#[derive(Clone, Copy)]
+pub(super) enum Plans {
+    /// As the server thinks best.
+    Any,
+    /// Anew for each read.
+    OfDays,
+    /// Once a connection.
+    Kept,
+}
+
+impl Plans {
+    /// How a transaction with such plans begins. Citus plans what it sends to nodes for the values of each.
+    fn begin(self, has_citus: bool) -> &'static str {
+        match self {
+            Self::Any => BEGIN_READING,
+            Self::Kept if !has_citus => BEGIN_READING_PLANNED,
+            _ => BEGIN_READING_DAYS,
+        }
+    }
+}
 
 /// Every connection of a store.
 pub(super) struct Connections {
@@ -197,23 +224,26 @@ impl Connections {
         }
     }
 
-    /// Does this on a connection that reads, in one transaction that begins so, so that all it sees is of
-    /// one moment, with this stamp; once more where a connection's statements turn out to be stale.
+    /// Does this on a connection that reads, in one transaction, so that all it sees is of one moment, with
+    /// this stamp; once more where a connection's statements turn out to be stale.
     pub(super) async fn read<T>(
         &self,
-        begin: &str,
+        plans: Plans,
         stamp: Option<Stamp>,
-        mut work: impl for<'a> FnMut(&'a mut AsyncPgConnection) -> Reading<'a, T>,
+        mut work: impl for<'a> FnMut(&'a AsyncPgConnection) -> Reading<'a, T>,
     ) -> Result<T, StoreError> {
         let mut is_first = true;
         loop {
             self.make_ready().await?;
             let mut lease = self.readers().lease().await?;
-            let begun = lease.session.begin(begin).await;
-            let read = match begun {
-                Ok(()) => read_at(&mut lease.session.connection, stamp.as_ref(), &mut work).await,
-                Err(error) => Err(error),
-            };
+            let begin = plans.begin(lease.session.has_citus);
+            lease.session.forget_state();
+            // What is read first is sent right behind, and fails where this does.
+            let mut connection = &lease.session.connection;
+            let begun = connection.batch_execute(begin);
+            let read = read_at(&lease.session.connection, stamp.as_ref(), &mut work);
+            let (begun, read) = join!(begun, read);
+            let read = begun.and(read);
             let read = lease.session.end(read).await;
             let state = lease.session.state();
             let read = self.settle(lease, read, Doing::Reading);
@@ -252,9 +282,9 @@ impl Connections {
 
 /// Reads, where the database has this stamp.
 async fn read_at<T>(
-    connection: &mut AsyncPgConnection,
+    connection: &AsyncPgConnection,
     stamp: Option<&Stamp>,
-    work: &mut impl for<'a> FnMut(&'a mut AsyncPgConnection) -> Reading<'a, T>,
+    work: &mut impl for<'a> FnMut(&'a AsyncPgConnection) -> Reading<'a, T>,
 ) -> QueryResult<Option<T>> {
     if let Some(stamp) = stamp
         && replica::stamp(connection).await? != *stamp

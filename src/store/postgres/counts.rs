@@ -5,20 +5,19 @@ use std::collections::HashMap;
 use diesel::{
     pg::data_types::PgDate,
     prelude::*,
-    sql_query,
-    sql_types::{Array, Bool, Date, Uuid},
+    sql_types::{Bool, Date},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
 use super::{
     days::within,
     decode::{ById, ConversationRow, PgId, day_of},
-    prepared::Prepared,
+    prepared::{Bind, Once, Prepared},
 };
 use crate::{
     id::Id,
     partition::{Day, MESSAGES},
-    store::columns::COUNTED,
+    store::{UnixMillis, columns::COUNTED},
 };
 
 const UNCOUNTED: &str = "SELECT day, closed_at IS NOT NULL AS closed FROM recording_days \
@@ -56,6 +55,17 @@ impl Uncounted {
         })
     }
 
+    /// Whether the stored counts do not know all of this day.
+    pub(super) fn has(&self, day: Day) -> bool {
+        self.open.binary_search(&day).is_ok() || self.dirty.binary_search(&day).is_ok()
+    }
+
+    /// The time of the newest row of this conversation, where what is stored tells it.
+    pub(super) fn newest_of(&self, row: &ConversationRow) -> Option<UnixMillis> {
+        row.newest_at
+            .filter(|_| !self.has(row.conversation.last_day))
+    }
+
     /// Those from the first to the last of these days.
     pub(super) fn between(mut self, first: Day, last: Day) -> Self {
         let within = |day: &Day| first <= *day && *day <= last;
@@ -79,7 +89,7 @@ impl Uncounted {
 /// Completes the counts of these conversations: the stored one and the days that are open, or all
 /// days of one that was written to after a day of it was closed.
 pub(super) async fn complete(
-    connection: &AsyncPgConnection,
+    mut connection: &AsyncPgConnection,
     rows: &mut [ConversationRow],
     uncounted: Uncounted,
 ) -> QueryResult<()> {
@@ -92,19 +102,23 @@ pub(super) async fn complete(
         dirty.iter().any(within)
     };
     let (mut dirty, mut clean): (Vec<_>, Vec<_>) = rows.iter_mut().partition(is_dirty);
-    add(connection, &mut clean, &open).await?;
+    if let Some((sql, binds)) = counts_of(&clean, &open) {
+        let counts = Prepared { sql: &sql, binds };
+        add(&mut clean, counts.load(&mut connection).await?);
+    }
     let Some((first, last)) = span(dirty.iter().map(|row| &**row)) else {
         return Ok(());
     };
     for row in &mut dirty {
         row.conversation.message_count = 0;
     }
-    add(
-        connection,
-        &mut dirty,
-        &first.through(last).collect::<Vec<_>>(),
-    )
-    .await
+    let days: Vec<Day> = first.through(last).collect();
+    if let Some((sql, binds)) = counts_of(&dirty, &days) {
+        // There are as many texts as spans of conversations.
+        let counts = Once(Prepared { sql: &sql, binds });
+        add(&mut dirty, counts.load(&mut connection).await?);
+    }
+    Ok(())
 }
 
 fn span<'a>(rows: impl Iterator<Item = &'a ConversationRow>) -> Option<(Day, Day)> {
@@ -112,28 +126,24 @@ fn span<'a>(rows: impl Iterator<Item = &'a ConversationRow>) -> Option<(Day, Day
         .reduce(|(first, last), (from, to)| (first.min(from), last.max(to)))
 }
 
-/// Adds the messages of these days.
-async fn add(
-    mut connection: &AsyncPgConnection,
-    rows: &mut [&mut ConversationRow],
-    days: &[Day],
-) -> QueryResult<()> {
+/// Asks how many messages these have on these days; `None` where there is nothing to ask.
+fn counts_of(rows: &[&mut ConversationRow], days: &[Day]) -> Option<(String, Vec<Bind>)> {
     if rows.is_empty() || days.is_empty() {
-        return Ok(());
+        return None;
     }
     let within = within(days);
-    let ids: Vec<PgId> = rows.iter().map(|row| PgId(row.conversation.id)).collect();
-    let found: Vec<ById> = sql_query(format!(
+    let ids = rows.iter().map(|row| PgId(row.conversation.id)).collect();
+    let sql = format!(
         "SELECT conversation_id AS id, count(*) AS value FROM {MESSAGES} AS h \
-         WHERE conversation_id = ANY($1) AND {COUNTED} AND {within} GROUP BY conversation_id"
-    ))
-    .bind::<Array<Uuid>, _>(ids)
-    .load(&mut connection)
-    .await?;
-    let found: HashMap<Id, i64> = found.into_iter().map(|row| (row.id, row.value)).collect();
+         WHERE conversation_id = ANY(?) AND {COUNTED} AND {within} GROUP BY conversation_id"
+    );
+    Some((sql, vec![Bind::Ids(ids)]))
+}
+
+fn add(rows: &mut [&mut ConversationRow], counts: Vec<ById>) {
+    let counts: HashMap<Id, i64> = counts.into_iter().map(|row| (row.id, row.value)).collect();
     for row in rows {
-        let found = found.get(&row.conversation.id);
+        let found = counts.get(&row.conversation.id);
         row.conversation.message_count += found.copied().unwrap_or(0);
     }
-    Ok(())
 }

@@ -30,7 +30,7 @@ pub(super) struct NumberRow {
 pub(super) async fn make(session: &mut Session, days: &[Day]) -> QueryResult<bool> {
     session.forget_state();
     // Where nothing is missing no lock is taken, and no right to create is needed.
-    if missing(&mut session.connection, days).await?.is_empty() {
+    if missing(&session.connection, days).await?.is_empty() {
         return Ok(false);
     }
     session.begin(BEGIN).await?;
@@ -67,7 +67,7 @@ pub(super) async fn one_by_one(
 
 /// The tables of these days that are not there and ought to be.
 async fn missing(
-    connection: &mut AsyncPgConnection,
+    connection: &AsyncPgConnection,
     days: &[Day],
 ) -> QueryResult<Vec<(&'static str, Day)>> {
     let mut missing = Vec::new();
@@ -103,7 +103,7 @@ fn bounds(day: Day) -> (String, String) {
 
 /// The days that have a partition of this kind, oldest first.
 pub(super) async fn existing(
-    connection: &mut AsyncPgConnection,
+    mut connection: &AsyncPgConnection,
     prefix: &str,
 ) -> QueryResult<Vec<Day>> {
     let names: Vec<TextRow> = sql_query(
@@ -111,7 +111,7 @@ pub(super) async fn existing(
          ON c.oid = i.inhrelid WHERE i.inhparent = to_regclass($1) ORDER BY c.relname",
     )
     .bind::<Text, _>(prefix)
-    .load(connection)
+    .load(&mut connection)
     .await?;
     let days = names.iter();
     Ok(days
@@ -130,7 +130,7 @@ struct Size {
 
 /// The tables that hold rows of one kind, oldest day first.
 pub(super) async fn tables(
-    connection: &mut AsyncPgConnection,
+    connection: &AsyncPgConnection,
     prefix: &str,
 ) -> QueryResult<Vec<(String, Option<Day>)>> {
     if Mode::of(connection).await? == Mode::Single {
@@ -143,7 +143,7 @@ pub(super) async fn tables(
 }
 
 /// The tables that hold rows, with their size, oldest day first.
-pub(super) async fn partitions(connection: &mut AsyncPgConnection) -> QueryResult<Vec<Partition>> {
+pub(super) async fn partitions(mut connection: &AsyncPgConnection) -> QueryResult<Vec<Partition>> {
     connection
         .batch_execute("SET LOCAL statement_timeout = 0")
         .await?;
@@ -158,7 +158,7 @@ pub(super) async fn partitions(connection: &mut AsyncPgConnection) -> QueryResul
 
 /// A table, with its size. A partition is counted through its parent, on which rights are given.
 pub(super) async fn partition(
-    connection: &mut AsyncPgConnection,
+    mut connection: &AsyncPgConnection,
     prefix: &str,
     table: String,
     day: Option<Day>,
@@ -168,7 +168,7 @@ pub(super) async fn partition(
         "SELECT count(*) AS rows, pg_total_relation_size('{table}') AS bytes \
          FROM {prefix} AS h WHERE {within}"
     ))
-    .get_result(connection)
+    .get_result(&mut connection)
     .await?;
     Ok(Partition {
         table,
@@ -178,9 +178,22 @@ pub(super) async fn partition(
     })
 }
 
-/// A condition on `h.created_at`: within these days, which are in order. Neighbours become one range.
+/// A condition on `h.created_at`: from the first to the last of these days.
 ///
 /// As constants they leave all other partitions out of the plan.
+pub(super) fn between(first: Day, last: Day) -> String {
+    let from = match first {
+        Day::MIN => "-infinity".to_owned(),
+        day => format!("{day} 00:00:00+00"),
+    };
+    let to = match last {
+        Day::MAX => "infinity".to_owned(),
+        day => format!("{} 00:00:00+00", Day::from_unix_ms(day.end_ms())),
+    };
+    format!("(h.created_at >= '{from}' AND h.created_at < '{to}')")
+}
+
+/// The same: within these days, which are in order. Neighbours become one range.
 pub(super) fn within(days: &[Day]) -> String {
     let mut ranges: Vec<(Day, Day)> = Vec::new();
     for day in days {
@@ -192,17 +205,7 @@ pub(super) fn within(days: &[Day]) -> String {
     if ranges.is_empty() {
         return "FALSE".to_owned();
     }
-    let range = |(first, last): &(Day, Day)| {
-        let from = match *first {
-            Day::MIN => "-infinity".to_owned(),
-            day => format!("{day} 00:00:00+00"),
-        };
-        let to = match *last {
-            Day::MAX => "infinity".to_owned(),
-            day => format!("{} 00:00:00+00", Day::from_unix_ms(day.end_ms())),
-        };
-        format!("(h.created_at >= '{from}' AND h.created_at < '{to}')")
-    };
-    let ranges: Vec<String> = ranges.iter().map(range).collect();
+    let ranges = ranges.into_iter().map(|(first, last)| between(first, last));
+    let ranges: Vec<String> = ranges.collect();
     format!("({})", ranges.join(" OR "))
 }

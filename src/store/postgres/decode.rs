@@ -136,6 +136,11 @@ impl<'r, 'a, R: Row<'a, Pg>> Columns<'r, 'a, R> {
             .map(|PgTimestamp(us)| from_pg(us))
     }
 
+    fn optional_time(&mut self) -> deserialize::Result<Option<UnixMillis>> {
+        let time = self.take::<Nullable<Timestamptz>, Option<PgTimestamp>>()?;
+        Ok(time.map(|PgTimestamp(us)| from_pg(us)))
+    }
+
     fn role(&mut self) -> deserialize::Result<Role> {
         self.text().map(|word| Role::from(word.as_str()))
     }
@@ -236,6 +241,8 @@ impl QueryableByName<Pg> for ErrorRow {
 pub(super) struct ConversationRow {
     pub(super) conversation: Conversation,
     pub(super) first_day: Day,
+    /// When the newest row of its last day was made, if that day is closed and clean.
+    pub(super) newest_at: Option<UnixMillis>,
 }
 
 impl ConversationRow {
@@ -258,6 +265,7 @@ impl ConversationRow {
         Ok(Self {
             conversation,
             first_day,
+            newest_at: columns.optional_time()?,
         })
     }
 }
@@ -269,13 +277,30 @@ impl QueryableByName<Pg> for ConversationRow {
 }
 
 /// The same, with the time of its newest row.
-pub(super) struct ListedRow(pub(super) ConversationRow);
+pub(super) struct ActiveRow(pub(super) ConversationRow);
 
-impl QueryableByName<Pg> for ListedRow {
+impl QueryableByName<Pg> for ActiveRow {
     fn build<'a>(row: &impl NamedRow<'a, Pg>) -> deserialize::Result<Self> {
         let mut columns = Columns::new(row);
         let mut row = ConversationRow::take(&mut columns)?;
         row.conversation.updated_at = columns.time()?;
         Ok(Self(row))
+    }
+}
+
+/// A row of which the long texts are empty where they are longer than one page has room for.
+pub(super) struct Weighed<T> {
+    pub(super) row: T,
+    /// What its long texts come to.
+    pub(super) bytes: usize,
+}
+
+impl<T: QueryableByName<Pg>> QueryableByName<Pg> for Weighed<T> {
+    fn build<'a>(row: &impl NamedRow<'a, Pg>) -> deserialize::Result<Self> {
+        let bytes = NamedRow::get::<BigInt, i64>(row, "bytes")?;
+        Ok(Self {
+            row: T::build(row)?,
+            bytes: usize::try_from(bytes).unwrap_or(usize::MAX),
+        })
     }
 }

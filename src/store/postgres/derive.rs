@@ -9,7 +9,7 @@ use diesel::{
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 
 use super::{
-    days::within,
+    days::{one_by_one, within},
     decode::{DayRow, day_of},
 };
 use crate::{
@@ -114,22 +114,32 @@ struct Span {
     last_day: Option<PgDate>,
 }
 
-/// Counts the conversations that this day touched again, over all their closed days.
+/// Counts the conversations that this day touched again, over all their closed days, and notes the newest
+/// row of those whose last day it is.
 pub(super) async fn count_messages(
     connection: &mut AsyncPgConnection,
     day: Day,
 ) -> QueryResult<()> {
     let of_day = within(&[day]);
     let touched = format!("SELECT h.conversation_id FROM {MESSAGES} AS h WHERE {of_day}");
-    connection
-        .batch_execute(&format!(
-            "UPDATE conversations AS c SET message_count = n.messages FROM (\
-             SELECT h.conversation_id, count(*) FILTER (WHERE {COUNTED}) AS messages \
-             FROM {MESSAGES} AS h WHERE {of_day} GROUP BY h.conversation_id) AS n \
-             WHERE c.id = n.conversation_id AND c.first_day = c.last_day \
-             AND c.message_count <> n.messages"
-        ))
-        .await?;
+    let newest = "max(h.created_at) AS newest_at";
+    let messages = format!(
+        "UPDATE conversations AS c SET newest_at = n.newest_at, message_count = \
+         CASE WHEN c.first_day = c.last_day THEN n.messages ELSE c.message_count END FROM (\
+         SELECT h.conversation_id, {newest}, count(*) FILTER (WHERE {COUNTED}) AS messages \
+         FROM {MESSAGES} AS h WHERE {of_day} GROUP BY h.conversation_id) AS n \
+         WHERE c.id = n.conversation_id AND c.last_day = '{day}' \
+         AND (c.newest_at IS DISTINCT FROM n.newest_at \
+         OR (c.first_day = c.last_day AND c.message_count <> n.messages))"
+    );
+    let errors = format!(
+        "UPDATE conversations AS c SET newest_at = n.newest_at FROM (\
+         SELECT h.conversation_id, {newest} \
+         FROM {ERRORS} AS h WHERE {of_day} GROUP BY h.conversation_id) AS n \
+         WHERE c.id = n.conversation_id AND c.last_day = '{day}' \
+         AND (c.newest_at IS NULL OR c.newest_at < n.newest_at)"
+    );
+    one_by_one(connection, &[messages, errors]).await?;
     recount(connection, &touched, &format!("OR day = '{day}'")).await
 }
 

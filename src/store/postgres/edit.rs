@@ -61,8 +61,8 @@ async fn create_one(session: &mut Session, new: &NewConversation) -> QueryResult
     let day = Day::from_unix_ms(created_at);
     let made = sql_query(format!(
         "INSERT INTO conversations (id, tenant, session_id, user_identifier, title, session_source, \
-         created_at, sends_history, parent_conversation_id, first_day, last_day) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, '{day}', '{day}') ON CONFLICT DO NOTHING"
+         created_at, newest_at, sends_history, parent_conversation_id, first_day, last_day) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $8, $9, '{day}', '{day}') ON CONFLICT DO NOTHING"
     ))
     .bind::<Uuid, _>(PgId(*id))
     .bind::<Text, _>(tenant)

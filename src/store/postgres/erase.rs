@@ -1,6 +1,6 @@
 //! Deleting all that a user said.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use diesel::{
     deserialize,
@@ -15,11 +15,11 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use super::{
     connections::{Connections, Reading},
     days::within,
-    decode::{DayRow, PgId, day_of, time},
+    decode::{ById, DayRow, PgId, day_of, time},
     drop::NOTE_DROP,
     error::Doing,
     marks,
-    removal::{BEGIN_ALONE, Doomed, count_again, surely},
+    removal::{BEGIN_ALONE, Doomed, count_again, forget_newest, surely},
 };
 use crate::{
     id::Id,
@@ -218,18 +218,21 @@ async fn remove_from(
     at: UnixMillis,
 ) -> QueryResult<u64> {
     let within = within(&[day]);
-    let gone = sql_query(format!(
+    let gone: Vec<ById> = sql_query(format!(
         "DELETE FROM {table} AS h WHERE h.user_id = $1 AND h.tenant = $2 AND h.created_at <= $3 \
-         AND {within}"
+         AND {within} RETURNING h.conversation_id AS id, 1::bigint AS value"
     ))
     .bind::<Text, _>(&user.name)
     .bind::<Text, _>(&user.tenant)
     .bind::<Timestamptz, _>(time(at))
-    .execute(connection)
+    .load(connection)
     .await?;
+    let touched: BTreeSet<Id> = gone.iter().map(|row| row.id).collect();
+    let touched: Vec<PgId> = touched.into_iter().map(PgId).collect();
+    forget_newest(connection, &touched).await?;
     count_again(connection, [day]).await?;
     connection.batch_execute(NOTE_DROP).await?;
-    Ok(gone as u64)
+    Ok(gone.len() as u64)
 }
 
 struct RejectRow(Rejected);

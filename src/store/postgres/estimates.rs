@@ -26,7 +26,7 @@ struct Estimate {
 }
 
 /// The tables that hold rows, with their size without counting, oldest day first.
-pub(super) async fn partitions(connection: &mut AsyncPgConnection) -> QueryResult<Vec<Partition>> {
+pub(super) async fn partitions(mut connection: &AsyncPgConnection) -> QueryResult<Vec<Partition>> {
     let mut partitions = Vec::new();
     for prefix in [MESSAGES, ERRORS] {
         // Until a table is analyzed the planner's number is below 0, and the statistics have it.
@@ -38,7 +38,7 @@ pub(super) async fn partitions(connection: &mut AsyncPgConnection) -> QueryResul
              (SELECT i.inhrelid FROM pg_inherits AS i WHERE i.inhparent = to_regclass($1))",
         )
         .bind::<Text, _>(prefix)
-        .load(connection)
+        .load(&mut connection)
         .await?;
         for (table, day) in days::tables(connection, prefix).await? {
             let estimate = estimates.iter().find(|estimate| estimate.name == table);

@@ -15,10 +15,16 @@ use super::{
 use crate::partition::{ERRORS, MESSAGES};
 
 /// Version and text of each, oldest first.
-const MIGRATIONS: [(&str, &str); 1] = [(
-    "20261121000000",
-    include_str!("../../../migrations/postgres/2026-11-21-000000_conversations/up.sql"),
-)];
+const MIGRATIONS: [(&str, &str); 2] = [
+    (
+        "20261121000000",
+        include_str!("../../../migrations/postgres/2026-11-21-000000_conversations/up.sql"),
+    ),
+    (
+        "20261126000000",
+        include_str!("../../../migrations/postgres/2026-11-26-000000_newest_rows/up.sql"),
+    ),
+];
 /// What the migrations say of partitions, which single tables are made without.
 pub(super) const PARTITIONED: &str = " PARTITION BY RANGE (created_at)";
 

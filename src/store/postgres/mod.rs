@@ -25,8 +25,11 @@ mod insert;
 mod reject;
 mod recall;
 mod read;
+mod latest;
 mod replica;
 mod list;
+mod pages;
+mod newest;
 mod search;
 mod counts;
 mod stats;
@@ -55,7 +58,7 @@ use diesel_async::AsyncPgConnection;
 
 use self::{
     address::Address,
-    connections::{BEGIN_READING, BEGIN_READING_DAYS, Connections, Reading, WORK_TIMEOUT},
+    connections::{Connections, Plans, Reading, WORK_TIMEOUT},
     engine::Engine,
     mode::Mode,
     pool::lock,
@@ -134,14 +137,16 @@ impl PostgresStore {
         })
     }
 
+    /// Does this where somebody waits for it.
     fn read<T: Send + 'static>(
         &self,
-        work: impl for<'a> FnMut(&'a mut AsyncPgConnection) -> Reading<'a, T> + Send + 'static,
+        plans: Plans,
+        work: impl for<'a> FnMut(&'a AsyncPgConnection) -> Reading<'a, T> + Send + 'static,
     ) -> StoreFuture<'_, T> {
         let stamp = self.stamp.clone();
         self.run(move |connections| async move {
             let patience = connections.patience();
-            let read = connections.read(BEGIN_READING_DAYS, stamp, work);
+            let read = connections.read(plans, stamp, work);
             patience::within(patience, read, || connections.close_idle_readers()).await
         })
     }
@@ -149,11 +154,11 @@ impl PostgresStore {
     /// The same for what nobody waits for, and may take as long as a batch.
     fn look_up<T: Send + 'static>(
         &self,
-        work: impl for<'a> FnMut(&'a mut AsyncPgConnection) -> Reading<'a, T> + Send + 'static,
+        work: impl for<'a> FnMut(&'a AsyncPgConnection) -> Reading<'a, T> + Send + 'static,
     ) -> StoreFuture<'_, T> {
         let stamp = self.stamp.clone();
         self.run(move |connections| async move {
-            let read = connections.read(BEGIN_READING, stamp, work);
+            let read = connections.read(Plans::Any, stamp, work);
             patience::within(WORK_TIMEOUT, read, || connections.close_idle_readers()).await
         })
     }
@@ -228,7 +233,9 @@ impl Store for PostgresStore {
     }
 
     fn secret(&self) -> StoreFuture<'_, [u8; 32]> {
-        self.read(|connection| Box::pin(recall::secret(connection)))
+        self.read(Plans::OfDays, |connection| {
+            Box::pin(recall::secret(connection))
+        })
     }
 
     fn recall<'a>(&'a self, wanted: &'a Recall) -> StoreFuture<'a, Recalled> {
@@ -251,14 +258,16 @@ impl Store for PostgresStore {
         session_id: &'a str,
     ) -> StoreFuture<'a, Vec<Conversation>> {
         let names = (tenant.to_owned(), session_id.to_owned());
-        self.read(move |connection| {
+        self.read(Plans::Kept, move |connection| {
             let (tenant, session_id) = names.clone();
             Box::pin(async move { list::named(connection, &tenant, &session_id).await })
         })
     }
 
     fn conversation(&self, id: Id) -> StoreFuture<'_, Option<Conversation>> {
-        self.read(move |connection| Box::pin(list::conversation(connection, id)))
+        self.read(Plans::Kept, move |connection| {
+            Box::pin(list::conversation(connection, id))
+        })
     }
 
     fn conversations_of_user<'a>(
@@ -270,10 +279,10 @@ impl Store for PostgresStore {
         limit: usize,
     ) -> StoreFuture<'a, Page<Conversation>> {
         let whose = (tenant.to_owned(), user_identifier.to_owned());
-        self.read(move |connection| {
+        self.read(Plans::Kept, move |connection| {
             let (tenant, user) = whose.clone();
             Box::pin(async move {
-                list::of_user(connection, (&tenant, &user), after, offset, limit).await
+                pages::of_user(connection, (&tenant, &user), after, offset, limit).await
             })
         })
     }
@@ -284,7 +293,7 @@ impl Store for PostgresStore {
         before: Option<Id>,
         limit: usize,
     ) -> StoreFuture<'_, Page<StoredMessage>> {
-        self.read(move |connection| {
+        self.read(Plans::Kept, move |connection| {
             Box::pin(read::messages(connection, conversation, before, limit))
         })
     }
@@ -295,7 +304,7 @@ impl Store for PostgresStore {
         before: Option<Id>,
         limit: usize,
     ) -> StoreFuture<'_, Option<(Conversation, Page<StoredMessage>)>> {
-        self.read(move |connection| {
+        self.read(Plans::Kept, move |connection| {
             Box::pin(read::conversation_with_messages(
                 connection, id, before, limit,
             ))
@@ -308,7 +317,9 @@ impl Store for PostgresStore {
         before: Option<Id>,
         limit: usize,
     ) -> StoreFuture<'_, Page<StoredError>> {
-        self.read(move |connection| Box::pin(read::errors(connection, conversation, before, limit)))
+        self.read(Plans::Kept, move |connection| {
+            Box::pin(read::errors(connection, conversation, before, limit))
+        })
     }
 
     fn stats<'a>(
@@ -320,7 +331,7 @@ impl Store for PostgresStore {
     ) -> StoreFuture<'a, Stats> {
         let whose = (tenant.to_owned(), user_identifier.to_owned());
         let days = (Day::from_unix_ms(from), Day::from_unix_ms(to));
-        self.read(move |connection| {
+        self.read(Plans::Kept, move |connection| {
             let (tenant, user) = whose.clone();
             Box::pin(async move { stats::stats(connection, (&tenant, &user), days).await })
         })
@@ -328,14 +339,14 @@ impl Store for PostgresStore {
 
     fn search<'a>(&'a self, wanted: &'a Search) -> StoreFuture<'a, Vec<Hit>> {
         let wanted = wanted.clone();
-        self.read(move |connection| {
+        self.read(Plans::OfDays, move |connection| {
             let wanted = wanted.clone();
             Box::pin(async move { search::search(connection, &wanted).await })
         })
     }
 
     fn conversation_history_table_name(&self, at: UnixMillis) -> StoreFuture<'_, String> {
-        self.read(move |connection| {
+        self.read(Plans::OfDays, move |connection| {
             Box::pin(async move {
                 let mode = Mode::of(connection).await?;
                 Ok(mode.table(MESSAGES, Day::from_unix_ms(at)))
@@ -352,7 +363,7 @@ impl Store for PostgresStore {
         let known = [MESSAGES, ERRORS]
             .into_iter()
             .find(|known| *known == prefix);
-        self.read(move |connection| {
+        self.read(Plans::OfDays, move |connection| {
             Box::pin(async move {
                 let Some(prefix) = known else {
                     return Ok(Vec::new());
@@ -368,7 +379,9 @@ impl Store for PostgresStore {
     }
 
     fn estimated_partitions(&self) -> StoreFuture<'_, Vec<Partition>> {
-        self.read(|connection| Box::pin(estimates::partitions(connection)))
+        self.read(Plans::OfDays, |connection| {
+            Box::pin(estimates::partitions(connection))
+        })
     }
 
     fn drop_partitions(&self, before: UnixMillis) -> StoreFuture<'_, Vec<Partition>> {

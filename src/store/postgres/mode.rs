@@ -42,17 +42,17 @@ impl Mode {
     }
 
     /// The mode of the database.
-    pub(super) async fn of(connection: &mut AsyncPgConnection) -> QueryResult<Self> {
+    pub(super) async fn of(connection: &AsyncPgConnection) -> QueryResult<Self> {
         let mode = Self::stored(connection).await?;
         mode.ok_or(diesel::result::Error::NotFound)
     }
 
     /// The mode that is noted; `None` where the database is not begun.
-    pub(super) async fn stored(connection: &mut AsyncPgConnection) -> QueryResult<Option<Self>> {
+    pub(super) async fn stored(mut connection: &AsyncPgConnection) -> QueryResult<Option<Self>> {
         let word: Option<TextRow> = sql_query(
             "SELECT convert_from(value, 'UTF8') AS value FROM recording_meta WHERE key = 'partition'",
         )
-        .get_result(connection)
+        .get_result(&mut connection)
         .await
         .optional()?;
         Ok(word.map(|row| Self::new(row.value != Self::Single.as_str())))

@@ -60,3 +60,22 @@ impl QueryFragment<Pg> for Prepared<'_> {
         Ok(())
     }
 }
+
+/// A statement whose text is hardly ever asked again: no connection keeps it.
+pub(super) struct Once<'a>(pub(super) Prepared<'a>);
+
+impl QueryId for Once<'_> {
+    type QueryId = ();
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl Query for Once<'_> {
+    type SqlType = Untyped;
+}
+
+impl QueryFragment<Pg> for Once<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        out.unsafe_to_cache_prepared();
+        self.0.walk_ast(out)
+    }
+}

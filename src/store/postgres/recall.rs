@@ -72,9 +72,9 @@ const NEAR: &str = "SELECT m.conversation_id, m.id, m.chain_hash, m.exchange_id,
      ORDER BY h.created_at DESC, h.id DESC LIMIT 16) AS m";
 
 /// The key of the hashes, which the first migration made.
-pub(super) async fn secret(connection: &mut AsyncPgConnection) -> QueryResult<[u8; 32]> {
+pub(super) async fn secret(mut connection: &AsyncPgConnection) -> QueryResult<[u8; 32]> {
     let row: SecretRow = sql_query("SELECT value FROM recording_meta WHERE key = 'secret'")
-        .get_result(connection)
+        .get_result(&mut connection)
         .await?;
     let secret = row.value.try_into();
     secret.map_err(|_| Error::DeserializationError("not 32 bytes".into()))
@@ -89,7 +89,7 @@ struct SecretRow {
 /// What is stored of what is wanted, and whether the rows lie on several nodes, which is asked for where
 /// it is not known.
 pub(super) async fn recall(
-    connection: &mut AsyncPgConnection,
+    connection: &AsyncPgConnection,
     wanted: &Recall,
     are_spread: Option<bool>,
 ) -> QueryResult<(Recalled, bool)> {
@@ -111,7 +111,7 @@ pub(super) async fn recall(
 }
 
 async fn responses(
-    connection: &mut AsyncPgConnection,
+    mut connection: &AsyncPgConnection,
     hashes: &[ChainHash],
 ) -> QueryResult<Vec<KnownResponse>> {
     if hashes.is_empty() {
@@ -121,7 +121,7 @@ async fn responses(
         sql: RESPONSES,
         binds: vec![Bind::Hashes(hashes.to_vec())],
     }
-    .load(connection)
+    .load(&mut connection)
     .await?;
     Ok(rows.into_iter().map(|row| row.0).collect())
 }
@@ -129,7 +129,7 @@ async fn responses(
 /// Nearly everything that is continued is of today or yesterday, so the other days are only asked
 /// for the rest.
 async fn messages(
-    connection: &mut AsyncPgConnection,
+    connection: &AsyncPgConnection,
     sql: &'static str,
     wanted: &Recall,
     since: Day,
@@ -161,7 +161,7 @@ async fn messages(
 /// The newest message of each conversation nearly always lies in its last day, so that the others
 /// are only asked for the rest.
 async fn heads(
-    connection: &mut AsyncPgConnection,
+    mut connection: &AsyncPgConnection,
     conversations: &[Id],
     since: Day,
 ) -> QueryResult<Vec<Head>> {
@@ -175,7 +175,7 @@ async fn heads(
         sql: CONVERSATIONS,
         binds: vec![Bind::Ids(ids.into_iter().map(PgId).collect())],
     }
-    .load(connection)
+    .load(&mut connection)
     .await?;
     let mut newest: HashMap<Id, HeadRow> = HashMap::new();
     let begins: [fn(&ConversationRow) -> Day; 2] = [|row| row.last_day, |row| row.first_day];
@@ -212,7 +212,7 @@ async fn heads(
 
 /// What was asked last in these conversations, whose last answers are not whole.
 async fn unanswered(
-    connection: &mut AsyncPgConnection,
+    connection: &AsyncPgConnection,
     open: &[&ConversationRow],
     since: Day,
 ) -> QueryResult<HashMap<Id, Unanswered>> {
@@ -237,7 +237,7 @@ async fn unanswered(
 
 /// What stands there of what is wanted between two times.
 async fn between<T: QueryableByName<Pg> + Send + 'static>(
-    connection: &mut AsyncPgConnection,
+    mut connection: &AsyncPgConnection,
     sql: &'static str,
     wanted: Bind,
     (from, to): (UnixMillis, UnixMillis),
@@ -246,7 +246,7 @@ async fn between<T: QueryableByName<Pg> + Send + 'static>(
         sql,
         binds: vec![wanted, Bind::Time(time(from)), Bind::Time(time(to))],
     }
-    .load(connection)
+    .load(&mut connection)
     .await
 }
 

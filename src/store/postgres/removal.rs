@@ -226,6 +226,7 @@ async fn rows(
             _ => deleted.errors += gone as u64,
         }
     }
+    forget_newest(connection, &doomed.ids).await?;
     count_again(connection, dirty).await?;
     Ok(deleted)
 }
@@ -260,6 +261,20 @@ async fn gone_from(
         .execute(connection)
         .await?;
     Ok(gone as u64)
+}
+
+/// Has the newest rows of these conversations looked up until their last day is counted again.
+pub(super) async fn forget_newest(
+    connection: &mut AsyncPgConnection,
+    ids: &[PgId],
+) -> QueryResult<()> {
+    sql_query(
+        "UPDATE conversations SET newest_at = NULL WHERE id = ANY($1) AND newest_at IS NOT NULL",
+    )
+    .bind::<Array<Uuid>, _>(ids)
+    .execute(connection)
+    .await
+    .map(drop)
 }
 
 /// Has days counted again.

@@ -3,7 +3,7 @@
 use diesel::{prelude::QueryResult, sql_query};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
-use super::{PostgresStore, mode::TextRow, read::find};
+use super::{PostgresStore, connections::Plans, mode::TextRow, read::find};
 use crate::{
     id::Id,
     store::{
@@ -13,19 +13,19 @@ use crate::{
 };
 
 /// The stamp of this moment.
-pub(super) async fn stamp(connection: &mut AsyncPgConnection) -> QueryResult<Stamp> {
+pub(super) async fn stamp(mut connection: &AsyncPgConnection) -> QueryResult<Stamp> {
     let row: TextRow = sql_query(
         "SELECT string_agg(key || ' ' || encode(value, 'hex'), ' ' ORDER BY key) AS value \
          FROM recording_meta WHERE key IN ('dropped', 'secret')",
     )
-    .get_result(connection)
+    .get_result(&mut connection)
     .await?;
     Ok(Stamp::new(row.value))
 }
 
 impl Replicable for PostgresStore {
     fn stamp(&self, conversation: Option<Id>) -> StoreFuture<'_, Option<Stamp>> {
-        self.read(move |connection| {
+        self.read(Plans::OfDays, move |connection| {
             Box::pin(async move {
                 if let Some(id) = conversation
                     && find(connection, id).await?.is_none()

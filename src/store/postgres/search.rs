@@ -34,7 +34,7 @@ impl QueryableByName<Pg> for HitRow {
 
 /// The newest messages of the day that hold the text, newest first.
 pub(super) async fn search(
-    connection: &mut AsyncPgConnection,
+    mut connection: &AsyncPgConnection,
     wanted: &Search,
 ) -> QueryResult<Vec<Hit>> {
     connection.batch_execute(WITHIN).await?;
@@ -60,7 +60,7 @@ pub(super) async fn search(
     .bind::<Nullable<Text>, _>(wanted.model_name.as_deref())
     .bind::<Nullable<Uuid>, _>(wanted.before.map(PgId))
     .bind::<BigInt, _>(as_limit(wanted.limit))
-    .load(connection)
+    .load(&mut connection)
     .await?;
     Ok(hits.into_iter().map(|HitRow(hit)| hit).collect())
 }

@@ -9,6 +9,7 @@ use tokio_postgres::NoTls;
 
 use super::{
     address::{Address, Wanted},
+    citus,
     error::login_error,
     sqlstate::{FirstState, SqlState},
     wire::Wire,
@@ -29,6 +30,8 @@ pub(super) struct Session {
     /// What the database said of its last drop when that memory began.
     pub(super) dropped: Option<Vec<u8>>,
     pub(super) opened: Instant,
+    /// Statements may go to the nodes of a cluster.
+    pub(super) has_citus: bool,
     first_state: FirstState,
     socket: JoinHandle<()>,
     /// A transaction could not be ended.
@@ -87,11 +90,13 @@ impl Session {
             .batch_execute(SETTINGS)
             .await
             .map_err(|error| error.to_string())?;
+        let has_citus = citus::is_installed(&connection).await;
         Ok(Self {
             connection,
             memory: Memory::default(),
             dropped: None,
             opened: Instant::now(),
+            has_citus: has_citus.map_err(|error| error.to_string())?,
             first_state,
             socket,
             stuck: false,

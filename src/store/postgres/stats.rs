@@ -3,7 +3,6 @@
 use diesel::{
     pg::data_types::PgDate,
     prelude::*,
-    sql_query,
     sql_types::{BigInt, Date, Text},
 };
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -47,7 +46,7 @@ const CONVERSATIONS: &str = "SELECT count(*) AS value FROM conversations \
 
 const CLOSED: &str = "SELECT day, model_name, messages, exchanges, errors, prompt_tokens, \
      completion_tokens, total_tokens FROM usage_daily WHERE tenant = ? AND user_id = ? \
-     AND day BETWEEN ?::date AND ?::date AND day <> ALL(?::date[])";
+     AND day BETWEEN ?::date AND ?::date";
 
 /// What this user said and spent on these days.
 pub(super) async fn stats(
@@ -62,17 +61,22 @@ pub(super) async fn stats(
         binds: binds.clone().into(),
     };
     let conversations = conversations.get_result::<NumberRow>(&mut connection);
-    let (conversations, uncounted) = try_join!(conversations, Uncounted::find(connection))?;
+    let closed = Prepared {
+        sql: CLOSED,
+        binds: binds.into(),
+    };
+    let mut closed_days = connection;
+    let closed = closed.load::<UsageRow>(&mut closed_days);
+    let uncounted = Uncounted::find(connection);
+    let (conversations, closed, uncounted) = try_join!(conversations, closed, uncounted)?;
     let uncounted = uncounted.between(first, last);
-    let mut binds = Vec::from(binds);
-    binds.push(Bind::Texts(
-        uncounted.dirty().iter().map(Day::to_string).collect(),
-    ));
-    let closed = Prepared { sql: CLOSED, binds };
-    let closed = closed.load::<UsageRow>(&mut connection);
+    // What is stored of a dirty day is not all of it.
+    let closed = closed.into_iter();
+    let closed: Vec<UsageRow> = closed
+        .filter(|row| !uncounted.dirty().contains(&day_of(row.day)))
+        .collect();
     let days = uncounted.into_days();
-    let rest = of_rows(connection, (tenant, user), &days);
-    let (closed, rest) = try_join!(closed, rest)?;
+    let rest = of_rows(connection, (tenant, user), &days).await?;
     let mut stats = Stats {
         total_conversations: conversations.value,
         ..Stats::default()
@@ -109,17 +113,19 @@ async fn of_rows(
     let tokens = ["prompt_tokens", "completion_tokens", "total_tokens"].map(tokens);
     let tokens = tokens.join(", ");
     let group = "(h.created_at AT TIME ZONE 'UTC')::date, coalesce(model_name, '')";
-    sql_query(format!(
+    let rest = format!(
         "SELECT (h.created_at AT TIME ZONE 'UTC')::date AS day, \
          coalesce(model_name, '') AS model_name, count(*) FILTER (WHERE {COUNTED}) AS messages, \
          count(DISTINCT exchange_id) AS exchanges, 0::bigint AS errors, {tokens} \
-         FROM {MESSAGES} AS h WHERE user_id = $1 AND tenant = $2 AND {within} GROUP BY {group} \
+         FROM {MESSAGES} AS h WHERE user_id = ? AND tenant = ? AND {within} GROUP BY {group} \
          UNION ALL \
          SELECT (h.created_at AT TIME ZONE 'UTC')::date, coalesce(model_name, ''), 0, 0, count(*), \
-         0, 0, 0 FROM {ERRORS} AS h WHERE user_id = $1 AND tenant = $2 AND {within} GROUP BY {group}"
-    ))
-    .bind::<Text, _>(user)
-    .bind::<Text, _>(tenant)
-    .load(&mut connection)
-    .await
+         0, 0, 0 FROM {ERRORS} AS h WHERE user_id = ? AND tenant = ? AND {within} GROUP BY {group}"
+    );
+    let whose = [user, tenant, user, tenant].map(|text| Bind::Text(text.to_owned()));
+    let rest = Prepared {
+        sql: &rest,
+        binds: whose.into(),
+    };
+    rest.load(&mut connection).await
 }

@@ -169,7 +169,7 @@ pub(super) async fn write(session: &mut Session, batch: &Batch) -> Result<Fate, 
                 made.map_err(|error| (Doing::MakingDays, error))?;
             }
             (Err(error), Some(SqlState::INTERNAL)) => {
-                let doing = match citus::are_spread(&mut session.connection).await {
+                let doing = match citus::are_spread(&session.connection).await {
                     Ok(true) => Doing::WritingToNodes,
                     _ => Doing::Writing,
                 };

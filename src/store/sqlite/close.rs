@@ -59,8 +59,29 @@ pub(super) fn close(
     if closed > 0 && has_tables(connection, mode, day)? {
         compute_usage(connection, mode, day, derived)?;
         count_messages(connection, mode, day)?;
+        note_newest(connection, mode, day)?;
     }
     Ok(())
+}
+
+/// Notes the newest rows of the conversations whose last day it is.
+fn note_newest(connection: &mut SqliteConnection, mode: Mode, day: Day) -> QueryResult<()> {
+    let (start, end) = (day.start_ms(), day.end_ms());
+    let [messages, errors] = [MESSAGES, ERRORS].map(|prefix| {
+        let table = mode.table(prefix, day);
+        let newest = format!(
+            "SELECT max(h.created_at) AS time FROM {table} AS h \
+             WHERE h.conversation_id = conversations.id \
+             AND h.created_at >= {start} AND h.created_at < {end}"
+        );
+        let rows = rows_of(mode, &table, day);
+        (newest, format!("SELECT h.conversation_id FROM {rows}"))
+    });
+    connection.batch_execute(&format!(
+        "UPDATE conversations SET newest_at = (SELECT max(time) FROM ({} UNION ALL {})) \
+         WHERE last_day = '{day}' AND id IN ({} UNION {})",
+        messages.0, errors.0, messages.1, errors.1
+    ))
 }
 
 /// Takes a day out of the counts whose rows are about to go, and which `recording_days` does not

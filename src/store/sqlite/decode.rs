@@ -200,6 +200,8 @@ impl Texts for ErrorRow {
 pub(super) struct ConversationRow {
     pub(super) conversation: Conversation,
     pub(super) first_day: Day,
+    /// When the newest row of its last day was made, if that day is closed and clean.
+    pub(super) newest_at: Option<i64>,
 }
 
 impl QueryableByName<Sqlite> for ConversationRow {
@@ -223,6 +225,7 @@ impl QueryableByName<Sqlite> for ConversationRow {
         Ok(Self {
             conversation,
             first_day,
+            newest_at: columns.optional_number()?,
         })
     }
 }

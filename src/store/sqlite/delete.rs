@@ -199,8 +199,19 @@ fn remove_rows(
             dirty.extend(counted.map(|row| Day::from_unix_ms(row.created_at)));
         }
     }
+    forget_newest(connection, ids)?;
     count_again(connection, dirty)?;
     Ok(deleted)
+}
+
+/// Has the newest rows of these conversations looked up until their last day is counted again.
+pub(super) fn forget_newest(connection: &mut SqliteConnection, ids: &[Id]) -> QueryResult<()> {
+    for id in ids {
+        sql_query("UPDATE conversations SET newest_at = NULL WHERE id = ?")
+            .bind::<Binary, _>(id.as_bytes().as_slice())
+            .execute(connection)?;
+    }
+    Ok(())
 }
 
 /// Has closed days counted again.

@@ -34,8 +34,8 @@ pub(super) fn create(
         .map(|id| id.as_bytes().as_slice());
     let made = sql_query(
         "INSERT INTO conversations (id, tenant, session_id, user_identifier, title, session_source, \
-         created_at, sends_history, parent_conversation_id, first_day, last_day) \
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+         created_at, newest_at, sends_history, parent_conversation_id, first_day, last_day) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
     )
     .bind::<Binary, _>(id.as_bytes().as_slice())
     .bind::<Text, _>(tenant)
@@ -43,6 +43,7 @@ pub(super) fn create(
     .bind::<Text, _>(user_identifier)
     .bind::<Nullable<Text>, _>(title.as_deref())
     .bind::<Text, _>(session_source)
+    .bind::<BigInt, _>(created_at)
     .bind::<BigInt, _>(created_at)
     .bind::<BigInt, _>(i64::from(*sends_history))
     .bind::<Nullable<Binary>, _>(parent)

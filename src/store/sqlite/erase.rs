@@ -1,5 +1,7 @@
 //! Deleting all that a user said.
 
+use std::collections::BTreeSet;
+
 use diesel::{
     deserialize,
     prelude::*,
@@ -12,7 +14,7 @@ use diesel::{
 use super::{
     connection::Connections,
     days::{self, Mode, TextRow},
-    delete::{ROWS_AT_ONCE, Uncounted, conversations, count_again},
+    delete::{ROWS_AT_ONCE, Uncounted, conversations, count_again, forget_newest},
     marks, meta,
     recall::id,
     tables,
@@ -134,10 +136,18 @@ fn elsewhere(
     Ok(deleted)
 }
 
-#[derive(QueryableByName)]
-struct TimeRow {
-    #[diesel(sql_type = BigInt)]
+struct GoneRow {
     created_at: UnixMillis,
+    conversation: Id,
+}
+
+impl QueryableByName<Sqlite> for GoneRow {
+    fn build<'a>(row: &impl NamedRow<'a, Sqlite>) -> deserialize::Result<Self> {
+        Ok(Self {
+            created_at: NamedRow::get::<BigInt, _>(row, "created_at")?,
+            conversation: id(row, "conversation_id")?,
+        })
+    }
 }
 
 fn remove_from(
@@ -149,9 +159,9 @@ fn remove_from(
     if !tables::exists(connection, table)? {
         return Ok(0);
     }
-    let gone: Vec<TimeRow> = sql_query(format!(
+    let gone: Vec<GoneRow> = sql_query(format!(
         "DELETE FROM {table} WHERE rowid IN (SELECT rowid FROM {table} WHERE user_id = ? \
-         AND created_at <= ? AND tenant = ? LIMIT {ROWS_AT_ONCE}) RETURNING created_at"
+         AND created_at <= ? AND tenant = ? LIMIT {ROWS_AT_ONCE}) RETURNING created_at, conversation_id"
     ))
     .bind::<Text, _>(&user.name)
     .bind::<BigInt, _>(at)
@@ -162,6 +172,8 @@ fn remove_from(
         .map(|row| Day::from_unix_ms(row.created_at))
         .collect();
     days.dedup();
+    let touched: BTreeSet<Id> = gone.iter().map(|row| row.conversation).collect();
+    forget_newest(connection, &Vec::from_iter(touched))?;
     count_again(connection, days)?;
     if !gone.is_empty() {
         meta::begin_epoch(connection)?;

@@ -24,6 +24,9 @@ mod statement;
 mod read;
 mod replica;
 mod list;
+mod pages;
+mod newest;
+mod counts;
 mod search;
 mod stats;
 mod decode;
@@ -49,7 +52,7 @@ pub(crate) use connection::Location;
 use self::{
     connection::{Connections, Writer},
     days::Mode,
-    list::Owner,
+    pages::Owner,
     retention::Retention,
     turns::Turns,
 };
@@ -249,7 +252,7 @@ impl Store for SqliteStore {
                 tenant: &tenant,
                 user: &user,
             };
-            list::of_user(connection, mode, owner, after, offset, limit)
+            pages::of_user(connection, mode, owner, after, offset, limit)
         })
     }
 

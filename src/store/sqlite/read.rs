@@ -10,7 +10,8 @@ use diesel::{
 };
 
 use super::{
-    days::{self, Mode, NumberRow, TextRow},
+    counts::{Uncounted, complete},
+    days::{self, Mode},
     decode::{ConversationRow, ErrorRow, MessageRow, Texts},
     statement::{Statement, Value},
     tables,
@@ -176,68 +177,12 @@ pub(super) fn find(
     connection: &mut SqliteConnection,
     conversation: Id,
 ) -> QueryResult<Option<ConversationRow>> {
-    let columns = columns::CONVERSATION;
+    let columns = columns::SQLITE_CONVERSATION;
     let find = Statement {
         sql: &format!("SELECT {columns} FROM conversations WHERE id = ?"),
         values: &[Value::Bytes(conversation.as_bytes())],
     };
     find.get_result(connection).optional()
-}
-
-/// The days of which a conversation's stored count does not know all.
-pub(super) struct Uncounted {
-    /// Not closed yet: no count has them.
-    open: Vec<Day>,
-    /// Closed, and written to since: the counts have a part of them.
-    dirty: Vec<Day>,
-}
-
-impl Uncounted {
-    pub(super) fn find(connection: &mut SqliteConnection) -> QueryResult<Self> {
-        let mut days = |condition: &str| {
-            let days = Statement {
-                sql: &format!("SELECT day AS value FROM recording_days WHERE {condition}"),
-                values: &[],
-            };
-            let rows: Vec<TextRow> = days.load(connection)?;
-            QueryResult::Ok(days::parse(&rows))
-        };
-        Ok(Self {
-            open: days("closed_at IS NULL")?,
-            dirty: days("closed_at IS NOT NULL AND dirty <> 0")?,
-        })
-    }
-}
-
-/// Adds what the stored count does not know, and the time of the newest row where it is not known yet.
-pub(super) fn complete(
-    connection: &mut SqliteConnection,
-    mode: Mode,
-    row: ConversationRow,
-    uncounted: &Uncounted,
-    newest: Option<i64>,
-) -> QueryResult<Conversation> {
-    let within = |day: &&Day| row.first_day <= **day && **day <= row.conversation.last_day;
-    let (mut count, days) = if uncounted.dirty.iter().any(|day| within(&day)) {
-        (
-            0,
-            days::between(connection, row.first_day, row.conversation.last_day)?,
-        )
-    } else {
-        let open = uncounted.open.iter().filter(within).copied();
-        (row.conversation.message_count, open.collect())
-    };
-    for day in days {
-        count += count_day(connection, mode, row.conversation.id, day)?;
-    }
-    let newest = match newest {
-        Some(newest) => Some(newest),
-        None => newest_row(connection, mode, &row)?,
-    };
-    let mut conversation = row.conversation;
-    conversation.message_count = count;
-    conversation.updated_at = newest.unwrap_or(conversation.created_at);
-    Ok(conversation)
 }
 
 /// The rows of a table that may have been dropped meanwhile: then there are none.
@@ -258,55 +203,8 @@ pub(super) fn as_limit(rows: usize) -> i64 {
     i64::try_from(rows).unwrap_or(i64::MAX)
 }
 
-fn count_day(
-    connection: &mut SqliteConnection,
-    mode: Mode,
-    conversation: Id,
-    day: Day,
-) -> QueryResult<i64> {
-    let table = mode.table(MESSAGES, day);
-    let counted = columns::COUNTED;
-    let count = sql_query(format!(
-        "SELECT count(*) AS value FROM {table} \
-         WHERE conversation_id = ? AND created_at >= ? AND created_at < ? AND {counted}"
-    ))
-    .bind::<Binary, _>(conversation.as_bytes().as_slice())
-    .bind::<BigInt, _>(day.start_ms())
-    .bind::<BigInt, _>(day.end_ms())
-    .get_result::<NumberRow>(connection);
-    let row = unless_dropped(connection, &table, count)?;
-    Ok(row.and_then(|row| row.value).unwrap_or(0))
-}
-
-/// The time of the newest row of either kind.
-pub(super) fn newest_row(
-    connection: &mut SqliteConnection,
-    mode: Mode,
-    row: &ConversationRow,
-) -> QueryResult<Option<i64>> {
-    let days = (row.first_day, row.conversation.last_day);
-    let messages = tables_of(connection, mode, days, MESSAGES)?;
-    let errors = tables_of(connection, mode, days, ERRORS)?;
-    for day in messages.into_iter().zip(errors) {
-        let mut newest = None;
-        for table in [day.0, day.1] {
-            let time = sql_query(format!(
-                "SELECT max(created_at) AS value FROM {table} WHERE conversation_id = ?"
-            ))
-            .bind::<Binary, _>(row.conversation.id.as_bytes().as_slice())
-            .get_result::<NumberRow>(connection);
-            let time = unless_dropped(connection, &table, time)?;
-            newest = newest.max(time.and_then(|time| time.value));
-        }
-        if newest.is_some() {
-            return Ok(newest);
-        }
-    }
-    Ok(None)
-}
-
 /// The tables that may hold rows of these days, newest day first.
-fn tables_of(
+pub(super) fn tables_of(
     connection: &mut SqliteConnection,
     mode: Mode,
     (first, last): (Day, Day),

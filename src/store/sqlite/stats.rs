@@ -9,7 +9,7 @@ use diesel::{
 
 use super::{
     days::{self, Mode, NumberRow, TextRow},
-    list::Owner,
+    pages::Owner,
     read::unless_dropped,
     statement::{Statement, Value},
 };

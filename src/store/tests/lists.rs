@@ -148,3 +148,33 @@ pub(super) async fn a_place_stays_where_its_conversation_stood<D: Database>() {
     let sessions: Vec<&str> = rest.iter().map(|row| row.session_id.as_str()).collect();
     assert_eq!(sessions, ["s3", "s4", "s5"]);
 }
+
+pub(super) async fn the_order_is_right_whatever_has_been_counted<D: Database>() {
+    for daily in [true, false] {
+        let database = D::open().await;
+        let store = database.store_in(daily);
+        let mut truth = Truth::default();
+        for round in 0..3 {
+            let mut batch = talk(round, -9..-1, 30);
+            // Failures alone, and one that is newer than the messages.
+            batch.push(failed(&format!("f{round}"), NOON - 3 * DAY + 8));
+            batch.push(failed("s0", NOON - 3 * DAY + 9 + round as i64));
+            store.write(&batch).await.unwrap();
+            truth.write(batch);
+            let when = format!("with late rows {round}");
+            truth.assert(&store, &when).await;
+            assert_eq!(by_places(&store, 3).await, ids(&truth), "{when}");
+            for _ in 0..2 {
+                store.maintain(NOON).await.unwrap();
+            }
+            let when = format!("closed {round}");
+            truth.assert(&store, &when).await;
+            assert_eq!(by_places(&store, 3).await, ids(&truth), "{when}");
+        }
+    }
+}
+
+fn ids(truth: &Truth) -> Vec<Id> {
+    let listed = truth.list("", "alice");
+    listed.iter().map(|listed| listed.id).collect()
+}

@@ -147,6 +147,7 @@ suite! {
         a_name_finds_every_user_who_uses_it,
         pages_by_place_make_the_whole_list,
         a_place_stays_where_its_conversation_stood,
+        the_order_is_right_whatever_has_been_counted,
     }
     days "multi_thread" {
         preparing_makes_today_and_three_days_and_nothing_the_second_time,

@@ -42,9 +42,9 @@ pub(super) async fn pages_before_an_id_make_the_whole_conversation<D: Database>(
         let database = D::open().await;
         let store = database.store_in(daily);
         let mut batch: Vec<ExchangeRows> = (0..20)
-            .map(|number| exchange("s", NOON - number % 5 * 2 * DAY + number % 3))
+            .map(|number| exchange("s", NOON - number % 5 * 11 * DAY + number % 3))
             .collect();
-        batch.extend((0..9).map(|number| failed("s", NOON - number % 4 * DAY)));
+        batch.extend((0..9).map(|number| failed("s", NOON - number % 4 * 11 * DAY)));
         batch.push(exchange("t", NOON));
         store.write(&batch).await.unwrap();
         let id = id_of("s");
@@ -100,12 +100,20 @@ pub(super) async fn a_page_ends_where_its_text_gets_long<D: Database>() {
         for (rows, has_more) in [(10, true), (2, false)] {
             let page = store.messages(id, before, 500).await.unwrap();
             assert_eq!((page.data.len(), page.has_more), (rows, has_more));
+            for pair in page.data.chunks(2) {
+                let length = |text: &Option<String>| text.as_ref().map_or(0, String::len);
+                assert_eq!(pair[0].message.content.len(), 2 << 20);
+                assert_eq!(pair[1].message.content, "answer");
+                assert_eq!(length(&pair[1].message.other), (1 << 20) + 2);
+            }
             before = page.data.first().map(|row| row.message.id);
         }
         let mut before = None;
         for (rows, has_more) in [(5, true), (1, false)] {
             let page = store.errors(id, before, 500).await.unwrap();
             assert_eq!((page.data.len(), page.has_more), (rows, has_more));
+            let lengths = page.data.iter().map(|row| row.error.error_message.len());
+            assert!(lengths.into_iter().all(|length| length == 3 << 20));
             before = page.data.first().map(|row| row.error.id);
         }
     }

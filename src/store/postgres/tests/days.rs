@@ -48,3 +48,34 @@ async fn a_database_that_was_emptied_is_begun_again() {
     store.write(&[exchange("s", NOON)]).await.unwrap();
     assert_eq!(count_of(&store, "s").await, 2);
 }
+
+#[tokio::test]
+async fn a_database_from_before_newest_at_is_read_and_brought_up_to_date() {
+    const DOWN: &str =
+        include_str!("../../../../migrations/postgres/2026-11-26-000000_newest_rows/down.sql");
+    let database = Database::new().await;
+    database
+        .store()
+        .write(&[exchange("s", NOON)])
+        .await
+        .unwrap();
+    database.store().maintain(NOON + 2 * DAY).await.unwrap();
+    database.execute(DOWN).await;
+    let forget = "DELETE FROM __diesel_schema_migrations WHERE version = '20261126000000'";
+    database.execute(forget).await;
+
+    let store = database.store();
+    store.write(&[exchange("t", NOON + 1)]).await.unwrap();
+    let known = "SELECT count(*) FROM conversations WHERE newest_at IS NOT NULL";
+    for closed in [0, 2] {
+        let page = store.conversations_of_user("", "alice", None, 0, 5);
+        let page = page.await.unwrap().data;
+        let listed: Vec<_> = page
+            .iter()
+            .map(|row| (row.session_id.as_str(), row.updated_at, row.message_count))
+            .collect();
+        assert_eq!(listed, [("t", NOON + 1, 2), ("s", NOON, 2)]);
+        assert_eq!(database.number(known).await, closed);
+        store.maintain(NOON + 2 * DAY).await.unwrap();
+    }
+}

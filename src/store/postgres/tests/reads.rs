@@ -70,3 +70,43 @@ async fn a_page_reads_the_partitions_of_its_days_alone() {
     });
     assert_eq!(scans.count(), 1, "{plan:?}");
 }
+
+#[tokio::test]
+async fn what_an_older_version_closed_is_listed_by_its_rows() {
+    let database = Database::new().await;
+    let store = database.store();
+    let batch: Vec<ExchangeRows> = (0..60)
+        .map(|number| exchange(&format!("s{number}"), NOON - number % 7 * DAY + number))
+        .collect();
+    store.write(&batch).await.unwrap();
+    for _ in 0..2 {
+        store.maintain(NOON + 2 * DAY).await.unwrap();
+    }
+    let all = store.conversations_of_user("", "alice", None, 0, 100);
+    let all = all.await.unwrap().data;
+    assert_eq!(all.len(), 60);
+    let known = "SELECT count(*) FROM conversations WHERE newest_at IS NOT NULL";
+    assert_eq!(database.number(known).await, 60);
+    let older = "UPDATE conversations SET newest_at = CASE right(session_id, 1) WHEN '5' \
+         THEN newest_at - interval '2 days' END \
+         WHERE last_day = '2025-01-13' OR right(session_id, 1) IN ('1', '4', '5')";
+    database.execute(older).await;
+    for limit in [1, 4, 9, 60] {
+        for (index, row) in all.iter().enumerate() {
+            let end = (index + 1 + limit).min(60);
+            let place = Some(crate::store::Place::of(row));
+            let page = store.conversations_of_user("", "alice", place, 0, limit);
+            assert_eq!(
+                page.await.unwrap().data,
+                all[index + 1..end],
+                "{index} {limit}"
+            );
+            let page = store.conversations_of_user("", "alice", None, index + 1, limit);
+            assert_eq!(
+                page.await.unwrap().data,
+                all[index + 1..end],
+                "{index} {limit}"
+            );
+        }
+    }
+}
