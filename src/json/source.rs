@@ -155,9 +155,8 @@ impl<'de> Source<'de> {
         let start = self.at + 1;
         let end = special(self.source.as_bytes(), start);
         if self.source.as_bytes().get(end) != Some(&b'"') {
-            let (text, end) = unescaped(self.source, start, end, &mut self.unescaped)?;
-            self.at = end;
-            return Ok(Cow::Owned(text));
+            let room = &mut self.unescaped;
+            return unescaped(self.source, start, end, room, &mut self.at).map(Cow::Owned);
         }
         self.at = end + 1;
         let text = self.source.get(start..end);

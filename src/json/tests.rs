@@ -133,3 +133,12 @@ fn what_is_nested_too_deeply_stays_source() {
     let source = format!("{}{}", "[".repeat(200), "]".repeat(200));
     assert_eq!(value(&source), Value::String(source));
 }
+
+#[test]
+fn a_document_that_ends_within_a_string_was_read_to_its_end() {
+    for source in [r#""abc"#, r#""a\n\u00e9 c"#] {
+        let mut cut = Source::new(source, false);
+        assert!(cut.text().is_err());
+        assert!(cut.is_at_end(), "{source}");
+    }
+}

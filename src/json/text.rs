@@ -67,14 +67,16 @@ pub(super) fn is_escape(rest: &[u8]) -> bool {
     }
 }
 
-/// A string with escapes that begins at this place and is plain up to the second, and the place behind its quote.
+/// A string with escapes that begins at this place and is plain up to the second. Goes on behind its quote, or to
+/// where it is none.
 #[inline(never)]
 pub(super) fn unescaped(
     source: &str,
     start: usize,
     plain_until: usize,
     room: &mut String,
-) -> Result<(String, usize), Fault> {
+    behind: &mut usize,
+) -> Result<String, Fault> {
     let bytes = source.as_bytes();
     room.clear();
     let mut from = start;
@@ -83,7 +85,10 @@ pub(super) fn unescaped(
         room.push_str(source.get(from..at).ok_or(Fault)?);
         from = at + 2;
         match bytes.get(at..) {
-            Some([b'"', ..]) => return Ok((room.as_str().to_owned(), at + 1)),
+            Some([b'"', ..]) => {
+                *behind = at + 1;
+                return Ok(room.as_str().to_owned());
+            }
             // What stands for itself is copied with what follows it.
             Some([b'\\', b'"' | b'\\' | b'/', ..]) => from = at + 1,
             Some([b'\\', b'n', ..]) => room.push('\n'),
@@ -96,7 +101,10 @@ pub(super) fn unescaped(
                 room.push(character);
                 from += digits;
             }
-            _ => return Err(Fault),
+            _ => {
+                *behind = at;
+                return Err(Fault);
+            }
         }
         at = special(bytes, from.max(at + 2));
     }

@@ -129,10 +129,15 @@ impl Look<'_> {
             })
         };
         let mut found = longest(usual, chain.len());
-        if let Some((known, ..)) = found
-            && self.want_lately(chain.from(known + 1), recall)
-        {
-            return Placing::Unknown;
+        if let Some((known, id, chain_hash)) = found {
+            let message = KnownMessage {
+                conversation_id: conversation,
+                id,
+                chain_hash,
+            };
+            if self.want_behind(message, chain.from(known + 1), recall) {
+                return Placing::Unknown;
+            }
         }
         if found.is_none() {
             if self.want(chain.from(usual), recall) {
@@ -169,9 +174,7 @@ impl Look<'_> {
         let up_to = |answered: &usize| chain.up_to(*answered);
         let mut found = up_to(last).and_then(|hash| self.find_answer(hash));
         if found.is_none() {
-            // What follows it is asked for too, so that one question does.
-            let is_behind = self.want_lately(chain.from(last + 1), recall);
-            if self.want(up_to(last).as_slice().iter().copied(), recall) || is_behind {
+            if self.want(up_to(last).as_slice().iter().copied(), recall) {
                 return Placing::Unknown;
             }
             if !self.asked.is_second_look {
@@ -222,7 +225,12 @@ impl Look<'_> {
             Some((known, self.find(conversation, hash)?, *hash))
         });
         let (known, id, hash) = known.unwrap_or((0, answer.id, answer.chain_hash));
-        if self.want_lately(chain.from(known + 1), recall) {
+        let message = KnownMessage {
+            conversation_id: conversation,
+            id,
+            chain_hash: hash,
+        };
+        if self.want_behind(message, chain.from(known + 1), recall) {
             return Placing::Unknown;
         }
         let thread = Thread {

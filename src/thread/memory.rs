@@ -7,7 +7,7 @@ use std::{
 
 use crate::{
     id::Id,
-    store::{ChainHash, KnownMessage, KnownResponse},
+    store::{ChainHash, KnownMessage, KnownResponse, UnixMillis},
 };
 
 /// Messages remembered, twice: with what is around them some 25 MB, and as much again where all of
@@ -24,6 +24,8 @@ const _: () = assert!(CONVERSATIONS >= MESSAGES);
 #[derive(Debug)]
 pub(super) struct Memory {
     messages: Generations<(Id, ChainHash), Id>,
+    /// When the messages of the young and of the old half begin.
+    begun: [UnixMillis; 2],
     /// Answers of the model, in whichever conversation: what one without a name is found by.
     answers: Generations<ChainHash, KnownMessage>,
     /// Answers by the provider's id of the response, hashed.
@@ -50,6 +52,7 @@ impl Memory {
     pub(super) fn new() -> Self {
         Self {
             messages: Generations::new(MESSAGES),
+            begun: [UnixMillis::MAX; 2],
             answers: Generations::new(MESSAGES),
             responses: Generations::new(MESSAGES),
             heads: Generations::new(CONVERSATIONS),
@@ -72,7 +75,16 @@ impl Memory {
     }
 
     pub(super) fn learn_message(&mut self, conversation: Id, hash: ChainHash, row: Id) {
-        self.messages.insert((conversation, hash), row);
+        if self.messages.insert((conversation, hash), row) {
+            let [young, _] = self.begun;
+            self.begun = [row.unix_ms(), young];
+        }
+    }
+
+    /// From when on all that was learned is remembered.
+    pub(super) fn remembers_since(&self) -> UnixMillis {
+        let [young, old] = self.begun;
+        young.min(old)
     }
 
     pub(super) fn answer(&self, hash: ChainHash) -> Option<&KnownMessage> {
@@ -132,11 +144,14 @@ impl<K: Eq + Hash, V> Generations<K, V> {
         self.young.get(key).or_else(|| self.old.get(key))
     }
 
-    fn insert(&mut self, key: K, value: V) {
+    /// Whether a young half begins with it.
+    fn insert(&mut self, key: K, value: V) -> bool {
         if self.young.len() >= self.capacity {
             self.old = std::mem::take(&mut self.young);
         }
+        let begins = self.young.is_empty();
         self.young.insert(key, value);
+        begins
     }
 
     fn retain(&mut self, stays: impl Fn(&K, &V) -> bool) {

@@ -124,9 +124,8 @@ impl Threader {
         &self.key
     }
 
-    /// A batch begins, with an exchange of this time.
-    pub(crate) fn begin_batch(&mut self, at: UnixMillis) {
-        self.company.begin_batch(at);
+    pub(crate) fn begin_batch(&mut self) {
+        self.company.begin_batch();
     }
 
     /// Hears what the database answered: it may be of other writers.
@@ -173,6 +172,7 @@ impl Threader {
             chain_hash,
         } = known;
         self.memory.learn_message(conversation_id, chain_hash, id);
+        self.company.learn(id);
         if is_answer {
             self.memory.learn_answer(known);
         }

@@ -53,9 +53,7 @@ pub(crate) async fn thread(
         .filter_map(|(number, heard)| Asking::new(workshop, threader, number, heard))
         .collect();
     threaded.behind = held;
-    if let Some(first) = asking.first() {
-        threader.begin_batch(first.asked.at);
-    }
+    threader.begin_batch();
     loop {
         let mut pass = Pass::default();
         for asking in asking {

@@ -64,17 +64,29 @@ impl Look<'_> {
         recall.hashes.len() > before
     }
 
-    /// Adds what others may have stored lately, unless nobody else is to be reckoned with, and says
-    /// whether there was any that was not asked yet.
-    pub(super) fn want_lately(self, hashes: &[ChainHash], recall: &mut Recall) -> bool {
-        let is_asked_often = self.facts.times_asked() >= MOST_TIMES_ASKED;
-        if is_asked_often || !self.threader.company.may_have_written() {
+    /// Adds what others may have stored lately behind this message, unless nobody else is to be reckoned
+    /// with, and says whether there was any that was not asked yet. Only where the first is there may the
+    /// rest be.
+    pub(super) fn want_behind(
+        self,
+        message: KnownMessage,
+        following: &[ChainHash],
+        recall: &mut Recall,
+    ) -> bool {
+        let KnownMessage {
+            conversation_id,
+            id,
+            chain_hash,
+        } = message;
+        let company = &self.threader.company;
+        if self.facts.times_asked() >= MOST_TIMES_ASKED || !company.may_have_followed(id) {
             return false;
         }
+        let is_of_others = self.facts.message(conversation_id, &chain_hash).is_some();
+        let asked = if is_of_others { following.len() } else { 1 };
+        let asked = following.iter().take(asked);
         let before = recall.recent.len();
-        let unasked = hashes
-            .iter()
-            .filter(|hash| !self.facts.has_asked_lately(hash));
+        let unasked = asked.filter(|hash| !self.facts.has_asked_lately(hash));
         recall.recent.extend(unasked);
         recall.recent.len() > before
     }

@@ -80,24 +80,3 @@ proptest! {
         runtime.build().unwrap().block_on(two_talks(steps, gateways));
     }
 }
-
-#[tokio::test]
-async fn turns_in_one_batch_keep_their_order_whatever_is_asked_about_them() {
-    for mut talk in [Talk::unnamed(), Talk::named("s")] {
-        let (shelf, mut gateway) = (Shelf::default(), Gateway::new());
-        let mut history = Vec::new();
-        let mut exchanges = Vec::new();
-        for turn in 0..20 {
-            history.push(user(&format!("question {turn}")));
-            let answer = format!("answer {turn}");
-            exchanges.push(talk.exchange(history.clone(), Answer::Given(&[&answer])));
-            history.push(assistant(&answer));
-        }
-        gateway.record(&shelf, exchanges).await;
-        let stored = shelf.stored();
-        let conversation = stored[0].exchange.conversation_id;
-        assert_eq!(stored.len(), 40);
-        assert_eq!(branch_of(&shelf, conversation, 50).await, told(&history));
-        assert!(*shelf.recalls.lock().unwrap() <= 4);
-    }
-}
