@@ -9,7 +9,7 @@ use diesel::{
 use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 
 use super::{
-    days::{one_by_one, within},
+    days::within,
     decode::{DayRow, day_of},
 };
 use crate::{
@@ -122,24 +122,25 @@ pub(super) async fn count_messages(
 ) -> QueryResult<()> {
     let of_day = within(&[day]);
     let touched = format!("SELECT h.conversation_id FROM {MESSAGES} AS h WHERE {of_day}");
-    let newest = "max(h.created_at) AS newest_at";
-    let messages = format!(
-        "UPDATE conversations AS c SET newest_at = n.newest_at, message_count = \
-         CASE WHEN c.first_day = c.last_day THEN n.messages ELSE c.message_count END FROM (\
-         SELECT h.conversation_id, {newest}, count(*) FILTER (WHERE {COUNTED}) AS messages \
-         FROM {MESSAGES} AS h WHERE {of_day} GROUP BY h.conversation_id) AS n \
-         WHERE c.id = n.conversation_id AND c.last_day = '{day}' \
-         AND (c.newest_at IS DISTINCT FROM n.newest_at \
-         OR (c.first_day = c.last_day AND c.message_count <> n.messages))"
-    );
-    let errors = format!(
-        "UPDATE conversations AS c SET newest_at = n.newest_at FROM (\
-         SELECT h.conversation_id, {newest} \
-         FROM {ERRORS} AS h WHERE {of_day} GROUP BY h.conversation_id) AS n \
-         WHERE c.id = n.conversation_id AND c.last_day = '{day}' \
-         AND (c.newest_at IS NULL OR c.newest_at < n.newest_at)"
-    );
-    one_by_one(connection, &[messages, errors]).await?;
+    let rows_of = |table: &str, messages: &str| {
+        format!(
+            "SELECT h.conversation_id, max(h.created_at) AS newest_at, {messages} AS messages \
+             FROM {table} AS h WHERE {of_day} GROUP BY h.conversation_id"
+        )
+    };
+    let counted = format!("count(*) FILTER (WHERE {COUNTED})");
+    let (messages, errors) = (rows_of(MESSAGES, &counted), rows_of(ERRORS, "0::bigint"));
+    connection
+        .batch_execute(&format!(
+            "UPDATE conversations AS c SET newest_at = n.newest_at, message_count = \
+             CASE WHEN c.first_day = c.last_day THEN n.messages ELSE c.message_count END FROM (\
+             SELECT conversation_id, max(newest_at) AS newest_at, sum(messages)::bigint AS messages \
+             FROM ({messages} UNION ALL {errors}) AS both_kinds GROUP BY conversation_id) AS n \
+             WHERE c.id = n.conversation_id AND c.last_day = '{day}' \
+             AND (c.newest_at IS DISTINCT FROM n.newest_at \
+             OR (c.first_day = c.last_day AND c.message_count <> n.messages))"
+        ))
+        .await?;
     recount(connection, &touched, &format!("OR day = '{day}'")).await
 }
 

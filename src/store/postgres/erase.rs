@@ -103,7 +103,8 @@ impl Connections {
             });
             for day in days.await? {
                 let own = Arc::clone(user);
-                let gone = self.alone(BEGIN, move |connection| {
+                // Nor is a day counted meanwhile: what goes would leave the time of its newest row.
+                let gone = self.alone(BEGIN_COUNTS, move |connection| {
                     Box::pin(remove_from(connection, table, day, Arc::clone(&own), at))
                 });
                 match table {

@@ -4,6 +4,8 @@
 //! takes longer than the read. So connections keep plans, each for a window of days that stands in its text.
 //! Of the partitions in it a read opens those that it needs, and locks the others against being dropped.
 
+use std::collections::HashMap;
+
 use diesel::{deserialize::QueryableByName, pg::Pg, prelude::QueryResult};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 
@@ -139,8 +141,12 @@ impl Latest<'_> {
         }
         .load(&mut &*self.connection)
         .await?;
-        for ((index, _), row) in long.into_iter().zip(whole) {
-            rows[index] = row;
+        let mut whole: HashMap<Id, T> = whole.into_iter().map(|row| (row.id(), row)).collect();
+        for (index, id) in long.into_iter().rev() {
+            match whole.remove(&id) {
+                Some(row) => rows[index] = row,
+                None => drop(rows.remove(index)),
+            }
         }
         Ok(())
     }

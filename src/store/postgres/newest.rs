@@ -10,14 +10,21 @@ use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use super::{
     days::between,
     decode::{ActiveRow, ConversationRow, PgId, time},
-    prepared::{Bind, Prepared},
+    prepared::{Bind, Once, Prepared},
     read::as_limit,
-    time::from_pg,
+    time::{from_pg, now},
 };
 use crate::{
     partition::{Day, ERRORS, MESSAGES},
     store::{Place, UnixMillis, columns},
 };
+
+/// Whether a connection keeps what it is asked of this day: of a few days at a time, since whoever asks
+/// may name any.
+fn is_asked_often(day: Day) -> bool {
+    let today = Day::from_unix_ms(now());
+    today.previous() <= day && day.previous() <= today
+}
 
 #[derive(QueryableByName)]
 struct TimeRow {
@@ -48,7 +55,10 @@ pub(super) async fn of(
         sql: &format!("SELECT {newest} AS value FROM conversations AS c WHERE c.id = ?"),
         binds: vec![Bind::Id(PgId(row.conversation.id))],
     };
-    let newest: Option<TimeRow> = newest.get_result(&mut connection).await.optional()?;
+    let newest: Option<TimeRow> = match is_asked_often(row.conversation.last_day) {
+        true => newest.get_result(&mut connection).await.optional()?,
+        false => Once(newest).get_result(&mut connection).await.optional()?,
+    };
     let newest = newest.and_then(|row| row.value);
     Ok(newest.map(|PgTimestamp(us)| from_pg(us)))
 }
@@ -83,6 +93,9 @@ pub(super) async fn active_on(
         ),
         binds,
     };
-    let rows: Vec<ActiveRow> = active.load(&mut connection).await?;
+    let rows: Vec<ActiveRow> = match is_asked_often(day) {
+        true => active.load(&mut connection).await?,
+        false => Once(active).load(&mut connection).await?,
+    };
     Ok(rows.into_iter().map(|ActiveRow(row)| row).collect())
 }

@@ -13,12 +13,15 @@ use super::{
     days::{NumberRow, within},
     decode::day_of,
     derive::clamped,
-    prepared::{Bind, Prepared},
+    prepared::{Bind, Once, Prepared},
 };
 use crate::{
     partition::{Day, ERRORS, MESSAGES},
     store::{Stats, columns::COUNTED, stats::Usage},
 };
+
+/// A connection keeps what it is asked of so many days at the most.
+const KEPT_DAYS: usize = 2;
 
 /// What a user did on a day with one model.
 #[derive(QueryableByName)]
@@ -127,5 +130,9 @@ async fn of_rows(
         sql: &rest,
         binds: whose.into(),
     };
-    rest.load(&mut connection).await
+    // Whoever asks names the days, of which there are many texts.
+    match days.len() <= KEPT_DAYS {
+        true => rest.load(&mut connection).await,
+        false => Once(rest).load(&mut connection).await,
+    }
 }

@@ -174,6 +174,25 @@ pub(super) async fn the_order_is_right_whatever_has_been_counted<D: Database>() 
     }
 }
 
+pub(super) async fn one_that_was_made_by_hand_is_as_new_as_its_rows<D: Database>() {
+    for daily in [true, false] {
+        let database = D::open().await;
+        let store = database.store_in(daily);
+        let made = NOON - 3 * DAY;
+        let failure = failed("by hand", made - HOUR);
+        let mut by_hand = failure.conversation.clone();
+        by_hand.created_at = made;
+        assert!(store.create_conversation(&by_hand).await.unwrap());
+        let batch = [failure, exchange("other", made - HOUR / 2)];
+        store.write(&batch).await.unwrap();
+        for _ in 0..3 {
+            let (found, _) = sessions(&store, 9, 0).await;
+            assert_eq!(found, ["other", "by hand"]);
+            store.maintain(NOON).await.unwrap();
+        }
+    }
+}
+
 fn ids(truth: &Truth) -> Vec<Id> {
     let listed = truth.list("", "alice");
     listed.iter().map(|listed| listed.id).collect()

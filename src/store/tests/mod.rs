@@ -148,6 +148,7 @@ suite! {
         pages_by_place_make_the_whole_list,
         a_place_stays_where_its_conversation_stood,
         the_order_is_right_whatever_has_been_counted,
+        one_that_was_made_by_hand_is_as_new_as_its_rows,
     }
     days "multi_thread" {
         preparing_makes_today_and_three_days_and_nothing_the_second_time,

@@ -1,4 +1,47 @@
+use std::ops::Range;
+
+use diesel::sql_query;
+
 use super::*;
+use crate::{
+    partition::Day,
+    store::{Place, postgres::days::NumberRow},
+};
+
+/// Anybody may name any day, and a connection would keep a statement for each.
+#[tokio::test]
+async fn a_connection_keeps_no_statement_for_each_day_that_is_named() {
+    let database = Database::new().await;
+    let options = StoreOptions {
+        max_open_conns: 1,
+        ..StoreOptions::default()
+    };
+    let store = store(&database.dsn(), &options);
+    store
+        .write(&[exchange("s", NOON), exchange("s", NOON - 9 * DAY)])
+        .await
+        .unwrap();
+    let asked = async |days: Range<i64>| {
+        for day in days {
+            let after = Some(Place {
+                last_day: Day::from_unix_ms(NOON + day * DAY),
+                updated_at: NOON,
+                id: Id::default(),
+            });
+            let listed = store.conversations_of_user("", "alice", after, 1, 2).await;
+            listed.unwrap();
+            let stats = store.stats("", "alice", NOON - (day + 3) * DAY, NOON).await;
+            stats.unwrap();
+        }
+        let mut lease = store.connections.writers.lease().await.unwrap();
+        let kept = sql_query("SELECT count(*) AS value FROM pg_prepared_statements");
+        let connection = &mut lease.session.connection;
+        let kept = diesel_async::RunQueryDsl::get_result::<NumberRow>(kept, connection);
+        kept.await.unwrap().value
+    };
+    let few = asked(0..3).await;
+    assert!(asked(3..40).await <= few);
+}
 
 #[tokio::test]
 async fn readers_do_not_wait_for_a_writer() {
