@@ -28,6 +28,7 @@ impl Backend for Place {
     type Session = Conn;
 
     const MIDNIGHT: &'static str = "'2071-03-02 00:00:00'";
+    const MIGRATIONS: &'static str = "mysql";
     const DAY: &'static str = "DATE_FORMAT(created_at, '%Y-%m-%d')";
 
     async fn new() -> Self {

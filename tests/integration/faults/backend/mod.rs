@@ -10,6 +10,8 @@ pub(super) trait Backend: Sized {
 
     /// The end of the day of these tests, as this database compares times.
     const MIDNIGHT: &'static str;
+    /// The folder of its migrations.
+    const MIGRATIONS: &'static str;
     /// The day of a row, such as `2071-03-01`.
     const DAY: &'static str;
 

@@ -28,6 +28,7 @@ impl Backend for Place {
     type Session = Client;
 
     const MIDNIGHT: &'static str = "'2071-03-02 00:00:00+00'";
+    const MIGRATIONS: &'static str = "postgres";
     const DAY: &'static str = "to_char(created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD')";
 
     async fn new() -> Self {

@@ -37,6 +37,7 @@ impl Backend for Place {
     type Session = SqliteConnection;
 
     const MIDNIGHT: &'static str = "3192480000000";
+    const MIGRATIONS: &'static str = "sqlite";
     const DAY: &'static str = "strftime('%Y-%m-%d', created_at / 1000, 'unixepoch')";
 
     async fn new() -> Self {
