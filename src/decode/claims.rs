@@ -4,8 +4,10 @@ use std::{borrow::Cow, sync::LazyLock};
 
 use regex::Regex;
 
-use crate::conversation::Claims;
-use crate::json::{self, Fault, Source};
+use crate::{
+    conversation::Claims,
+    json::{self, Fault, Source},
+};
 
 /// The members that are kept, and the objects whose members are.
 const MEMBERS: [&str; 16] = [

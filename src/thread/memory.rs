@@ -181,6 +181,25 @@ mod tests {
     }
 
     #[test]
+    fn from_a_time_on_every_row_that_was_learned_is_remembered() {
+        let mut memory = Memory::new();
+        assert_eq!(memory.remembers_since(), UnixMillis::MAX);
+        let conversation = Id::exchange(1);
+        let row = |number: usize| Id::exchange(number as u64 * 1_000_000);
+        let hash = |number: usize| (number as u128).to_be_bytes();
+        let learned = Memory::ROWS * 5 / 2;
+        for number in 0..learned {
+            memory.learn_message(conversation, hash(number), row(number));
+        }
+        let since = usize::try_from(memory.remembers_since()).unwrap();
+        assert_eq!(since, Memory::ROWS);
+        for number in 0..learned {
+            let is_remembered = memory.message(conversation, hash(number)).is_some();
+            assert_eq!(is_remembered, number >= since, "{number}");
+        }
+    }
+
+    #[test]
     fn rows_are_remembered_until_as_many_more_are_learned() {
         let mut memory = Memory::new();
         let conversation = Id::exchange(1);

@@ -1,5 +1,6 @@
 mod days;
 mod drop;
+mod erase;
 mod faults;
 mod plans;
 mod reads;
