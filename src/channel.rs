@@ -1,7 +1,7 @@
 //! The bounded hand-over from the request path to the writers.
 //!
-//! A ring a writer, polled by it: nobody is woken on a request's thread, but once when a ring
-//! passes half, since waking a parked thread costs more than all the rest of the recording.
+//! A ring a writer, polled by it. On a request's thread a writer is woken once for many exchanges only,
+//! since waking a parked thread costs more than all the rest of recording one.
 
 use std::{
     sync::atomic::{
@@ -25,9 +25,12 @@ use crate::{
 };
 
 /// Idle exchanges that are kept for the next requests, as many as the vault has segments for, and how
-/// many of them go round while few are in flight.
+/// many of them go round: those that a writer is woken for, and those that come until it has taken them.
 const IDLE_EXCHANGES: usize = 2048;
-const WARM_EXCHANGES: usize = 32;
+const WARM_EXCHANGES: usize = 160;
+/// A writer is woken when so many wait, or half of what its ring holds. Their memory is used again while a
+/// core's cache still has it; with 16 the wakes cost more than that saves.
+const WAKE_AT: usize = 128;
 /// Measured times that may wait for a writer: those of about as many exchanges as are queued.
 const TIMES: usize = 256;
 
@@ -59,19 +62,20 @@ pub(crate) struct Ring {
     load: AtomicU64,
     /// Wakes the writer before its next tick.
     pub(crate) wake: Notify,
-    woken: AtomicBool,
+    wake_at: u64,
     finished: AtomicBool,
 }
 
 impl Channel {
     /// A channel for so many writers, whose rings hold `capacity` exchanges together.
     pub(crate) fn new(writers: usize, capacity: usize, budget_bytes: usize) -> Self {
+        let capacity = capacity.div_ceil(writers.max(1)).max(1);
         let rings = (0..writers)
             .map(|_| Ring {
-                queue: ArrayQueue::new(capacity.div_ceil(writers).max(1)),
+                queue: ArrayQueue::new(capacity),
                 load: AtomicU64::new(0),
                 wake: Notify::new(),
-                woken: AtomicBool::new(false),
+                wake_at: WAKE_AT.min(capacity / 2 + 1) as u64,
                 finished: AtomicBool::new(false),
             })
             .collect();
@@ -146,8 +150,8 @@ impl Channel {
         if ring.finished.load(SeqCst) {
             return self.drop_queued(ring);
         }
-        let queued = before / ONE_EXCHANGE + 1;
-        if queued * 2 > ring.queue.capacity() as u64 && !ring.woken.swap(true, SeqCst) {
+        // Not by those behind it: a writer that takes none has a reason.
+        if before / ONE_EXCHANGE + 1 == ring.wake_at {
             ring.wake.notify_one();
         }
     }
@@ -247,10 +251,5 @@ impl Ring {
 
     pub(crate) fn len(&self) -> usize {
         self.queue.len()
-    }
-
-    /// Says that the writer is awake, so that the next exchange past half wakes it again.
-    pub(crate) fn attended(&self) {
-        self.woken.store(false, SeqCst);
     }
 }

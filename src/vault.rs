@@ -8,14 +8,15 @@ use std::{
 use crate::pool::Pool;
 
 /// Sizes of the segments that a body is kept in, each with how many idle ones are pooled, and how
-/// many of them go round while little is asked of them: about as much as a core's cache holds.
+/// many of them go round while little is asked of them: about as much as a core's cache holds, and of
+/// the smallest two for each exchange that goes round.
 ///
 /// Pooled, since memory freed on another thread than its own costs more than the copy, and memory
 /// that is new to the process more than both; three sizes, so that thousands of idle streams hold
 /// 4 KiB each. The smallest suffice for what 200,000 requests a second leave between two looks of a
 /// writer. At most 36 MiB lie idle.
 const CLASSES: [Class; 3] = [
-    Class::new(4 << 10, 4096, 32),
+    Class::new(4 << 10, 4096, 320),
     Class::new(16 << 10, 256, 8),
     Class::new(64 << 10, 256, 8),
 ];

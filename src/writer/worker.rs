@@ -142,7 +142,6 @@ impl Worker {
                 () = ring.wake.notified() => {}
                 () = sleep_until(wake_at.into()) => {}
             }
-            ring.attended();
             let before = self.taken;
             self.take_waiting();
             while self.has_room()
