@@ -5,6 +5,7 @@ mod tests;
 
 use std::{
     collections::HashSet,
+    mem,
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
@@ -46,37 +47,39 @@ pub(crate) async fn thread(
     batch: Batch<Heard>,
     held: HashSet<Order>,
 ) -> Threaded {
-    let mut threaded = Threaded::default();
+    let mut threaded = Threaded {
+        behind: held,
+        ..Threaded::default()
+    };
     let mut facts = Facts::default();
-    let mut asking: Vec<Asking> = batch
-        .into_numbered()
-        .map(|(number, heard)| Asking::new(threader, number, heard))
-        .collect();
-    threaded.behind = held;
     threader.begin_batch();
-    loop {
-        let mut pass = Pass::default();
-        for asking in asking {
-            pass.place(workshop, threader, &facts, asking, &mut threaded);
-        }
-        asking = pass.unknown;
-        if asking.is_empty() {
-            return threaded;
-        }
-        match caught(|| store.recall(&pass.recall)).await {
+    let mut pass = Pass::default();
+    for (number, heard) in batch.into_numbered() {
+        let asking = Asking::new(threader, number, heard);
+        pass.place(workshop, threader, &facts, asking, &mut threaded);
+    }
+    while !pass.unknown.is_empty() {
+        let Pass {
+            recall, unknown, ..
+        } = mem::take(&mut pass);
+        match caught(|| store.recall(&recall)).await {
             Ok(recalled) => {
-                threader.hear(&pass.recall, &recalled);
-                facts.add(pass.recall, recalled);
+                threader.hear(&recall, &recalled);
+                facts.add(recall, recalled);
             }
             Err(error) => {
-                for Asking { number, heard, .. } in asking {
+                for Asking { number, heard, .. } in unknown {
                     threaded.left.push(number, heard);
                 }
                 threaded.error = Some(error);
                 return threaded;
             }
         }
+        for asking in unknown {
+            pass.place(workshop, threader, &facts, asking, &mut threaded);
+        }
     }
+    threaded
 }
 
 /// Exchanges that have to keep their order.
