@@ -97,7 +97,7 @@ impl Talks {
     }
 
     /// Holds these turns through a layer, all conversations side by side, no faster than they are
-    /// recorded.
+    /// recorded: what a client says next comes when its answer is stored, as it does where people read.
     pub async fn hold(&self, layer: &RecordingLayer, turns: Range<usize>) {
         let upstream = service_fn(|request: Request<RecordingBody<Body>>| async {
             let (head, body) = request.into_parts();
@@ -129,8 +129,8 @@ impl Talks {
                     service.call(request).await.expect("infallible");
                 let _ = response.into_body().collect().await;
             }
+            recorder.flush().await;
         }
-        recorder.flush().await;
     }
 
     /// How long it takes to parse the requests of these turns.

@@ -11,7 +11,7 @@ use crate::{
 
 /// So many exchanges behind which nothing was found say that nobody else writes. Where others do, what they
 /// said in the same conversations comes to light in far fewer.
-const ALONE_AFTER: usize = 256;
+const ALONE_AFTER: usize = 1024;
 /// Even then one batch in so many looks whether others have come.
 const LOOKS_ROUND_EACH: u32 = 16;
 
