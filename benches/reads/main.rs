@@ -13,9 +13,10 @@
 //! - the history API over the days, in this process: routes, permissions, turns and JSON, no socket;
 //! - the same database by plain SQL, each client on a connection of its own, which knows what the schema
 //!   offers: the days and the counts that stand with a conversation, `usage_daily`, and which days are open.
-//!   It asks PostgreSQL's parent with the times that a conversation lies between, in prepared statements with
-//!   custom plans and without JIT; in SQLite and MySQL it puts the tables of those days together in
-//!   one statement, made for each question. To this the API has its goal;
+//!   It asks PostgreSQL's parent with the times that a conversation lies between, in prepared statements without
+//!   JIT, with custom plans for a few days and generic ones for more, as either is faster; in SQLite and MySQL
+//!   it puts the tables of those days together in one statement, made for each question. To this the API
+//!   has its goal;
 //! - the one table by plain SQL, in prepared statements.
 //!
 //! In the first round, which is not counted, their answers have to have the same number of rows, which is

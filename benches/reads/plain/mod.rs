@@ -38,12 +38,12 @@ enum Program {
 
 impl Plain {
     pub async fn new(database: &Database, messages: Messages) -> Self {
-        let mut connection = Connection::new(database).await;
+        let connection = Connection::new(database).await;
         let dialect = connection.dialect();
         let program = match (messages, database) {
             (Messages::InOneTable, _) => Program::Table(Box::new(Table::new(dialect))),
             (Messages::ByDay, Database::Postgres(_)) => {
-                Program::Partitions(Box::new(Partitions::new(&mut connection).await))
+                Program::Partitions(Box::new(Partitions::new()))
             }
             (Messages::ByDay, _) => Program::Tables(Box::new(Tables::new(dialect))),
         };
@@ -56,7 +56,7 @@ impl Plain {
     /// Asks, and says how many rows the answer has.
     pub async fn ask(&mut self, question: &Question) -> usize {
         let connection = &mut self.connection;
-        match &self.program {
+        match &mut self.program {
             Program::Table(table) => table.ask(connection, question).await,
             Program::Partitions(partitions) => partitions.ask(connection, question).await,
             Program::Tables(tables) => tables.ask(connection, question).await,

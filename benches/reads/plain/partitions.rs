@@ -12,9 +12,11 @@ use crate::{
     question::{PAGE, Question},
 };
 
-/// Plans are made for the times that are asked with. One for all times has all partitions, each of which
-/// it would lock.
-const PLANS: &str = "SET plan_cache_mode = force_custom_plan";
+/// A plan that is made for the times of a few days is there sooner than one for all times, which has all
+/// partitions, has locked them.
+const FEW_DAYS: UnixMillis = 8;
+const PLANS_OF_FEW: &str = "SET plan_cache_mode = force_custom_plan";
+const PLAN_OF_MANY: &str = "SET plan_cache_mode = force_generic_plan";
 
 /// When the first of the days begins that are not counted, in milliseconds; behind all, if there is none.
 const UNCOUNTED: &str = "coalesce((SELECT (extract(epoch FROM min(day)) * 1000)::bigint \
@@ -22,6 +24,8 @@ const UNCOUNTED: &str = "coalesce((SELECT (extract(epoch FROM min(day)) * 1000):
 
 /// A statement for each thing that has to be known.
 pub struct Partitions {
+    /// What was set last.
+    plans: &'static str,
     conversation: String,
     messages: String,
     conversations: String,
@@ -33,8 +37,7 @@ pub struct Partitions {
 }
 
 impl Partitions {
-    pub async fn new(connection: &mut Connection) -> Self {
-        connection.set(PLANS).await;
+    pub fn new() -> Self {
         let Dialect {
             id,
             text,
@@ -70,6 +73,7 @@ impl Partitions {
              sum(prompt_tokens), sum(completion_tokens), sum(total_tokens)"
         );
         Self {
+            plans: "",
             conversation: format!(
                 "SELECT {first}, {end}, {UNCOUNTED}, {known} FROM conversations WHERE id = {id}"
             ),
@@ -105,13 +109,14 @@ impl Partitions {
         }
     }
 
-    pub async fn ask(&self, connection: &mut Connection, question: &Question) -> usize {
+    pub async fn ask(&mut self, connection: &mut Connection, question: &Question) -> usize {
         match question {
             Question::Conversation(id) | Question::Messages(id) => {
                 let value = || Value::Id(*id);
                 let found = connection.texts::<3>(&self.conversation, &[value()]).await;
                 let [first, end, uncounted] = found[0].each_ref().map(|text| ms(text));
                 let values = [value(), Value::Time(first), Value::Time(end)];
+                self.plan(connection, (end - first) / DAY_MS).await;
                 let messages = connection.rows(&self.messages, &values).await;
                 if let Question::Messages(_) = question {
                     return messages;
@@ -141,14 +146,28 @@ impl Partitions {
                     return closed;
                 }
                 let from = uncounted.max(*from);
+                self.plan(connection, (end - from) / DAY_MS).await;
                 let values = [Value::Text(user), Value::Time(from), Value::Time(end)];
                 closed + connection.rows(&self.open, &values).await
             }
         }
     }
 
+    /// Has plans made as it is best for so many days.
+    async fn plan(&mut self, connection: &mut Connection, days: UnixMillis) {
+        let plans = match days <= FEW_DAYS {
+            true => PLANS_OF_FEW,
+            false => PLAN_OF_MANY,
+        };
+        if self.plans != plans {
+            connection.set(plans).await;
+            self.plans = plans;
+        }
+    }
+
     /// Looks at what no count has yet.
-    async fn look(&self, connection: &mut Connection, ids: &[String], from: UnixMillis) {
+    async fn look(&mut self, connection: &mut Connection, ids: &[String], from: UnixMillis) {
+        self.plan(connection, 1).await;
         let ids = format!("{{{}}}", ids.join(","));
         let values = [Value::Text(&ids), Value::Time(from)];
         connection.rows(&self.uncounted, &values).await;
