@@ -9,8 +9,9 @@ use crate::{
     store::{KnownMessage, Recall, Recalled},
 };
 
-/// So many exchanges behind which nothing was found say that nobody else writes.
-const ALONE_AFTER: usize = 4096;
+/// So many exchanges behind which nothing was found say that nobody else writes. Where others do, what they
+/// said in the same conversations comes to light in far fewer.
+const ALONE_AFTER: usize = 256;
 /// Even then one batch in so many looks whether others have come.
 const LOOKS_ROUND_EACH: u32 = 16;
 

@@ -147,7 +147,9 @@ impl<K: Eq + Hash, V> Generations<K, V> {
     /// Whether a young half begins with it.
     fn insert(&mut self, key: K, value: V) -> bool {
         if self.young.len() >= self.capacity {
-            self.old = std::mem::take(&mut self.young);
+            // The old half's room is used again.
+            std::mem::swap(&mut self.young, &mut self.old);
+            self.young.clear();
         }
         let begins = self.young.is_empty();
         self.young.insert(key, value);

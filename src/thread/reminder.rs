@@ -1,12 +1,16 @@
 //! What a coding agent puts between what its user says: it differs from call to call, comes and goes.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::LazyLock};
+
+use memchr::memmem::Finder;
 
 use super::canon::Digest;
 use crate::conversation::{Message, Role};
 
 const BEGIN: &str = "<system-reminder>";
 const END: &str = "</system-reminder>";
+static BEGINNINGS: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(BEGIN));
+static ENDS: LazyLock<Finder<'_>> = LazyLock::new(|| Finder::new(END));
 
 /// The digest of a message that moves no chain on.
 pub(super) const ASIDE: Digest = [0; 32];
@@ -15,10 +19,10 @@ pub(super) const ASIDE: Digest = [0; 32];
 pub(crate) fn spoken(text: &str) -> Cow<'_, str> {
     let mut said: Vec<&str> = Vec::new();
     let (mut kept, mut at, mut end) = (0, 0, 0);
-    while let Some(begin) = find(text, at, BEGIN) {
+    while let Some(begin) = find(text, at, &BEGINNINGS) {
         // The end is looked for once, however many beginnings stand before it.
         if end < begin + BEGIN.len() {
-            let Some(next) = find(text, begin + BEGIN.len(), END) else {
+            let Some(next) = find(text, begin + BEGIN.len(), &ENDS) else {
                 break;
             };
             end = next;
@@ -42,16 +46,9 @@ pub(crate) fn spoken(text: &str) -> Cow<'_, str> {
     Cow::Owned(said.join("\n"))
 }
 
-fn find(text: &str, from: usize, wanted: &str) -> Option<usize> {
-    let mut at = from;
-    // Few texts have what a tag begins with at all.
-    loop {
-        let found = at + text.get(at..)?.find('<')?;
-        if text.get(found..)?.starts_with(wanted) {
-            return Some(found);
-        }
-        at = found + 1;
-    }
+fn find(text: &str, from: usize, tag: &Finder<'_>) -> Option<usize> {
+    let found = tag.find(text.as_bytes().get(from..)?)?;
+    Some(from + found)
 }
 
 /// Whether each of these messages moves no chain on: a reminder alone, in a message after others, is

@@ -71,6 +71,8 @@ pub(super) fn make(
         let retold = retold::of_failure(&told, instructions, asked, thread, threader);
         (Some(error_row(&columns, thread, prompt, reply)), retold)
     } else {
+        let new = prompt.messages.len().saturating_sub(thread.known);
+        rows.made.reserve(new + reply.choices.len().max(1));
         rows.add_prompt(&prompt, asked, thread);
         rows.add_messages(prompt, asked, thread, threader);
         let retold = retold::of_rows(&told, &rows.made);

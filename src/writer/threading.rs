@@ -5,6 +5,7 @@ mod tests;
 
 use std::{
     collections::HashSet,
+    mem,
     panic::{AssertUnwindSafe, catch_unwind},
 };
 
@@ -46,37 +47,39 @@ pub(crate) async fn thread(
     batch: Batch<Heard>,
     held: HashSet<Order>,
 ) -> Threaded {
-    let mut threaded = Threaded::default();
+    let mut threaded = Threaded {
+        behind: held,
+        ..Threaded::default()
+    };
     let mut facts = Facts::default();
-    let mut asking: Vec<Asking> = batch
-        .into_numbered()
-        .filter_map(|(number, heard)| Asking::new(workshop, threader, number, heard))
-        .collect();
-    threaded.behind = held;
     threader.begin_batch();
-    loop {
-        let mut pass = Pass::default();
-        for asking in asking {
-            pass.place(workshop, threader, &facts, asking, &mut threaded);
-        }
-        asking = pass.unknown;
-        if asking.is_empty() {
-            return threaded;
-        }
-        match caught(|| store.recall(&pass.recall)).await {
+    let mut pass = Pass::default();
+    for (number, heard) in batch.into_numbered() {
+        let asking = Asking::new(threader, number, heard);
+        pass.place(workshop, threader, &facts, asking, &mut threaded);
+    }
+    while !pass.unknown.is_empty() {
+        let Pass {
+            recall, unknown, ..
+        } = mem::take(&mut pass);
+        match caught(|| store.recall(&recall)).await {
             Ok(recalled) => {
-                threader.hear(&pass.recall, &recalled);
-                facts.add(pass.recall, recalled);
+                threader.hear(&recall, &recalled);
+                facts.add(recall, recalled);
             }
             Err(error) => {
-                for Asking { number, heard, .. } in asking {
+                for Asking { number, heard, .. } in unknown {
                     threaded.left.push(number, heard);
                 }
                 threaded.error = Some(error);
                 return threaded;
             }
         }
+        for asking in unknown {
+            pass.place(workshop, threader, &facts, asking, &mut threaded);
+        }
     }
+    threaded
 }
 
 /// Exchanges that have to keep their order.
@@ -91,23 +94,24 @@ pub(crate) enum Order {
 struct Asking {
     number: u64,
     heard: Heard,
-    asked: Asked,
+    scope: ChainHash,
+    /// What it says of its place, from when that is looked for: then much of it may be remembered.
+    asked: Option<Asked>,
 }
 
 impl Asking {
-    /// `None` where that panics; then it is counted.
-    fn new(workshop: &Workshop, threader: &Threader, number: u64, heard: Heard) -> Option<Self> {
-        let asked = guarded(workshop, || ask(threader, &heard))?;
-        Some(Self {
+    fn new(threader: &Threader, number: u64, heard: Heard) -> Self {
+        Self {
             number,
+            scope: scope_of(threader, &heard),
             heard,
-            asked,
-        })
+            asked: None,
+        }
     }
 
     fn order(&self) -> Order {
-        match self.asked.session {
-            Session::Inferred(_) => Order::User(self.asked.scope),
+        match self.heard.identity.session {
+            Session::Inferred(_) => Order::User(self.scope),
             session => Order::Conversation(session.id()),
         }
     }
@@ -131,17 +135,21 @@ impl Pass {
         threaded: &mut Threaded,
     ) {
         let order = asking.order();
-        let mut placing = threader.place(&asking.asked, facts, &mut self.recall);
-        if matches!(placing, Placing::Unhashed) {
-            asking.asked.said = Said::new(threader.key(), &asking.heard.prompt.messages);
-            placing = threader.place(&asking.asked, facts, &mut self.recall);
-        }
-        self.look_back_from(asking.asked.at);
         if self.behind_unknown.contains(&order) && !threaded.behind.contains(&order) {
             // Whatever it waits for may be what stands before it.
             self.unknown.push(asking);
             return;
         }
+        let asked = asking.asked.take();
+        let asked =
+            asked.or_else(|| guarded(workshop, || ask(threader, &asking.heard, asking.scope)));
+        let Some(mut asked) = asked else { return };
+        let mut placing = threader.place(&asked, facts, &mut self.recall);
+        if matches!(placing, Placing::Unhashed) {
+            asked.said = Said::new(threader.key(), &asking.heard.prompt.messages);
+            placing = threader.place(&asked, facts, &mut self.recall);
+        }
+        self.look_back_from(asked.at);
         let is_later = matches!(placing, Placing::Later);
         asking.heard.is_second_look |= is_later;
         if is_later || threaded.behind.contains(&order) {
@@ -150,15 +158,12 @@ impl Pass {
             return;
         }
         let Placing::Placed(thread) = placing else {
+            asking.asked = Some(asked);
             self.behind_unknown.insert(order);
             self.unknown.push(asking);
             return;
         };
-        let Asking {
-            number,
-            heard,
-            asked,
-        } = asking;
+        let Asking { number, heard, .. } = asking;
         let rows = guarded(workshop, || rows::make(heard, &asked, &thread, threader));
         if let Some(rows) = rows {
             threaded.rows.push(number, rows);
@@ -189,7 +194,22 @@ fn guarded<T>(workshop: &Workshop, work: impl FnOnce() -> T) -> Option<T> {
     result.ok()
 }
 
-pub(super) fn ask(threader: &Threader, heard: &Heard) -> Asked {
+/// The hash that the chains of whoever speaks begin with.
+pub(super) fn scope_of(threader: &Threader, heard: &Heard) -> ChainHash {
+    let (key, identity) = (threader.key(), &heard.identity);
+    match &identity.hint {
+        Some(hint) => hinted(key, &identity.tenant, hint),
+        None => scope(
+            key,
+            &identity.tenant,
+            identity.named_user.as_deref(),
+            identity.session.id(),
+        ),
+    }
+}
+
+/// What an exchange says of its place, in this scope.
+pub(super) fn ask(threader: &Threader, heard: &Heard, scope: ChainHash) -> Asked {
     let Heard {
         id,
         identity,
@@ -200,15 +220,6 @@ pub(super) fn ask(threader: &Threader, heard: &Heard) -> Asked {
     } = heard;
     let key = threader.key();
     let is_instructed = !prompt.instructions.is_empty() || prompt.tools.is_some();
-    let scope = match &identity.hint {
-        Some(hint) => hinted(key, &identity.tenant, hint),
-        None => scope(
-            key,
-            &identity.tenant,
-            identity.named_user.as_deref(),
-            identity.session.id(),
-        ),
-    };
     let previous = prompt.goes_on_from.as_deref();
     let answers: Vec<usize> = prompt.answers().collect();
     let is_by_history =

@@ -40,7 +40,7 @@ fn rows(prompt: Prompt, reply: Reply, status: u16) -> ExchangeRows {
     };
     let heard = hear::tell(&exchange, Id::exchange(1), identity(), spoken, false);
     let mut threader = Threader::new([0; 32], 0);
-    let asked = threading::ask(&threader, &heard);
+    let asked = threading::ask(&threader, &heard, threading::scope_of(&threader, &heard));
     let thread = Thread {
         conversation: Id::conversation("", None, "s"),
         inferred: None,
