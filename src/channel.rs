@@ -28,9 +28,9 @@ use crate::{
 /// many of them go round: those that a writer is woken for, and those that come until it has taken them.
 const IDLE_EXCHANGES: usize = 2048;
 const WARM_EXCHANGES: usize = 160;
-/// A writer is woken when so many wait, or half of what its ring holds. Their memory is used again while a
-/// core's cache still has it; with 16 the wakes cost more than that saves.
-const WAKE_AT: usize = 128;
+/// A writer is woken when so many wait, or half of what its ring holds, and for so many more. Their memory is
+/// used again while a core's cache still has it; with 16 the wakes cost more than that saves.
+const WAKE_AT: u64 = 128;
 /// Measured times that may wait for a writer: those of about as many exchanges as are queued.
 const TIMES: usize = 256;
 
@@ -75,7 +75,7 @@ impl Channel {
                 queue: ArrayQueue::new(capacity),
                 load: AtomicU64::new(0),
                 wake: Notify::new(),
-                wake_at: WAKE_AT.min(capacity / 2 + 1) as u64,
+                wake_at: WAKE_AT.min(capacity as u64 / 2 + 1),
                 finished: AtomicBool::new(false),
             })
             .collect();
@@ -150,8 +150,9 @@ impl Channel {
         if ring.finished.load(SeqCst) {
             return self.drop_queued(ring);
         }
-        // Not by those behind it: a writer that takes none has a reason.
-        if before / ONE_EXCHANGE + 1 == ring.wake_at {
+        // Not by each behind it: a writer that takes none has a reason, which may be gone some time later.
+        let queued = before / ONE_EXCHANGE + 1;
+        if queued == ring.wake_at || queued.is_multiple_of(WAKE_AT) {
             ring.wake.notify_one();
         }
     }
@@ -251,5 +252,39 @@ impl Ring {
 
     pub(crate) fn len(&self) -> usize {
         self.queue.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        pin::pin,
+        task::{Context, Waker},
+    };
+
+    use super::*;
+
+    fn is_woken(ring: &Ring) -> bool {
+        let mut context = Context::from_waker(Waker::noop());
+        pin!(ring.wake.notified()).poll(&mut context).is_ready()
+    }
+
+    #[test]
+    fn a_writer_that_takes_none_is_woken_again_for_as_many_more() {
+        for (capacity, wakes) in [
+            (1, vec![1]),
+            (2, vec![2]),
+            (100, vec![51]),
+            (400, vec![128, 256, 384]),
+        ] {
+            let channel = Channel::new(1, capacity, 1 << 20);
+            let ring = &channel.rings()[0];
+            let woken = (1..=2 * capacity).filter(|_| {
+                channel.send(channel.exchange());
+                is_woken(ring)
+            });
+            assert_eq!(woken.collect::<Vec<_>>(), wakes, "{capacity}");
+            assert_eq!(ring.len(), capacity);
+        }
     }
 }

@@ -20,6 +20,8 @@ const LOOKS_ROUND_EACH: u32 = 16;
 pub(super) struct Company {
     asked_in_vain: usize,
     batches: u32,
+    /// Whether others showed themselves in this batch: then nothing in it is asked in vain.
+    is_met: bool,
     /// The rows of this batch, which nobody else has seen.
     made: HashSet<Id>,
 }
@@ -27,6 +29,7 @@ pub(super) struct Company {
 impl Company {
     pub(super) fn begin_batch(&mut self) {
         self.batches = self.batches.wrapping_add(1);
+        self.is_met = false;
         self.made.clear();
     }
 
@@ -55,7 +58,8 @@ impl Company {
             let own = memory.message(message.conversation_id, message.chain_hash);
             message.id.unix_ms() >= since && own.is_none()
         };
-        if recalled.messages.iter().chain(heads).any(is_of_others) {
+        self.is_met |= recalled.messages.iter().chain(heads).any(is_of_others);
+        if self.is_met {
             self.asked_in_vain = 0;
         } else {
             let asked = asked.recent.len();
@@ -115,7 +119,10 @@ mod tests {
             assert_eq!(looks_round(&mut company), 1);
         }
         company.hear(&vain(), &found(others), &memory);
+        company.hear(&vain(), &Recalled::default(), &memory);
         assert_eq!(looks_round(&mut company), always);
+        company.hear(&vain(), &Recalled::default(), &memory);
+        assert_eq!(looks_round(&mut company), 1);
     }
 
     #[test]

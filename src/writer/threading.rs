@@ -135,11 +135,6 @@ impl Pass {
         threaded: &mut Threaded,
     ) {
         let order = asking.order();
-        if self.behind_unknown.contains(&order) && !threaded.behind.contains(&order) {
-            // Whatever it waits for may be what stands before it.
-            self.unknown.push(asking);
-            return;
-        }
         let asked = asking.asked.take();
         let asked =
             asked.or_else(|| guarded(workshop, || ask(threader, &asking.heard, asking.scope)));
@@ -150,6 +145,12 @@ impl Pass {
             placing = threader.place(&asked, facts, &mut self.recall);
         }
         self.look_back_from(asked.at);
+        if self.behind_unknown.contains(&order) && !threaded.behind.contains(&order) {
+            // Whatever it waits for may be what stands before it; else the database is asked once for both.
+            asking.asked = Some(asked);
+            self.unknown.push(asking);
+            return;
+        }
         let is_later = matches!(placing, Placing::Later);
         asking.heard.is_second_look |= is_later;
         if is_later || threaded.behind.contains(&order) {

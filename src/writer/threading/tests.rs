@@ -1,5 +1,6 @@
 mod asides;
 mod batches;
+mod beside;
 mod clients;
 mod gateways;
 mod late;
