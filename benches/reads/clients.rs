@@ -13,7 +13,11 @@ use http_body_util::BodyExt;
 use tokio::runtime::{Builder, Runtime};
 use tower::ServiceExt;
 
-use crate::{backend::Database, plain::Plain, route::Asked};
+use crate::{
+    backend::Database,
+    plain::{Messages, Plain},
+    route::Asked,
+};
 
 pub const CLIENTS: usize = 32;
 /// The waves of a round.
@@ -47,25 +51,28 @@ pub async fn ask_api(api: &Router, waves: &[Vec<Asked>]) -> Vec<f64> {
     times
 }
 
-/// Clients of the table, each with a connection and a thread of its own.
+/// What an answer took from the beginning of its wave, in milliseconds, and how many rows it has.
+pub type Answered = (f64, usize);
+
+/// Programs that ask by plain SQL, each with a connection and a thread of its own.
 pub struct Askers(Vec<(Runtime, Plain)>);
 
 impl Askers {
-    pub fn new(database: &Database) -> Self {
+    pub fn new(database: &Database, messages: Messages) -> Self {
         let asker = |_| {
             let runtime = Builder::new_current_thread().enable_all().build();
             let runtime = runtime.expect("a runtime");
-            let plain = runtime.block_on(Plain::new(database));
+            let plain = runtime.block_on(Plain::new(database, messages));
             (runtime, plain)
         };
         Self((0..CLIENTS).map(asker).collect())
     }
 
-    /// Asks the table. Gives what every answer took from the beginning of its wave, in milliseconds.
-    pub fn ask(&mut self, waves: &[Vec<Asked>]) -> Vec<f64> {
+    /// Asks, and gives the answers wave by wave.
+    pub fn ask(&mut self, waves: &[Vec<Asked>]) -> Vec<Answered> {
         let wave = Barrier::new(CLIENTS);
         let began = Instant::now();
-        let asked: Vec<Vec<(Duration, Duration)>> = thread::scope(|scope| {
+        let asked: Vec<Vec<(Duration, Duration, usize)>> = thread::scope(|scope| {
             let clients = self.0.iter_mut().enumerate();
             let clients: Vec<_> = clients
                 .map(|(client, (runtime, plain))| {
@@ -74,8 +81,8 @@ impl Askers {
                         let ask = |asked: &Vec<Asked>| {
                             wave.wait();
                             let asked_at = began.elapsed();
-                            runtime.block_on(plain.ask(&asked[client].question));
-                            (asked_at, began.elapsed())
+                            let rows = runtime.block_on(plain.ask(&asked[client].question));
+                            (asked_at, began.elapsed(), rows)
                         };
                         waves.iter().map(ask).collect()
                     })
@@ -88,8 +95,9 @@ impl Askers {
         });
         let of_wave = |wave: usize| {
             let of_wave = asked.iter().map(move |client| client[wave]);
-            let first = of_wave.clone().map(|(asked_at, _)| asked_at).min();
-            of_wave.map(move |(_, answered_at)| ms(answered_at - first.unwrap_or_default()))
+            let first = of_wave.clone().map(|(asked_at, ..)| asked_at).min();
+            let first = first.unwrap_or_default();
+            of_wave.map(move |(_, answered_at, rows)| (ms(answered_at - first), rows))
         };
         (0..waves.len()).flat_map(of_wave).collect()
     }

@@ -8,10 +8,19 @@
 //! same: the store over the days, the store over the one table, and the one table by plain SQL, on
 //! a connection of its own and by statements that are prepared. The store's answers have to be equal.
 //!
-//! Then 32 clients ask at once, each about users by chance, and again when all have their answers: the history
-//! API over the days, in this process (routes, permissions, turns and JSON, no socket), and the one table by
-//! plain SQL, each on a connection of its own, round by round. What an answer takes is counted from the moment
-//! at which all ask.
+//! Then 32 clients ask at once, each about users by chance, and again when all have their answers, round by
+//! round. What an answer takes is counted from the moment at which all ask. Three are asked:
+//! - the history API over the days, in this process: routes, permissions, turns and JSON, no socket;
+//! - the same database by plain SQL, each client on a connection of its own, which knows what the schema
+//!   offers: the days and the counts that stand with a conversation, `usage_daily`, and which days are open.
+//!   It asks PostgreSQL's parent with the times that a conversation lies between, in prepared statements without
+//!   JIT, with custom plans for a few days and generic ones for more, as either is faster; in SQLite and MySQL
+//!   it puts the tables of those days together in one statement, made for each question. To this the API
+//!   has its goal;
+//! - the one table by plain SQL, in prepared statements.
+//!
+//! In the first round, which is not counted, their answers have to have the same number of rows, which is
+//! also the store's own.
 
 #[path = "../writer/backend.rs"]
 #[allow(dead_code, reason = "the other program counts statements")]
@@ -54,9 +63,9 @@ use clients::Askers;
 use clock::unix_millis;
 use fill::Filled;
 use past::Past;
-use plain::Plain;
+use plain::{Messages, Plain};
 use question::Kind;
-use report::{Report, Times};
+use report::{Crowd, Report, Times};
 use route::{Asked, Route};
 use settings::Settings;
 
@@ -88,7 +97,7 @@ fn measure(backend: Backend, settings: &Settings, runtime: &Runtime, report: &mu
     let [days, table] = [server.database(runtime), server.database(runtime)];
     let days = Filled::new(&days, runtime, &past, true);
     let table = Filled::new(&table, runtime, &past, false);
-    let mut plain = runtime.block_on(Plain::new(table.database));
+    let mut plain = runtime.block_on(Plain::new(table.database, Messages::InOneTable));
     let mut random = SmallRng::seed_from_u64(2);
     report.begin(backend);
     for kind in Kind::ALL {
@@ -117,23 +126,51 @@ fn measure(backend: Backend, settings: &Settings, runtime: &Runtime, report: &mu
         }
         report.add(backend, kind, &times);
     }
-    let api = route::api(days.recorder());
-    let mut askers = Askers::new(table.database);
-    report.begin_crowd(backend);
-    for route in Route::ALL {
-        let (mut by_api, mut by_sql) = (Vec::new(), Vec::new());
-        // The first round warms up.
-        for round in 0..=settings.rounds {
-            let waves = clients::waves(|| Asked::draw(route, &past, &mut random));
-            let of_sql = askers.ask(&waves);
-            let of_api = runtime.block_on(clients::ask_api(&api, &waves));
-            if round > 0 {
-                by_api.extend(of_api);
-                by_sql.extend(of_sql);
-            }
-        }
-        report.add_crowd(backend, route, &by_api, &by_sql);
-    }
+    ask_at_once(
+        backend,
+        settings,
+        runtime,
+        report,
+        (&past, &mut random),
+        [&days, &table],
+    );
     days.shut_down(runtime);
     table.shut_down(runtime);
+}
+
+/// Has all clients ask at once.
+fn ask_at_once(
+    backend: Backend,
+    settings: &Settings,
+    runtime: &Runtime,
+    report: &mut Report,
+    (past, random): (&Past, &mut SmallRng),
+    [days, table]: [&Filled<'_>; 2],
+) {
+    let api = route::api(days.recorder());
+    let mut by_day = Askers::new(days.database, Messages::ByDay);
+    let mut in_one = Askers::new(table.database, Messages::InOneTable);
+    report.begin_crowd(backend);
+    for route in Route::ALL {
+        let mut crowd = Crowd::default();
+        // The first round warms up.
+        for round in 0..=settings.rounds {
+            let waves = clients::waves(|| Asked::draw(route, past, random));
+            let of_table = in_one.ask(&waves);
+            let of_days = by_day.ask(&waves);
+            let of_api = runtime.block_on(clients::ask_api(&api, &waves));
+            if round > 0 {
+                crowd.add(of_api, &of_days, &of_table);
+                continue;
+            }
+            for (asked, (of_days, of_table)) in
+                waves.iter().flatten().zip(of_days.iter().zip(&of_table))
+            {
+                let answer = runtime.block_on(asked.question.ask(&*days.store));
+                let rows = answer.expect("an answer").rows().unwrap_or(of_table.1);
+                assert_eq!([of_days.1, of_table.1], [rows; 2], "{}", route.name());
+            }
+        }
+        report.add_crowd(backend, route, &crowd);
+    }
 }

@@ -123,3 +123,17 @@ pub enum Answer {
     Conversations(Page<Conversation>),
     Stats(Stats),
 }
+
+impl Answer {
+    /// How many rows it is made of, where each is in it.
+    pub fn rows(&self) -> Option<usize> {
+        match self {
+            Self::Conversation(found) => {
+                Some(found.as_ref().map_or(0, |(_, page)| 1 + page.data.len()))
+            }
+            Self::Messages(page) => Some(page.data.len()),
+            Self::Conversations(page) => Some(page.data.len()),
+            Self::Stats(_) => None,
+        }
+    }
+}

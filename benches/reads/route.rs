@@ -94,7 +94,8 @@ impl Asked {
     }
 }
 
-fn day(at: UnixMillis) -> Date {
+/// The day of a time.
+pub fn day(at: UnixMillis) -> Date {
     let time = OffsetDateTime::from_unix_timestamp(at / 1000);
     time.expect("a time").date()
 }

@@ -31,12 +31,11 @@ const TOKENS: [&str; 6] = [
 
 /// The oldest days that have ended an hour ago and are not closed, or are dirty.
 pub(super) fn due(connection: &mut SqliteConnection, now: i64) -> QueryResult<Vec<Day>> {
-    let rows: Vec<TextRow> = sql_query(
+    let rows: Vec<TextRow> = sql_query(format!(
         "SELECT day AS value FROM recording_days \
-         WHERE day <= ? AND (closed_at IS NULL OR dirty <> 0) ORDER BY day LIMIT ?",
-    )
+         WHERE day <= ? AND (closed_at IS NULL OR dirty <> 0) ORDER BY day LIMIT {MAX_DAYS}"
+    ))
     .bind::<Text, _>(Day::newest_closable(now).to_string())
-    .bind::<BigInt, _>(MAX_DAYS)
     .load(connection)?;
     Ok(days::parse(&rows))
 }

@@ -42,13 +42,9 @@ pub(super) fn named(
     let named = Statement {
         sql: &format!(
             "SELECT {columns} FROM conversations WHERE tenant = ? AND session_id = ? \
-             ORDER BY created_at, id LIMIT ?"
+             ORDER BY created_at, id LIMIT {MAX_NAMED}"
         ),
-        values: &[
-            Value::Text(tenant),
-            Value::Text(session_id),
-            Value::Number(MAX_NAMED),
-        ],
+        values: &[Value::Text(tenant), Value::Text(session_id)],
     };
     let rows: Vec<ConversationRow> = named.load(connection)?;
     let uncounted = Uncounted::find(connection)?;

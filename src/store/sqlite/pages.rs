@@ -13,7 +13,7 @@ use super::{
     decode::ConversationRow,
     newest::active_on,
     read::{as_limit, find},
-    statement::{Statement, Value},
+    statement::{LIMIT, Statement, Value},
 };
 use crate::{
     id::Id,
@@ -174,7 +174,7 @@ impl List<'_> {
             sql: &format!(
                 "SELECT {columns} FROM conversations \
                  WHERE tenant = ? AND user_identifier = ? AND last_day <= ? {behind} \
-                 ORDER BY last_day DESC, active_at DESC NULLS FIRST, id LIMIT ?"
+                 ORDER BY last_day DESC, active_at DESC NULLS FIRST, id {LIMIT}"
             ),
             values: &values,
         };

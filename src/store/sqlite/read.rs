@@ -150,8 +150,9 @@ impl Latest {
         };
         let mut query = sql_query(format!(
             "SELECT {} FROM {table} WHERE conversation_id = ?{bound} \
-             ORDER BY created_at DESC, id DESC LIMIT ?",
-            self.columns
+             ORDER BY created_at DESC, id DESC LIMIT {}",
+            self.columns,
+            as_limit(room.to_look_at())
         ))
         .into_boxed()
         .bind::<Binary, _>(conversation.as_bytes().as_slice());
@@ -160,7 +161,6 @@ impl Latest {
                 .bind::<BigInt, _>(before.unix_ms())
                 .bind::<Binary, _>(before.as_bytes().as_slice());
         }
-        let query = query.bind::<BigInt, _>(as_limit(room.to_look_at()));
         for row in query.load_iter::<T, DefaultLoadingMode>(connection)? {
             let row = row?;
             if !room.fits(row.bytes()) {
@@ -198,7 +198,8 @@ pub(super) fn unless_dropped<T>(
     }
 }
 
-/// A number of rows as SQLite counts them.
+/// A number of rows as SQLite counts them. Statements that are not kept have it in their text:
+/// [`LIMIT`](super::statement::LIMIT) says why.
 pub(super) fn as_limit(rows: usize) -> i64 {
     i64::try_from(rows).unwrap_or(i64::MAX)
 }

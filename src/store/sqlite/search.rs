@@ -44,10 +44,11 @@ pub(super) fn search(
     };
     let mut query = sql_query(format!(
         "SELECT conversation_id, id FROM {table} WHERE created_at >= ? AND created_at < ? \
-         AND tenant = ? AND instr(content, ?) > 0{}{}{} ORDER BY created_at DESC, id DESC LIMIT ?",
+         AND tenant = ? AND instr(content, ?) > 0{}{}{} ORDER BY created_at DESC, id DESC LIMIT {}",
         condition("user_id =", wanted.user_identifier.is_some()),
         condition("model_name =", wanted.model_name.is_some()),
         condition("id <", wanted.before.is_some()),
+        as_limit(wanted.limit),
     ))
     .into_boxed()
     .bind::<BigInt, _>(day.start_ms())
@@ -63,9 +64,7 @@ pub(super) fn search(
     if let Some(before) = &wanted.before {
         query = query.bind::<Binary, _>(before.as_bytes().as_slice());
     }
-    let hits = query
-        .bind::<BigInt, _>(as_limit(wanted.limit))
-        .load(connection);
+    let hits = query.load(connection);
     let hits: Vec<HitRow> = unless_dropped(connection, &table, hits)?.unwrap_or_default();
     Ok(hits.into_iter().map(|HitRow(hit)| hit).collect())
 }

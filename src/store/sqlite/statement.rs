@@ -8,6 +8,10 @@ use diesel::{
     sqlite::Sqlite,
 };
 
+/// A limit that is a value. A bare `?` is looked at when SQLite plans, which prepares the statement again
+/// whenever it is bound.
+pub(super) const LIMIT: &str = "LIMIT ? + 0";
+
 /// One value of a statement.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Value<'a> {

@@ -71,13 +71,13 @@ fn pending(connection: &mut SqliteConnection, mode: Mode) -> QueryResult<Option<
 
 /// The last of the next conversations that began early enough; `None` behind the last of all.
 fn window(connection: &mut SqliteConnection, begin: i64, last: Day) -> QueryResult<Option<i64>> {
-    let row: NumberRow = sql_query(
+    let row: NumberRow = sql_query(format!(
         "SELECT max(number) AS value FROM (SELECT rowid AS number FROM conversations \
-         WHERE rowid > ? AND first_day <= ? ORDER BY rowid LIMIT ?)",
-    )
+         WHERE rowid > ? AND first_day <= ? ORDER BY rowid \
+         LIMIT {CONVERSATIONS_AT_ONCE})"
+    ))
     .bind::<BigInt, _>(begin)
     .bind::<Text, _>(last.to_string())
-    .bind::<BigInt, _>(CONVERSATIONS_AT_ONCE)
     .get_result(connection)?;
     Ok(row.value)
 }

@@ -47,15 +47,15 @@ pub(super) fn unanswered(
     let mut near: Vec<Near> = Vec::new();
     for day in days.iter().rev() {
         let table = mode.table(MESSAGES, *day);
+        let limit = as_limit(NEAR_ROWS - near.len());
         let rows = sql_query(format!(
             "SELECT conversation_id, id, chain_hash, exchange_id, parent_id, \
              role = 'assistant' AS is_answer FROM {table} WHERE conversation_id = ? \
              AND created_at >= ? AND choice_index = 0 AND chain_hash IS NOT NULL \
-             ORDER BY created_at DESC, id DESC LIMIT ?"
+             ORDER BY created_at DESC, id DESC LIMIT {limit}"
         ))
         .bind::<Binary, _>(conversation.as_bytes().as_slice())
         .bind::<BigInt, _>(since.start_ms())
-        .bind::<BigInt, _>(as_limit(NEAR_ROWS - near.len()))
         .load(connection);
         let rows: Vec<NearRow> = unless_dropped(connection, &table, rows)?.unwrap_or_default();
         near.extend(rows.into_iter().map(|NearRow(near)| near));

@@ -1,6 +1,9 @@
 use std::sync::{Arc, mpsc};
 
+use rusqlite::StatementStatus;
+
 use super::*;
+use crate::store::sqlite::statement::LIMIT;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn readers_do_not_wait_for_the_writer() {
@@ -68,4 +71,16 @@ async fn a_replica_whose_file_is_not_there_is_not_made() {
         .unwrap();
     let page = replica.messages(id_of("s"), None, 1).await.unwrap();
     assert_eq!(page.data.len(), 1);
+}
+
+#[test]
+fn a_limit_does_not_have_a_statement_prepared_again() {
+    let connection = rusqlite::Connection::open_in_memory().unwrap();
+    let sql = format!("SELECT name FROM sqlite_schema UNION ALL SELECT 'a' {LIMIT}");
+    let mut names = connection.prepare(&sql).unwrap();
+    for limit in [0_usize, 1, 1] {
+        let mut found = names.query([limit as i64]).unwrap();
+        assert_eq!(found.next().unwrap().is_some(), limit == 1);
+    }
+    assert_eq!(names.get_status(StatementStatus::RePrepare), 0);
 }
