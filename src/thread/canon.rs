@@ -25,7 +25,12 @@ const MARKERS: [&str; 2] = ["cache_control", "cachePoint"];
 pub(crate) fn digest(key: &Key, message: &Message) -> Digest {
     let mut text = Vec::with_capacity(message.content.len() + 64);
     write(&mut text, message);
-    *keyed_hash(key, &text).as_bytes()
+    hashed(key, &text)
+}
+
+/// The digest of the message that this was [written](write) of.
+pub(super) fn hashed(key: &Key, text: &[u8]) -> Digest {
+    *keyed_hash(key, text).as_bytes()
 }
 
 /// Writes what tells a message from another: its role, the name of who speaks, text, tool calls, tool
@@ -141,7 +146,7 @@ pub(crate) fn mark(key: &Key, conversation: &[u8; 16], day: &str, prompt: &Chain
 }
 
 /// As much of a hash as is stored.
-pub(super) fn short(hash: &Hash) -> ChainHash {
+fn short(hash: &Hash) -> ChainHash {
     let mut short = ChainHash::default();
     short.copy_from_slice(&hash.as_bytes()[..16]);
     short

@@ -70,6 +70,7 @@ fn is_aside(message: &Message) -> bool {
     message.role == Role::User
         && !message.content.is_empty()
         && !message.other.contains_key("content")
+        && message.content.trim_start().starts_with(BEGIN)
         && spoken(&message.content).is_empty()
 }
 

@@ -1,15 +1,19 @@
-//! What was said, as hashes: of a long history that was hashed before, only its end.
+//! What was said, as hashes: of a history that was hashed before, only its end.
 
+mod sent;
+
+use self::sent::Sent;
 use super::{
     Key,
-    canon::{Digest, chained, digest, short, write},
+    canon::{Digest, chained, digest, hashed},
     memory::Memory,
     reminder::{ASIDE, asides},
 };
 use crate::{conversation::Message, store::ChainHash};
 
-/// A shorter text, in bytes, is hashed message by message in less time than it is looked for.
-const WORTH_REMEMBERING: usize = 4096;
+/// A longer history, in bytes, is remembered without its answer too: clients may send that otherwise
+/// than it came.
+const LONG: usize = 4096;
 
 /// What was said in a request.
 #[derive(Clone, Debug)]
@@ -20,19 +24,28 @@ pub(crate) struct Said {
     skipped_hash: ChainHash,
     /// The digests of the others.
     digests: Vec<Digest>,
-    /// What all of it is remembered by, where it is long.
-    pub(super) remembered_by: Option<ChainHash>,
+    /// All of it, where it is to be remembered.
+    sent: Option<Sent>,
+    is_long: bool,
 }
 
 impl Said {
     /// All digests of these messages.
     pub(crate) fn new(key: &Key, messages: &[Message]) -> Self {
-        let asides: Vec<bool> = asides(messages).collect();
-        Self::from(key, messages, &asides, 0, ChainHash::default())
+        let asides = asides(messages);
+        let digests = messages.iter().zip(asides);
+        let digests = digests.map(|(message, is_aside)| digest_of(key, message, is_aside));
+        Self {
+            skipped: 0,
+            skipped_hash: ChainHash::default(),
+            digests: digests.collect(),
+            sent: None,
+            is_long: false,
+        }
     }
 
     /// The digests of these messages; only those from the last answer on, up to which there are
-    /// `answered` messages, where what this user's client had sent before it is remembered.
+    /// `answered` messages, or behind it, where what this user's client sent before is remembered.
     pub(super) fn remembering(
         key: &Key,
         scope: &ChainHash,
@@ -40,47 +53,69 @@ impl Said {
         answered: usize,
         memory: &Memory,
     ) -> Self {
-        let bytes: usize = messages.iter().map(|message| message.content.len()).sum();
-        if bytes < WORTH_REMEMBERING {
-            return Self::new(key, messages);
-        }
         let asides: Vec<bool> = asides(messages).collect();
+        let marked = || messages.iter().zip(asides.iter().copied());
         let before = answered.saturating_sub(1);
-        let mut whole = Whole::new(key, scope);
-        for (message, is_aside) in messages.iter().zip(&asides).take(before) {
-            whole.add(message, *is_aside);
+        let mut text = Vec::new();
+        let mut sent = Sent::new(key, scope);
+        for (message, is_aside) in marked().take(before) {
+            sent.add(&mut text, message, is_aside);
         }
-        let said = match memory.said(&whole.hash()) {
-            Some(hash) => Self::from(key, messages, &asides, before, hash),
-            None => Self::from(key, messages, &asides, 0, ChainHash::default()),
+        let without_answer = sent.clone();
+        for (message, is_aside) in marked().take(answered).skip(before) {
+            sent.add(&mut text, message, is_aside);
+        }
+        let remembered = |sent: &Sent, messages: usize| {
+            let hash = memory.said(&sent.hash())?;
+            Some((messages, hash))
         };
-        for (message, is_aside) in messages.iter().zip(&asides).skip(before) {
-            whole.add(message, *is_aside);
+        let (skipped, skipped_hash) = remembered(&sent, answered)
+            .or_else(|| remembered(&without_answer, before))
+            .unwrap_or_default();
+        let mut digests = Vec::with_capacity(messages.len().saturating_sub(skipped));
+        for (message, is_aside) in marked().take(answered).skip(skipped) {
+            digests.push(digest_of(key, message, is_aside));
         }
-        Self {
-            remembered_by: Some(whole.hash()),
-            ..said
+        for (message, is_aside) in marked().skip(answered) {
+            sent.add(&mut text, message, is_aside);
+            digests.push(match is_aside {
+                true => ASIDE,
+                false => hashed(key, &text),
+            });
         }
-    }
-
-    fn from(
-        key: &Key,
-        messages: &[Message],
-        asides: &[bool],
-        skipped: usize,
-        skipped_hash: ChainHash,
-    ) -> Self {
-        let rest = messages.iter().zip(asides).skip(skipped);
-        let digests = rest.map(|(message, is_aside)| match is_aside {
-            true => ASIDE,
-            false => digest(key, message),
-        });
         Self {
             skipped,
             skipped_hash,
-            digests: digests.collect(),
-            remembered_by: None,
+            digests,
+            sent: Some(sent),
+            is_long: messages
+                .iter()
+                .map(|message| message.content.len())
+                .sum::<usize>()
+                >= LONG,
         }
+    }
+
+    /// The same with all digests.
+    pub(crate) fn whole(self, key: &Key, messages: &[Message]) -> Self {
+        Self {
+            sent: self.sent,
+            is_long: self.is_long,
+            ..Self::new(key, messages)
+        }
+    }
+
+    /// What all of it is remembered by, where that is worth it for want of an answer or for its length.
+    pub(crate) fn remembered_by(&self, is_answered: bool) -> Option<ChainHash> {
+        let is_worth_it = self.is_long || !is_answered;
+        self.sent.as_ref().filter(|_| is_worth_it).map(Sent::hash)
+    }
+
+    /// What all of it is remembered by together with this answer.
+    pub(crate) fn remembered_with(&self, answer: &Message) -> Option<ChainHash> {
+        let mut sent = self.sent.clone()?;
+        sent.add(&mut Vec::new(), answer, false);
+        Some(sent.hash())
     }
 
     /// How many messages these are.
@@ -103,81 +138,51 @@ impl Said {
 
     /// The hash of each message with all before it, where they follow `began`.
     pub(super) fn chain(&self, key: &Key, began: ChainHash) -> Chain {
-        let mut last = match self.skipped {
-            0 => began,
-            _ => self.skipped_hash,
-        };
-        let hashes = self.digests.iter().map(|digest| {
+        let mut hashes = Vec::with_capacity(self.digests.len() + 1);
+        let mut last = began;
+        if self.skipped > 0 {
+            last = self.skipped_hash;
+            hashes.push(last);
+        }
+        hashes.extend(self.digests.iter().map(|digest| {
             last = chained(key, &last, digest);
             last
-        });
+        }));
         Chain {
-            skipped: self.skipped,
-            hashes: hashes.collect(),
+            first: self.skipped.max(1),
+            hashes,
         }
     }
 }
 
-/// Behind each message: no field of one is as long as this says.
-const END_OF_MESSAGE: [u8; 8] = u64::MAX.to_le_bytes();
-/// Hashed at a time: enough for every lane, and little enough to stay in the cache.
-const WINDOW_BYTES: usize = 16 << 10;
-
-/// One hash over many messages.
-struct Whole {
-    hasher: blake3::Hasher,
-    window: Vec<u8>,
-}
-
-impl Whole {
-    fn new(key: &Key, scope: &ChainHash) -> Self {
-        let mut window = Vec::with_capacity(2 * WINDOW_BYTES);
-        window.extend_from_slice(scope);
-        Self {
-            hasher: blake3::Hasher::new_keyed(key),
-            window,
-        }
-    }
-
-    fn add(&mut self, message: &Message, is_aside: bool) {
-        if is_aside {
-            return;
-        }
-        write(&mut self.window, message);
-        self.window.extend_from_slice(&END_OF_MESSAGE);
-        if self.window.len() >= WINDOW_BYTES {
-            self.hasher.update(&self.window);
-            self.window.clear();
-        }
-    }
-
-    fn hash(&mut self) -> ChainHash {
-        self.hasher.update(&self.window);
-        self.window.clear();
-        short(&self.hasher.finalize())
+fn digest_of(key: &Key, message: &Message, is_aside: bool) -> Digest {
+    match is_aside {
+        true => ASIDE,
+        false => digest(key, message),
     }
 }
 
 /// The hash of each message with all before it.
 #[derive(Debug)]
 pub(super) struct Chain {
-    skipped: usize,
+    /// What the first hash is of: so many messages.
+    first: usize,
     hashes: Vec<ChainHash>,
 }
 
 impl Chain {
     pub(super) fn len(&self) -> usize {
-        self.skipped + self.hashes.len()
+        self.first - 1 + self.hashes.len()
     }
 
     /// The hash up to so many messages; `None` where it is left out.
     pub(super) fn up_to(&self, messages: usize) -> Option<&ChainHash> {
-        self.hashes.get(messages.checked_sub(self.skipped + 1)?)
+        self.hashes.get(messages.checked_sub(self.first)?)
     }
 
     /// The hashes from that up to so many messages on.
     pub(super) fn from(&self, messages: usize) -> &[ChainHash] {
-        let begin = messages.saturating_sub(self.skipped + 1);
+        let begin = messages.saturating_sub(self.first);
         self.hashes.get(begin..).unwrap_or_default()
     }
 
@@ -187,7 +192,7 @@ impl Chain {
 
     /// Whether none is left out.
     pub(super) fn is_whole(&self) -> bool {
-        self.skipped == 0
+        self.first == 1
     }
 }
 
@@ -214,29 +219,55 @@ mod tests {
 
     #[test]
     fn of_what_is_remembered_the_hashes_are_the_same() {
-        let mut memory = Memory::new();
-        let mut messages = talk(9);
-        for (answered, skipped) in [(18, 0), (20, 19), (22, 21)] {
-            let said = Said::remembering(&KEY, &SCOPE, &messages, answered, &memory);
-            assert_eq!(said.skipped(), skipped);
-            let whole = Said::new(&KEY, &messages).chain(&KEY, SCOPE);
-            let chain = said.chain(&KEY, SCOPE);
-            assert_eq!(chain.len(), whole.len());
-            for number in skipped + 1..=whole.len() {
-                assert_eq!(chain.up_to(number), whole.up_to(number));
-                assert_eq!(chain.from(number), whole.from(number));
+        for is_answer_changed in [true, false] {
+            let mut memory = Memory::new();
+            let mut messages = talk(9);
+            for answered in [18, 20, 22] {
+                let said = Said::remembering(&KEY, &SCOPE, &messages, answered, &memory);
+                let skipped = match answered {
+                    18 => 0,
+                    _ => answered - usize::from(is_answer_changed),
+                };
+                assert_eq!(said.skipped(), skipped);
+                let whole = Said::new(&KEY, &messages).chain(&KEY, SCOPE);
+                let chain = said.chain(&KEY, SCOPE);
+                assert_eq!(chain.len(), whole.len());
+                assert_eq!(chain.is_whole(), skipped == 0);
+                for number in skipped.max(1)..=whole.len() {
+                    assert_eq!(chain.up_to(number), whole.up_to(number));
+                    assert_eq!(chain.from(number), whole.from(number));
+                }
+                let answer = Message::new(Role::Assistant, "that");
+                memory.learn_said(said.remembered_by(true).unwrap(), *whole.last().unwrap());
+                messages.push(answer.clone());
+                let whole = Said::new(&KEY, &messages).chain(&KEY, SCOPE);
+                let with_answer = said.remembered_with(&answer).unwrap();
+                memory.learn_said(with_answer, *whole.last().unwrap());
+                if is_answer_changed {
+                    messages.last_mut().unwrap().content.push('!');
+                }
+                messages.push(Message::new(Role::User, "I see"));
             }
-            memory.learn_said(said.remembered_by.unwrap(), *whole.last().unwrap());
-            let talk = [(Role::Assistant, "that"), (Role::User, "I see")];
-            messages.extend(talk.map(|(role, text)| Message::new(role, text)));
         }
+    }
+
+    #[test]
+    fn a_short_history_is_remembered_with_its_answer_alone() {
+        let short = [Message::new(Role::User, "hello")];
+        let said = Said::remembering(&KEY, &SCOPE, &short, 0, &Memory::new());
+        assert_eq!(said.remembered_by(true), None);
+        assert!(said.remembered_by(false).is_some());
+        let with = |answer: &str| said.remembered_with(&Message::new(Role::Assistant, answer));
+        assert!(with("hi").is_some());
+        assert_ne!(with("hi"), with("ho"));
+        assert_ne!(with("hi"), said.remembered_by(false));
     }
 
     #[test]
     fn what_differs_is_not_taken_for_what_is_remembered() {
         let mut memory = Memory::new();
         let said = Said::remembering(&KEY, &SCOPE, &talk(9), 18, &memory);
-        memory.learn_said(said.remembered_by.unwrap(), [5; 16]);
+        memory.learn_said(said.remembered_by(true).unwrap(), [5; 16]);
         let skipped = |scope: &ChainHash, messages: &[Message]| {
             let answered = messages.len() - 1;
             Said::remembering(&KEY, scope, messages, answered, &memory).skipped()

@@ -146,15 +146,15 @@ impl Threader {
         }
     }
 
-    /// What was said, as hashes from this scope on. What stands before the last answer, up to which
-    /// there are `answered` messages, is not hashed one by one where it was before.
+    /// What was said, as hashes from this scope on. What stands up to the last answer, in `answered`
+    /// messages, is not hashed one by one where it was before.
     pub(crate) fn said(&self, scope: &ChainHash, messages: &[Message], answered: usize) -> Said {
         Said::remembering(&self.key, scope, messages, answered, &self.memory)
     }
 
-    /// Remembers which hash all that was said in a request comes to.
-    pub(crate) fn learn_said(&mut self, said: &Said, hash: ChainHash) {
-        if let Some(remembered_by) = said.remembered_by {
+    /// Remembers which hash what was said comes to.
+    pub(crate) fn learn_said(&mut self, remembered_by: Option<ChainHash>, hash: ChainHash) {
+        if let Some(remembered_by) = remembered_by {
             self.memory.learn_said(remembered_by, hash);
         }
     }

@@ -76,10 +76,13 @@ pub(super) fn make(
         rows.add_prompt(&prompt, asked, thread);
         rows.add_messages(prompt, asked, thread, threader);
         let retold = retold::of_rows(&told, &rows.made);
+        let asked_hash = rows.hash;
+        let with_answer = rows.add_choices(reply, asked, threader);
         if thread.began == asked.scope {
-            threader.learn_said(&asked.said, rows.hash);
+            let without = asked.said.remembered_by(with_answer.is_some());
+            threader.learn_said(without, asked_hash);
+            threader.learn_said(with_answer, rows.hash);
         }
-        rows.add_choices(reply, asked, threader);
         (None, retold)
     };
     let head = rows.parent.map(|parent| (parent, rows.hash));
@@ -237,8 +240,14 @@ impl Rows<'_> {
         }
     }
 
-    /// The answers, all under what was said last. The first of them is the head from now on.
-    fn add_choices(&mut self, reply: Reply, asked: &Asked, threader: &Threader) {
+    /// The answers, all under what was said last. The first of them is the head from now on; with it
+    /// all that was said is remembered by what this returns.
+    fn add_choices(
+        &mut self,
+        reply: Reply,
+        asked: &Asked,
+        threader: &Threader,
+    ) -> Option<ChainHash> {
         let Reply {
             response_id,
             mut choices,
@@ -261,6 +270,8 @@ impl Rows<'_> {
         // Usage is of all choices together.
         let is_only = choices.len() == 1;
         let (parent, parent_hash) = (self.parent, self.hash);
+        let first = choices.first();
+        let with_answer = first.and_then(|choice| asked.said.remembered_with(&choice.message));
         for (number, choice) in choices.into_iter().enumerate() {
             // Usage stands on one answer only, so that a sum over the rows is right.
             let usage = mem::take(&mut usage);
@@ -282,5 +293,6 @@ impl Rows<'_> {
             }
             self.made.push(row);
         }
+        with_answer
     }
 }
