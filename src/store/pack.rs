@@ -10,7 +10,7 @@ use self::cells::{
     bytes, error_cells, exchange_cells, message_cells, optional, push, response_cells,
 };
 use super::{
-    columns::NEW_CONVERSATION_WIDTH,
+    columns::{MESSAGE_WIDTH, NEW_CONVERSATION_WIDTH},
     deletion::{Deletions, Leaving, Mark},
 };
 use crate::{
@@ -82,6 +82,7 @@ impl Batch {
             ..Self::default()
         };
         batch.text.reserve(text_len(exchanges));
+        let messages = exchanges.iter().map(|rows| rows.messages.len()).sum();
         let mut seen: HashMap<Id, usize> = HashMap::new();
         for rows in exchanges {
             let day = Day::from_unix_ms(rows.exchange.created_at);
@@ -89,7 +90,7 @@ impl Batch {
                 .entry(rows.conversation.id)
                 .or_insert(batch.conversations.len());
             batch.conversation(index, &rows.conversation, day);
-            batch.rows(day, rows);
+            batch.rows(day, rows, messages);
         }
         for conversation in &mut batch.conversations {
             let days = [conversation.first_day, conversation.last_day];
@@ -148,10 +149,14 @@ impl Batch {
         });
     }
 
-    fn rows(&mut self, day: Day, rows: &ExchangeRows) {
+    /// Adds the rows of an exchange of this day, on which most of so many messages are.
+    fn rows(&mut self, day: Day, rows: &ExchangeRows, messages: usize) {
         let text = &mut self.text;
         let exchange = exchange_cells(text, &rows.exchange);
-        let cells = self.days.entry(day).or_default();
+        let cells = self.days.entry(day).or_insert_with(|| DayCells {
+            messages: Vec::with_capacity(messages * MESSAGE_WIDTH),
+            ..DayCells::default()
+        });
         for message in &rows.messages {
             cells.messages.extend(exchange);
             message_cells(text, &mut cells.messages, message);

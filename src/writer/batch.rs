@@ -14,6 +14,16 @@ pub(crate) trait Weigh {
     fn rows(&self) -> usize;
 }
 
+impl<T: Weigh> Weigh for Box<T> {
+    fn weight(&self) -> usize {
+        (**self).weight()
+    }
+
+    fn rows(&self) -> usize {
+        (**self).rows()
+    }
+}
+
 /// Exchanges, each with the number it was taken off the ring with. Whoever holds a batch has what it
 /// [`load`](Self::load)s charged to the budget.
 #[derive(Debug)]
@@ -55,6 +65,15 @@ impl<T> Default for Batch<T> {
 }
 
 impl<T: Weigh> Batch<T> {
+    /// An empty one with room for so many exchanges.
+    pub(crate) fn with_capacity(exchanges: usize) -> Self {
+        Self {
+            values: Vec::with_capacity(exchanges),
+            marks: Vec::with_capacity(exchanges),
+            ..Self::default()
+        }
+    }
+
     /// Adds an exchange, and says what it takes of the budget.
     pub(crate) fn push(&mut self, number: u64, value: T) -> usize {
         let bytes = value.weight();

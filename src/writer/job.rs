@@ -68,7 +68,7 @@ impl Job {
         workshop: Workshop,
         store: Arc<dyn Store>,
         mut threader: Box<Threader>,
-        batch: Batch<Heard>,
+        batch: Batch<Box<Heard>>,
         behind: HashSet<Order>,
     ) -> Self {
         let load = batch.load();

@@ -29,11 +29,11 @@ pub(crate) struct Threaded {
     /// Rows, frozen from now on.
     pub(crate) rows: Batch<ExchangeRows>,
     /// Exchanges that are to be looked at again in a while.
-    pub(crate) held: Batch<Heard>,
+    pub(crate) held: Batch<Box<Heard>>,
     /// What has to keep its order with those that are held.
     pub(crate) behind: HashSet<Order>,
     /// Exchanges whose place could not be found out, since the store did not answer.
-    pub(crate) left: Batch<Heard>,
+    pub(crate) left: Batch<Box<Heard>>,
     /// Why.
     pub(crate) error: Option<StoreError>,
 }
@@ -44,10 +44,11 @@ pub(crate) async fn thread(
     workshop: &Workshop,
     store: &dyn Store,
     threader: &mut Threader,
-    batch: Batch<Heard>,
+    batch: Batch<Box<Heard>>,
     held: HashSet<Order>,
 ) -> Threaded {
     let mut threaded = Threaded {
+        rows: Batch::with_capacity(batch.values().len()),
         behind: held,
         ..Threaded::default()
     };
@@ -93,14 +94,14 @@ pub(crate) enum Order {
 /// An exchange that looks for its place.
 struct Asking {
     number: u64,
-    heard: Heard,
+    heard: Box<Heard>,
     scope: ChainHash,
     /// What it says of its place, from when that is looked for: then much of it may be remembered.
     asked: Option<Asked>,
 }
 
 impl Asking {
-    fn new(threader: &Threader, number: u64, heard: Heard) -> Self {
+    fn new(threader: &Threader, number: u64, heard: Box<Heard>) -> Self {
         Self {
             number,
             scope: scope_of(threader, &heard),
@@ -141,7 +142,8 @@ impl Pass {
         let Some(mut asked) = asked else { return };
         let mut placing = threader.place(&asked, facts, &mut self.recall);
         if matches!(placing, Placing::Unhashed) {
-            asked.said = Said::new(threader.key(), &asking.heard.prompt.messages);
+            let messages = &asking.heard.prompt.messages;
+            asked.said = asked.said.whole(threader.key(), messages);
             placing = threader.place(&asked, facts, &mut self.recall);
         }
         self.look_back_from(asked.at);
@@ -165,7 +167,7 @@ impl Pass {
             return;
         };
         let Asking { number, heard, .. } = asking;
-        let rows = guarded(workshop, || rows::make(heard, &asked, &thread, threader));
+        let rows = guarded(workshop, || rows::make(*heard, &asked, &thread, threader));
         if let Some(rows) = rows {
             threaded.rows.push(number, rows);
         }

@@ -53,7 +53,7 @@ pub(crate) struct Worker {
     taken: u64,
     /// Exchanges whose request is still being read.
     waiting: VecDeque<(u64, Box<Exchange>)>,
-    open: Batch<Heard>,
+    open: Batch<Box<Heard>>,
     /// Exchanges whose history may still be on its way, before the open batch.
     held: VecDeque<Held>,
     /// Rows to write before all that.
@@ -83,7 +83,7 @@ pub(crate) struct Worker {
 /// Exchanges that are looked at again later.
 struct Held {
     due_at: Instant,
-    batch: Batch<Heard>,
+    batch: Batch<Box<Heard>>,
     /// What must not overtake them.
     behind: HashSet<Order>,
 }
@@ -242,7 +242,9 @@ impl Worker {
             let heard = catch_unwind(AssertUnwindSafe(heard));
             channel.counters.decoding_nanos.add_since(begun);
             match heard {
-                Ok(Some(heard)) => channel.vault.charge(self.open.push(number, heard)),
+                Ok(Some(heard)) => channel
+                    .vault
+                    .charge(self.open.push(number, Box::new(heard))),
                 Ok(None) => channel.counters.opted_out.add(1),
                 Err(_) => {
                     channel.counters.rejected.add(1);

@@ -195,7 +195,7 @@ impl Gateway {
         let mut batch = Batch::default();
         for heard in exchanges {
             self.number += 1;
-            batch.push(self.number, heard);
+            batch.push(self.number, Box::new(heard));
         }
         let mut rows = Vec::new();
         let mut looks = 0;

@@ -83,7 +83,7 @@ impl Worker {
         &mut self,
         threader: &Threader,
         now: Instant,
-    ) -> Option<(Batch<Heard>, HashSet<Order>)> {
+    ) -> Option<(Batch<Box<Heard>>, HashSet<Order>)> {
         let held = self.held.front().filter(|held| held.due_at <= now);
         let next = held.map_or(&self.open, |held| &held.batch);
         let is_writing = self.job.is_some();
@@ -107,10 +107,10 @@ impl Worker {
     /// there. It is as if both were one: where a message turns out to be refused, what follows it is
     /// read without it. So after trouble the threader waits until all is settled, and it never has to
     /// ask for what the database does not have yet.
-    fn may_run_ahead(&self, threader: &Threader, batch: &Batch<Heard>) -> bool {
+    fn may_run_ahead(&self, threader: &Threader, batch: &Batch<Box<Heard>>) -> bool {
         let is_smooth = !self.is_delayed && self.frozen.is_empty() && self.forgotten.is_empty();
         let written = self.job.as_ref().map_or(0, |job| job.load.rows);
-        let made = batch.values().iter().map(Heard::most_rows);
+        let made = batch.values().iter().map(|heard| heard.most_rows());
         is_smooth && threader.remembers(written + made.sum::<usize>())
     }
 

@@ -23,7 +23,7 @@ async fn histories_that_nobody_stored_wait_once_however_many_they_are() {
         let exchanges = each_of(12, &mut talk, &gone_on(), Answer::Given(&["done"]));
         let mut batch = Batch::default();
         for (number, heard) in (1..).zip(exchanges) {
-            batch.push(number, heard);
+            batch.push(number, Box::new(heard));
         }
         let Gateway {
             workshop, threader, ..

@@ -191,8 +191,8 @@ async fn an_answer_that_is_still_on_its_way_is_waited_for() {
     let second = talk.exchange(said.clone(), Answer::Given(&["2"]));
     let third = talk.exchange(vec![user("else")], Answer::Given(&["3"]));
     let mut batch = Batch::default();
-    batch.push(1, second);
-    batch.push(2, third);
+    batch.push(1, Box::new(second));
+    batch.push(2, Box::new(third));
     let Gateway {
         workshop, threader, ..
     } = &mut other;
