@@ -9,7 +9,7 @@ mod series;
 
 use std::{
     sync::atomic::{AtomicU64, Ordering::SeqCst},
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 #[cfg(feature = "metrics")]
@@ -146,6 +146,8 @@ counters! {
     decoding_nanos,
     /// Nanoseconds in which they found out what of it is new, answers of the database included.
     threading_nanos,
+    /// Nanoseconds in which they made its rows.
+    making_nanos,
     /// Nanoseconds in which the database wrote.
     writing_nanos,
 }
@@ -157,7 +159,12 @@ pub(crate) struct Counter(AtomicU64);
 impl Counter {
     /// Adds the nanoseconds since then.
     pub(crate) fn add_since(&self, begun: Instant) {
-        self.add(begun.elapsed().as_nanos() as u64);
+        self.add_time(begun.elapsed());
+    }
+
+    /// Adds the nanoseconds of this.
+    pub(crate) fn add_time(&self, time: Duration) {
+        self.add(time.as_nanos() as u64);
     }
 
     pub(crate) fn add(&self, count: u64) {

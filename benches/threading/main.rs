@@ -28,9 +28,9 @@ fn main() {
     let rounds: usize = rounds.unwrap_or(ROUNDS);
     println!("µs an exchange, medians of {rounds} rounds\n");
     println!(
-        "| | messages | request | decoded | threaded | written | threading of the writer's time | of parsing the request into a `Value` |"
+        "| | messages | request | decoded | threaded | rows made | written | threading of the writer's time | of parsing the request into a `Value` |"
     );
-    println!("|---|---|---|---|---|---|---|---|");
+    println!("|---|---|---|---|---|---|---|---|---|");
     for shape in SHAPES {
         let (mut first, mut later): (Vec<_>, Vec<_>) = (0..rounds).map(|_| round(&shape)).unzip();
         for (name, tallies) in [("the first turn", &mut first), ("a later one", &mut later)] {

@@ -9,6 +9,7 @@ use tower_recording::Metrics;
 pub struct Tally {
     decoding: f64,
     threading: f64,
+    making: f64,
     writing: f64,
     parsing: f64,
     /// Messages and bytes of a request.
@@ -28,6 +29,7 @@ impl Tally {
         Self {
             decoding: micros(after.decoding_nanos - before.decoding_nanos),
             threading: micros(after.threading_nanos - before.threading_nanos),
+            making: micros(after.making_nanos - before.making_nanos),
             writing: micros(after.writing_nanos - before.writing_nanos),
             parsing: micros(parsing.as_nanos() as u64),
             request,
@@ -41,16 +43,17 @@ impl Tally {
     }
 
     fn share(&self) -> f64 {
-        self.threading / (self.decoding + self.threading + self.writing)
+        self.threading / (self.decoding + self.threading + self.making + self.writing)
     }
 
     pub fn row(&self, name: &str) -> String {
         let (messages, bytes) = self.request;
         format!(
-            "| {name} | {messages} | {:.1} KB | {:.1} | {:.1} | {:.1} | {:.1} % | {:.2} |",
+            "| {name} | {messages} | {:.1} KB | {:.1} | {:.1} | {:.1} | {:.1} | {:.1} % | {:.2} |",
             bytes as f64 / 1e3,
             self.decoding,
             self.threading,
+            self.making,
             self.writing,
             self.share() * 1e2,
             self.threading / self.parsing,

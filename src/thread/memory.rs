@@ -14,7 +14,7 @@ use crate::{
 /// them are answers with a response's id. The last messages of as many
 /// conversations as a busy gateway has open.
 const MESSAGES: usize = 65_536;
-/// Conversations remembered, twice: some 20 MB, and 6 MB of long histories.
+/// Conversations remembered, twice: some 20 MB, and 6 MB of what their histories come to.
 const CONVERSATIONS: usize = 65_536;
 
 // An exchange is of one conversation, and at least one row.
@@ -31,7 +31,7 @@ pub(super) struct Memory {
     /// Answers by the provider's id of the response, hashed.
     responses: Generations<ChainHash, KnownMessage>,
     heads: Generations<Id, Stand>,
-    /// The hashes that long histories come to, by what was sent.
+    /// The hashes that histories come to, by what was sent and answered.
     said: Generations<ChainHash, ChainHash>,
 }
 

@@ -153,10 +153,8 @@ impl Threader {
     }
 
     /// Remembers which hash what was said comes to.
-    pub(crate) fn learn_said(&mut self, remembered_by: Option<ChainHash>, hash: ChainHash) {
-        if let Some(remembered_by) = remembered_by {
-            self.memory.learn_said(remembered_by, hash);
-        }
+    pub(crate) fn learn_said(&mut self, remembered_by: ChainHash, hash: ChainHash) {
+        self.memory.learn_said(remembered_by, hash);
     }
 
     /// The hash of a message that follows `parent`.

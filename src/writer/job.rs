@@ -75,7 +75,10 @@ impl Job {
         Self::new(load, false, async move {
             let begun = Instant::now();
             let threaded = thread(&workshop, &*store, &mut threader, batch, behind).await;
-            workshop.channel.counters.threading_nanos.add_since(begun);
+            let counters = &workshop.channel.counters;
+            let looking = begun.elapsed().saturating_sub(threaded.making);
+            counters.threading_nanos.add_time(looking);
+            counters.making_nanos.add_time(threaded.making);
             Done::Threaded(threader, load, Box::new(threaded))
         })
     }

@@ -1,19 +1,21 @@
 //! The rows of an exchange whose place is known: made once, then frozen.
 
 mod failure;
+mod hashes;
 mod retold;
 #[cfg(test)]
 mod tests;
 
 use std::mem;
 
+pub(super) use self::hashes::Hashes;
 use self::{failure::error_row, retold::Told};
 use super::{
     hear::Heard,
     other::{json_text, other},
 };
 use crate::{
-    conversation::{Choice, Message, Prompt, Reply, Role, Usage},
+    conversation::{Message, Prompt, Reply, Role},
     escape,
     id::Id,
     identity::{Identity, fit},
@@ -23,19 +25,28 @@ use crate::{
         ChainHash, ExchangeColumns, ExchangeRows, KnownMessage, KnownResponse, MessageColumns,
         NewConversation,
     },
-    thread::{Asked, Session, Thread, Threader, digest, response_hash, spoken},
+    thread::{Asked, Session, Thread, Threader, response_hash, spoken},
 };
 
 /// The longest title, in characters.
 const TITLE_CHARS: usize = 60;
 
-/// Makes the rows of an exchange at its place, and lets the threader learn them.
+/// The rows of an exchange, and where its conversation stands with them.
+pub(super) struct Made {
+    pub(super) rows: ExchangeRows,
+    /// The message that the next one follows, with its hash.
+    pub(super) head: Option<(Id, ChainHash)>,
+    pub(super) is_answered: bool,
+}
+
+/// Makes the rows of an exchange at its place, with these hashes.
 pub(super) fn make(
     heard: Heard,
     asked: &Asked,
     thread: &Thread,
-    threader: &mut Threader,
-) -> ExchangeRows {
+    hashes: &Hashes,
+    threader: &Threader,
+) -> Made {
     let Heard {
         id,
         identity,
@@ -71,33 +82,16 @@ pub(super) fn make(
         let retold = retold::of_failure(&told, instructions, asked, thread, threader);
         (Some(error_row(&columns, thread, prompt, reply)), retold)
     } else {
-        let new = prompt.messages.len().saturating_sub(thread.known);
-        rows.made.reserve(new + reply.choices.len().max(1));
+        let (new, answers) = (hashes.messages.len(), hashes.answers.len());
+        rows.made.reserve(prompt.instructions.len() + new + answers);
         rows.add_prompt(&prompt, asked, thread);
-        rows.add_messages(prompt, asked, thread, threader);
+        rows.add_messages(prompt, thread, hashes);
         let retold = retold::of_rows(&told, &rows.made);
-        let asked_hash = rows.hash;
-        let with_answer = rows.add_choices(reply, asked, threader);
-        if thread.began == asked.scope {
-            let without = asked.said.remembered_by(with_answer.is_some());
-            threader.learn_said(without, asked_hash);
-            threader.learn_said(with_answer, rows.hash);
-        }
+        rows.add_choices(reply, asked, hashes);
         (None, retold)
     };
     let head = rows.parent.map(|parent| (parent, rows.hash));
     let messages = rows.made;
-    for (row, chain_hash) in messages
-        .iter()
-        .filter_map(|row| Some((row, row.chain_hash?)))
-    {
-        let known = KnownMessage {
-            conversation_id: thread.conversation,
-            id: row.id,
-            chain_hash,
-        };
-        threader.learn(known, row.role == Role::Assistant);
-    }
     let response = response_id
         .zip(head)
         .map(|(response_id, (id, chain_hash))| KnownResponse {
@@ -108,19 +102,18 @@ pub(super) fn make(
                 chain_hash,
             },
         });
-    if let Some(response) = &response {
-        threader.learn_response(response);
-    }
-    let is_answered = !failed && columns.outcome == Outcome::Complete;
-    threader.learn_head(thread, &conversation.session_id, head, is_answered);
-    ExchangeRows {
-        conversation,
-        exchange: columns,
-        messages,
-        error,
-        response,
-        retold,
-        span,
+    Made {
+        head,
+        is_answered: !failed && columns.outcome == Outcome::Complete,
+        rows: ExchangeRows {
+            conversation,
+            exchange: columns,
+            messages,
+            error,
+            response,
+            retold,
+            span,
+        },
     }
 }
 
@@ -220,16 +213,9 @@ impl Rows<'_> {
     }
 
     /// What was said and is not stored yet, each under what stood before it.
-    fn add_messages(
-        &mut self,
-        prompt: Prompt,
-        asked: &Asked,
-        thread: &Thread,
-        threader: &Threader,
-    ) {
+    fn add_messages(&mut self, prompt: Prompt, thread: &Thread, hashes: &Hashes) {
         let new = prompt.messages.into_iter().skip(thread.known);
-        for (message, digest) in new.zip(asked.said.behind(thread.known)) {
-            let hash = threader.chained(&self.hash, digest);
+        for (message, hash) in new.zip(hashes.messages.iter().copied()) {
             let row = MessageColumns {
                 parent_id: self.parent,
                 chain_hash: Some(hash),
@@ -240,43 +226,22 @@ impl Rows<'_> {
         }
     }
 
-    /// The answers, all under what was said last. The first of them is the head from now on; with it
-    /// all that was said is remembered by what this returns.
-    fn add_choices(
-        &mut self,
-        reply: Reply,
-        asked: &Asked,
-        threader: &Threader,
-    ) -> Option<ChainHash> {
+    /// The answers, all under what was said last. The first of them is the head from now on.
+    fn add_choices(&mut self, reply: Reply, asked: &Asked, hashes: &Hashes) {
         let Reply {
             response_id,
-            mut choices,
+            choices,
             mut usage,
             ..
         } = reply;
         let response_id = response_id.as_deref().map(fit);
-        // What was stated of a reply without choices needs a row to stand on, and so does an
-        // exchange that says again what is known.
-        let has_more = response_id.is_some() || usage != Usage::default();
-        let says_new = self.made.iter().any(|row| row.prompt_hash.is_none());
-        let says_known = asked.said.len() > 0 && !says_new;
-        if choices.is_empty() && (has_more || says_known) {
-            choices.push(Choice {
-                index: 0,
-                message: Message::new(Role::Assistant, ""),
-                finish_reason: None,
-            });
-        }
         // Usage is of all choices together.
         let is_only = choices.len() == 1;
-        let (parent, parent_hash) = (self.parent, self.hash);
-        let first = choices.first();
-        let with_answer = first.and_then(|choice| asked.said.remembered_with(&choice.message));
-        for (number, choice) in choices.into_iter().enumerate() {
+        let parent = self.parent;
+        let hashed = choices.into_iter().zip(hashes.answers.iter().copied());
+        for (number, (choice, hash)) in hashed.enumerate() {
             // Usage stands on one answer only, so that a sum over the rows is right.
             let usage = mem::take(&mut usage);
-            let digest = digest(threader.key(), &choice.message);
-            let hash = threader.chained(&parent_hash, &digest);
             let row = MessageColumns {
                 parent_id: parent,
                 chain_hash: Some(hash),
@@ -293,6 +258,5 @@ impl Rows<'_> {
             }
             self.made.push(row);
         }
-        with_answer
     }
 }

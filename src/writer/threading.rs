@@ -1,5 +1,6 @@
 //! A batch of exchanges, each put into its place: the database is asked once for all of them.
 
+pub(super) mod asking;
 #[cfg(all(test, feature = "api"))]
 mod tests;
 
@@ -7,15 +8,22 @@ use std::{
     collections::HashSet,
     mem,
     panic::{AssertUnwindSafe, catch_unwind},
+    time::{Duration, Instant},
 };
 
-use super::{Workshop, batch::Batch, hear::Heard, job::caught, rows};
+pub(crate) use self::asking::Order;
+use self::asking::{Asking, ask};
+use super::{
+    Workshop,
+    batch::Batch,
+    hear::Heard,
+    job::caught,
+    rows::{self, Hashes, Made},
+};
 use crate::{
-    id::Id,
-    store::{ChainHash, ExchangeRows, Recall, Store, StoreError, UnixMillis},
-    thread::{
-        Asked, Facts, Placing, Said, Session, Threader, hinted, prompt_hash, response_hash, scope,
-    },
+    conversation::Role,
+    store::{ExchangeRows, KnownMessage, Recall, Store, StoreError, UnixMillis},
+    thread::{Asked, Facts, Placing, Thread, Threader},
 };
 
 /// How far back a conversation is looked for what it holds, in milliseconds: 30 days.
@@ -36,6 +44,8 @@ pub(crate) struct Threaded {
     pub(crate) left: Batch<Box<Heard>>,
     /// Why.
     pub(crate) error: Option<StoreError>,
+    /// How much of the time went into making rows.
+    pub(crate) making: Duration,
 }
 
 /// Puts every exchange of the batch into its place, in order. What has to keep its order with one
@@ -81,41 +91,6 @@ pub(crate) async fn thread(
         }
     }
     threaded
-}
-
-/// Exchanges that have to keep their order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Order {
-    Conversation(Id),
-    /// Which conversation of this user's each belongs to is not known yet.
-    User(ChainHash),
-}
-
-/// An exchange that looks for its place.
-struct Asking {
-    number: u64,
-    heard: Box<Heard>,
-    scope: ChainHash,
-    /// What it says of its place, from when that is looked for: then much of it may be remembered.
-    asked: Option<Asked>,
-}
-
-impl Asking {
-    fn new(threader: &Threader, number: u64, heard: Box<Heard>) -> Self {
-        Self {
-            number,
-            scope: scope_of(threader, &heard),
-            heard,
-            asked: None,
-        }
-    }
-
-    fn order(&self) -> Order {
-        match self.heard.identity.session {
-            Session::Inferred(_) => Order::User(self.scope),
-            session => Order::Conversation(session.id()),
-        }
-    }
 }
 
 /// One pass over a batch.
@@ -167,7 +142,8 @@ impl Pass {
             return;
         };
         let Asking { number, heard, .. } = asking;
-        let rows = guarded(workshop, || rows::make(*heard, &asked, &thread, threader));
+        let making = &mut threaded.making;
+        let rows = guarded(workshop, || make(*heard, &asked, &thread, threader, making));
         if let Some(rows) = rows {
             threaded.rows.push(number, rows);
         }
@@ -187,6 +163,48 @@ impl Pass {
     }
 }
 
+/// Makes the rows of an exchange at its place, and lets the threader learn them.
+fn make(
+    mut heard: Heard,
+    asked: &Asked,
+    thread: &Thread,
+    threader: &mut Threader,
+    making: &mut Duration,
+) -> ExchangeRows {
+    let hashes = Hashes::of(&mut heard, asked, thread, threader);
+    let begun = Instant::now();
+    let made = rows::make(heard, asked, thread, &hashes, threader);
+    *making += begun.elapsed();
+    learn(&made, &hashes, thread, threader);
+    made.rows
+}
+
+fn learn(made: &Made, hashes: &Hashes, thread: &Thread, threader: &mut Threader) {
+    let Made {
+        rows,
+        head,
+        is_answered,
+    } = made;
+    for (remembered_by, hash) in hashes.said.into_iter().flatten() {
+        threader.learn_said(remembered_by, hash);
+    }
+    for row in &rows.messages {
+        if let Some(chain_hash) = row.chain_hash {
+            let known = KnownMessage {
+                conversation_id: thread.conversation,
+                id: row.id,
+                chain_hash,
+            };
+            threader.learn(known, row.role == Role::Assistant);
+        }
+    }
+    if let Some(response) = &rows.response {
+        threader.learn_response(response);
+    }
+    let session_id = &rows.conversation.session_id;
+    threader.learn_head(thread, session_id, *head, *is_answered);
+}
+
 /// What comes of this, or nothing where it panics: the writer goes on, and the exchange is counted.
 fn guarded<T>(workshop: &Workshop, work: impl FnOnce() -> T) -> Option<T> {
     let result = catch_unwind(AssertUnwindSafe(work));
@@ -195,54 +213,4 @@ fn guarded<T>(workshop: &Workshop, work: impl FnOnce() -> T) -> Option<T> {
         tracing::error!("an exchange was lost: making its rows panicked");
     }
     result.ok()
-}
-
-/// The hash that the chains of whoever speaks begin with.
-pub(super) fn scope_of(threader: &Threader, heard: &Heard) -> ChainHash {
-    let (key, identity) = (threader.key(), &heard.identity);
-    match &identity.hint {
-        Some(hint) => hinted(key, &identity.tenant, hint),
-        None => scope(
-            key,
-            &identity.tenant,
-            identity.named_user.as_deref(),
-            identity.session.id(),
-        ),
-    }
-}
-
-/// What an exchange says of its place, in this scope.
-pub(super) fn ask(threader: &Threader, heard: &Heard, scope: ChainHash) -> Asked {
-    let Heard {
-        id,
-        identity,
-        prompt,
-        is_wordless,
-        is_second_look,
-        ..
-    } = heard;
-    let key = threader.key();
-    let is_instructed = !prompt.instructions.is_empty() || prompt.tools.is_some();
-    let previous = prompt.goes_on_from.as_deref();
-    let answers: Vec<usize> = prompt.answers().collect();
-    let is_by_history =
-        previous.is_none() && !is_wordless && !matches!(identity.session, Session::New(_));
-    let said = match answers.last() {
-        Some(answered) if is_by_history => threader.said(&scope, &prompt.messages, *answered),
-        None if is_by_history => threader.said(&scope, &prompt.messages, 0),
-        _ => Said::new(key, &prompt.messages),
-    };
-    Asked {
-        scope,
-        session: identity.session,
-        sends_history: identity.sends_history,
-        said,
-        answers,
-        prompt: is_instructed
-            .then(|| prompt_hash(key, &prompt.instructions, prompt.tools.as_deref())),
-        goes_on_from: previous.map(|id| response_hash(key, &scope, id)),
-        at: id.unix_ms(),
-        is_wordless: *is_wordless,
-        is_second_look: *is_second_look,
-    }
 }

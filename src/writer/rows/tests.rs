@@ -2,10 +2,14 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::{
+    conversation::{Choice, Usage},
     decode::Spoken,
     exchange::Exchange,
     identity::Consent,
-    writer::{hear, threading},
+    writer::{
+        hear,
+        threading::asking::{ask, scope_of},
+    },
 };
 
 fn identity() -> Identity {
@@ -38,9 +42,9 @@ fn rows(prompt: Prompt, reply: Reply, status: u16) -> ExchangeRows {
         reply,
         ..Spoken::default()
     };
-    let heard = hear::tell(&exchange, Id::exchange(1), identity(), spoken, false);
-    let mut threader = Threader::new([0; 32], 0);
-    let asked = threading::ask(&threader, &heard, threading::scope_of(&threader, &heard));
+    let mut heard = hear::tell(&exchange, Id::exchange(1), identity(), spoken, false);
+    let threader = Threader::new([0; 32], 0);
+    let asked = ask(&threader, &heard, scope_of(&threader, &heard));
     let thread = Thread {
         conversation: Id::conversation("", None, "s"),
         inferred: None,
@@ -51,7 +55,8 @@ fn rows(prompt: Prompt, reply: Reply, status: u16) -> ExchangeRows {
         sends_history: false,
         new_prompt: asked.prompt,
     };
-    make(heard, &asked, &thread, &mut threader)
+    let hashes = Hashes::of(&mut heard, &asked, &thread, &threader);
+    make(heard, &asked, &thread, &hashes, &threader).rows
 }
 
 fn answered(reply: Reply) -> Vec<MessageColumns> {

@@ -21,12 +21,13 @@ use crate::{
     conversation::{Choice, Message, Prompt, ProviderError, Reply, Role},
     decode::Spoken,
     exchange::Exchange,
+    id::Id,
     identity::{Consent, Identity, IdentityRules},
     outcome::Outcome,
     redact::Patterns,
     settings::WriterSettings,
     store::{Head, KnownMessage, Near, Page, Recalled, StoreFuture, StoredMessage, Unanswered},
-    thread::branch,
+    thread::{Session, branch},
     writer::hear,
 };
 

@@ -46,6 +46,7 @@ impl Worker {
             behind,
             left,
             error,
+            making: _,
         } = threaded;
         for bytes in [rows.load().bytes, held.load().bytes, left.load().bytes] {
             self.workshop.channel.vault.charge(bytes);
