@@ -3,6 +3,8 @@
 
 use std::collections::HashSet;
 
+use foldhash::fast::RandomState;
+
 use super::memory::Memory;
 use crate::{
     id::Id,
@@ -23,7 +25,7 @@ pub(super) struct Company {
     /// Whether others showed themselves in this batch: then nothing in it is asked in vain.
     is_met: bool,
     /// The rows of this batch, which nobody else has seen.
-    made: HashSet<Id>,
+    made: HashSet<Id, RandomState>,
 }
 
 impl Company {

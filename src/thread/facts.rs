@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use foldhash::fast::RandomState;
+
 use crate::{
     id::Id,
     store::{ChainHash, Head, KnownMessage, KnownResponse, Recall, Recalled},
@@ -10,13 +12,13 @@ use crate::{
 /// What was asked, and what of it is there.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
-    asked_conversations: HashSet<Id>,
-    asked_hashes: HashSet<ChainHash>,
-    asked_recent: HashSet<ChainHash>,
+    asked_conversations: HashSet<Id, RandomState>,
+    asked_hashes: HashSet<ChainHash, RandomState>,
+    asked_recent: HashSet<ChainHash, RandomState>,
     times_asked: usize,
-    heads: HashMap<Id, Head>,
-    messages: HashMap<ChainHash, Vec<KnownMessage>>,
-    responses: HashMap<ChainHash, Option<KnownMessage>>,
+    heads: HashMap<Id, Head, RandomState>,
+    messages: HashMap<ChainHash, Vec<KnownMessage>, RandomState>,
+    responses: HashMap<ChainHash, Option<KnownMessage>, RandomState>,
 }
 
 impl Facts {

@@ -5,6 +5,8 @@ use std::{
     hash::Hash,
 };
 
+use foldhash::fast::RandomState;
+
 use crate::{
     id::Id,
     store::{ChainHash, KnownMessage, KnownResponse, UnixMillis},
@@ -126,16 +128,16 @@ impl Memory {
 /// old one, and the old one goes.
 #[derive(Debug)]
 struct Generations<K, V> {
-    young: HashMap<K, V>,
-    old: HashMap<K, V>,
+    young: HashMap<K, V, RandomState>,
+    old: HashMap<K, V, RandomState>,
     capacity: usize,
 }
 
 impl<K: Eq + Hash, V> Generations<K, V> {
     fn new(capacity: usize) -> Self {
         Self {
-            young: HashMap::new(),
-            old: HashMap::new(),
+            young: HashMap::default(),
+            old: HashMap::default(),
             capacity,
         }
     }
