@@ -21,7 +21,7 @@ use serde_json::{Map, Number, Value};
 
 pub(crate) use self::{
     compact::compact,
-    echo::Echo,
+    echo::{Echo, Padding},
     elements::elements,
     field::{Field, field},
     object::{List, Members, document, list, object},

@@ -57,7 +57,8 @@ impl Source<'_> {
         self.colon()
     }
 
-    fn pass_text(&mut self) -> Result<(), Fault> {
+    /// Passes over the string of which the quote comes next.
+    pub(super) fn pass_text(&mut self) -> Result<(), Fault> {
         self.take(b'"')?;
         let bytes = self.source.as_bytes();
         let mut end = special(bytes, self.at);

@@ -1,10 +1,9 @@
 //! Deltas that are known but for the text that they add.
 
 use super::wire::Delta;
-use crate::json::{Echo, Field};
+use crate::json::{Echo, Field, Padding};
 
 /// The last delta that did nothing but grow one text.
-#[derive(Default)]
 pub(super) struct Known {
     echo: Echo,
     index: Option<i64>,
@@ -18,6 +17,16 @@ enum Grown {
     Text,
     Thinking,
     Input,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self {
+            echo: Echo::padded(Padding::P),
+            index: None,
+            grown: Grown::default(),
+        }
+    }
 }
 
 impl Known {
@@ -43,7 +52,7 @@ impl Known {
             _ => return,
         };
         if rest.is_empty() {
-            self.echo.learn(event, text);
+            self.echo.learn(event, text, None);
             (self.index, self.grown) = (index, grown);
         }
     }

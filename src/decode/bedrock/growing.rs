@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{
+    known::Grown,
     stream::{grown, kept},
     wire,
 };
@@ -27,16 +28,30 @@ pub(super) struct Growing {
 }
 
 impl Growing {
-    /// Adds to the text.
-    pub(super) fn say(&mut self, text: &str, held: &mut usize) {
+    /// Adds to what grows.
+    pub(super) fn go_on(&mut self, grown: Grown, text: &str, held: &mut usize) {
         *held += estimate::text(text);
-        self.text.push_str(text);
+        match grown {
+            Grown::Text => self.text.push_str(text),
+            Grown::Reasoning => {
+                self.is_reasoning = true;
+                self.reasoning.push_str(text);
+            }
+            Grown::Input => self.call().arguments.push_str(text),
+        }
+    }
+
+    fn call(&mut self) -> &mut ToolCall {
+        self.call.get_or_insert_with(|| ToolCall {
+            kind: "toolUse".to_owned(),
+            ..ToolCall::default()
+        })
     }
 
     /// Adds a delta, or what the block starts with, and to `held` what that takes in memory.
     pub(super) fn grow(&mut self, delta: wire::Block<'_>, held: &mut usize) {
         if let Field::Text(text) = delta.text {
-            self.say(&text, held);
+            self.go_on(Grown::Text, &text, held);
         }
         if let Some(reasoning) = delta.reasoning {
             self.is_reasoning = true;
@@ -56,10 +71,7 @@ impl Growing {
             }
         }
         if let Some(used) = delta.tool_use {
-            let call = self.call.get_or_insert_with(|| ToolCall {
-                kind: "toolUse".to_owned(),
-                ..ToolCall::default()
-            });
+            let call = self.call();
             if let Some(id) = used.id.text() {
                 call.id = Some(id.into_owned());
             }

@@ -4,14 +4,14 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use serde_json::{Map, Value};
 
-use super::{growing::Growing, message::speaker, usage, wire};
+use super::{growing::Growing, known::Known, message::speaker, usage, wire};
 use crate::{
     conversation::{Choice, ProviderError, Reply, Role},
     decode::{
         Read, Unread,
         blocks::Blocks,
         estimate,
-        json::{self as lenient, Echo, Field},
+        json::{self as lenient, Field},
         last::keep_last,
         limits::MAX_PARTS,
         repair,
@@ -33,9 +33,7 @@ pub(super) struct Stream {
     finish_reason: Option<String>,
     usage: String,
     last: BTreeMap<String, String>,
-    echo: Echo,
-    /// The block that the event grows that was learnt.
-    echoed: Option<i64>,
+    known: Known,
     is_begun: bool,
     tally: Tally,
 }
@@ -91,9 +89,8 @@ impl Stream {
             self.grow(index, *start);
         }
         if let Some(delta) = event.delta {
-            if let (Field::Text(text), true) = (&delta.text, is_plain && delta.is_plain()) {
-                self.echo.learn(data, text);
-                self.echoed = index;
+            if is_plain {
+                self.known.learn(data, index, &delta);
             }
             self.grow(index, delta);
         }
@@ -115,12 +112,12 @@ impl Stream {
 
     /// Adds an event that is known but for its text; false where it is not.
     fn add_echo(&mut self, data: &str) -> bool {
-        let Some(text) = self.echo.text(data) else {
+        let Some((index, grown, text)) = self.known.text(data) else {
             return false;
         };
-        let at = self.place(self.echoed);
+        let at = self.place(index);
         if let Some(block) = self.blocks.get_mut(at) {
-            block.say(&text, &mut self.tally.held);
+            block.go_on(grown, &text, &mut self.tally.held);
         }
         true
     }

@@ -42,14 +42,20 @@ impl Growing {
             && self.calls.is_empty()
     }
 
+    /// Adds to the text, or to the thinking, and to `held` what that takes in memory.
+    pub(super) fn go_on(&mut self, text: &str, is_thought: bool, held: &mut usize) {
+        *held += estimate::text(text);
+        match is_thought {
+            true => self.parts.reasoning.push_str(text),
+            false => self.parts.text.push_str(text),
+        }
+    }
+
     /// Adds a delta, and to `held` what that takes in memory; false where something had to be left out.
     pub(super) fn grow(&mut self, delta: wire::Message<'_>, held: &mut usize) -> bool {
         let mut whole = !delta.is_cut;
         match delta.content {
-            Field::Text(text) => {
-                *held += estimate::text(&text);
-                self.parts.text.push_str(&text);
-            }
+            Field::Text(text) => self.go_on(&text, false, held),
             Field::Other(Value::Array(values)) => {
                 *held += values.iter().map(estimate::value).sum::<usize>();
                 let media: Vec<Value> = values
@@ -65,8 +71,7 @@ impl Growing {
             // Some servers send the same thinking under two names.
             let names = [rare.reasoning_content, rare.reasoning, rare.thinking];
             if let Some(thinking) = names.into_iter().find_map(Field::text) {
-                *held += estimate::text(&thinking);
-                self.parts.reasoning.push_str(&thinking);
+                self.go_on(&thinking, true, held);
             }
             if let Field::Text(text) = rare.refusal {
                 *held += estimate::text(&text);

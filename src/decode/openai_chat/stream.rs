@@ -4,7 +4,7 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use serde_json::{Value, json};
 
-use super::{MAX_CHOICES, growing::Growing, head::Head, usage, wire};
+use super::{MAX_CHOICES, growing::Growing, head::Head, known::Known, usage, wire};
 use crate::{
     conversation::{ProviderError, Reply},
     decode::{
@@ -51,6 +51,7 @@ pub(in crate::decode) struct Stream {
     first_unparsed: String,
     truncated: Truncated,
     head: Head,
+    known: Known,
     /// Its pieces are called messages.
     grows_by_messages: bool,
     room: usize,
@@ -122,18 +123,34 @@ impl Stream {
 
     /// Adds a chunk; false where the text is none.
     fn chunk(&mut self, data: &str) -> bool {
+        if self.add_echo(data) {
+            return true;
+        }
         if let Some(rest) = self.head.take_rest(data) {
-            let done = self.add(&rest);
+            let done = self.add(&rest, data);
             self.head.put_back(rest);
             return done;
         }
-        let done = self.add(data);
+        let done = self.add(data, data);
         self.head.learn(data, done);
         done
     }
 
-    /// A chunk with an error adds nothing but the error.
-    fn add(&mut self, data: &str) -> bool {
+    /// Adds a chunk that is known but for its text; false where it is not.
+    fn add_echo(&mut self, data: &str) -> bool {
+        let Some((index, is_thought, text)) = self.known.text(data) else {
+            return false;
+        };
+        let Some(growing) = self.choices.get_mut(&index) else {
+            return false;
+        };
+        growing.go_on(&text, is_thought, &mut self.held);
+        true
+    }
+
+    /// A chunk with an error adds nothing but the error. The whole of it ends with what is given.
+    fn add(&mut self, data: &str, whole: &str) -> bool {
+        self.known.forget();
         let Some(chunk) = json::document::<wire::Response<'_>>(data) else {
             return false;
         };
@@ -172,6 +189,9 @@ impl Stream {
         let Some(choices) = chunk.choices else {
             return true;
         };
+        if let [choice] = &choices.items[..] {
+            self.known.learn(whole, data, choice);
+        }
         self.truncated = self.truncated.max(super::cap_if(choices.is_cut));
         for (position, choice) in (0..).zip(choices.items) {
             self.choice(position, choice);
@@ -222,6 +242,7 @@ impl Stream {
         let Self {
             mut reply,
             head: _,
+            known: _,
             grows_by_messages: _,
             room: _,
             held: _,
