@@ -16,7 +16,7 @@ pub(super) const OBJECT_BYTES: usize = 704;
 /// The most that a byte of a document can take.
 const MOST_PER_BYTE: usize = COPIES + OBJECT_BYTES;
 
-/// So many bytes are counted at a time, for each of the three that are looked for, while they are at hand.
+/// So many bytes are counted at a time, for each of the two that are looked for, while they are at hand.
 const COUNTED_BYTES: usize = 16 << 10;
 
 /// Whether a document takes no more than this room.
@@ -37,10 +37,15 @@ pub(super) fn document(source: &str, room: usize) -> usize {
         let (elements, objects) = outside_of_strings(source.as_bytes());
         return of(source.len(), elements, objects);
     }
-    let (mut elements, mut objects) = (0, 0);
+    // No element takes less than two bytes, its comma or bracket among them.
+    let objects = memchr_iter(b'{', source.as_bytes()).count();
+    let most = of(source.len(), source.len() / 2 + 1, objects);
+    if most <= room / 8 {
+        return most;
+    }
+    let mut elements = 0;
     for bytes in source.as_bytes().chunks(COUNTED_BYTES) {
         elements += memchr_iter(b',', bytes).count() + memchr_iter(b'[', bytes).count();
-        objects += memchr_iter(b'{', bytes).count();
     }
     let estimate = of(source.len(), elements, objects);
     if estimate <= room / 4 {
@@ -93,7 +98,11 @@ pub(super) fn text(text: &str) -> usize {
 
 /// What an object takes that has one member, with this source.
 pub(super) fn member(key: &str, source: &str) -> usize {
-    OBJECT_BYTES + text(key) + document(source, 0)
+    let value = match source.starts_with('"') {
+        true => text(source),
+        false => document(source, 0),
+    };
+    OBJECT_BYTES + text(key) + value
 }
 
 /// What a value takes that has been parsed.

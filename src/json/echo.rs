@@ -228,8 +228,7 @@ mod tests {
                 Some("b"),
             ),
             (
-                r#"{"choices":[{"text":"
-","index":0}],"id":"1"} "#,
+                r#"{"choices":[{"text":"\n","index":0}],"id":"1"} "#,
                 Some(
                     "
 ",
@@ -261,7 +260,7 @@ mod tests {
                 r#"{"at":"1","text":"a","done":false}"#,
                 r#"{"at":"2","text":"b","done":false}"#,
             ),
-            (r#"{"at":"1","text":"a"}"#, r#"{"at":"2","text":"b"}"#),
+            (r#"{"at":"1","text":"a"}"#, r#"{"at":"2","text": "b"}"#),
         ] {
             let mut echo = Echo::default();
             let mut learn = |time: &str| {
