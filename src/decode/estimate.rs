@@ -4,6 +4,8 @@
 use memchr::memchr_iter;
 use serde_json::Value;
 
+use super::json::{Passed, Raw};
+
 /// Text stands in what is parsed, and once more where parts of it are joined.
 const COPIES: usize = 2;
 /// An element of a list that grows by doubling takes half of that; a member of an object takes all of it, once
@@ -97,12 +99,24 @@ pub(super) fn text(text: &str) -> usize {
 }
 
 /// What an object takes that has one member, with this source.
-pub(super) fn member(key: &str, source: &str) -> usize {
-    let value = match source.starts_with('"') {
-        true => text(source),
-        false => document(source, 0),
-    };
+pub(super) fn member(key: &str, source: Raw<'_>) -> usize {
+    let Passed {
+        elements, objects, ..
+    } = source.passed;
+    let value = of(source.get().len(), elements as usize, objects as usize);
     OBJECT_BYTES + text(key) + value
+}
+
+/// What a value takes once it is parsed, of which the source is passed over.
+pub(super) fn source(source: Raw<'_>) -> usize {
+    let Passed {
+        elements, objects, ..
+    } = source.passed;
+    let elements = (elements as usize + 1).saturating_mul(ELEMENT_BYTES);
+    let objects = (objects as usize).saturating_mul(OBJECT_BYTES + ELEMENT_BYTES);
+    (source.get().len())
+        .saturating_add(elements)
+        .saturating_add(objects)
 }
 
 /// What a value takes that has been parsed.
@@ -130,6 +144,13 @@ mod tests {
         let source = format!("[{}]", vec!["{}"; 1000].join(","));
         assert!(document(&source, 0) > 700_000);
         assert!(!fits(&source, 700_000));
+    }
+
+    #[test]
+    fn a_member_takes_what_its_source_does() {
+        let source = r#"{"a\"{":[[],{},1,"[,{"],"b":[{}]}"#;
+        let expected = OBJECT_BYTES + document(source, 0);
+        assert_eq!(member("", Raw::new(source)), expected);
     }
 
     #[test]

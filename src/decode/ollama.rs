@@ -109,7 +109,7 @@ fn add(answer: &mut Answer, known: &mut Known, source: &str, policy: &Policy) ->
     }
     for (key, source) in piece.rest {
         let value = json::parsed(source);
-        answer.tally.held += super::estimate::member(&key, source.get());
+        answer.tally.held += super::estimate::member(&key, source);
         answer.message.other.insert(key.into_owned(), value);
     }
     true

@@ -229,10 +229,7 @@ mod tests {
             ),
             (
                 r#"{"choices":[{"text":"\n","index":0}],"id":"1"} "#,
-                Some(
-                    "
-",
-                ),
+                Some("\n"),
             ),
             (r#"{"choices":[{"text":"b","index":0}],"id":"1""#, None),
             (r#"{"choices":[{"text":"b","index":1}],"id":"1"}"#, None),

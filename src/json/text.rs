@@ -7,7 +7,7 @@ const WORD: usize = size_of::<u64>();
 const ONES: u64 = u64::MAX / 0xFF;
 const HIGHS: u64 = ONES << 7;
 /// Longer ones are read by blocks, of which is only asked whether there is anything in one.
-const BLOCK: usize = 4 * WORD;
+const BLOCK: usize = 8 * WORD;
 
 /// The first place from this one on of a byte that means something in a string: a quote, a backslash, or what
 /// must not stand in one. The end where there is none.
@@ -90,6 +90,9 @@ const MEANT: [u8; 256] = {
     meant
 };
 
+/// What most strings with escapes have room in.
+const MIN_ROOM: usize = 512;
+
 /// A string with escapes that begins at this place and is plain up to the second. Goes on behind its quote, or to
 /// where it is none.
 #[inline(never)]
@@ -102,6 +105,8 @@ pub(super) fn unescaped(
 ) -> Result<String, Fault> {
     let bytes = source.as_bytes();
     room.clear();
+    // It is made for each event anew, and would grow by small steps.
+    room.reserve(MIN_ROOM.min(bytes.len().saturating_sub(start)));
     let mut from = start;
     let mut at = plain_until;
     loop {

@@ -8,10 +8,7 @@ mod tests;
 use std::mem;
 
 use self::{failure::error_row, retold::Told};
-use super::{
-    hear::Heard,
-    other::{json_text, other},
-};
+use super::{hear::Heard, other};
 use crate::{
     conversation::{Choice, Message, Prompt, Reply, Role, Usage},
     escape,
@@ -183,7 +180,7 @@ impl Rows<'_> {
             id: self.columns.exchange_id.row(self.made.len() + 1),
             role: fit_role(&message.role),
             updated_at: self.columns.created_at,
-            other: json_text(other(&mut message)),
+            other: other::text(&mut message),
             content: message.content,
             ..MessageColumns::default()
         }

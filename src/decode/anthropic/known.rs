@@ -1,5 +1,7 @@
 //! Deltas that are known but for the text that they add.
 
+use std::borrow::Cow;
+
 use super::wire::Delta;
 use crate::json::{Echo, Field, Padding};
 
@@ -12,11 +14,24 @@ pub(super) struct Known {
 
 /// What a delta grows.
 #[derive(Clone, Copy, Default)]
-enum Grown {
+pub(super) enum Grown {
     #[default]
     Text,
     Thinking,
     Input,
+    Summary,
+}
+
+impl Grown {
+    /// The kind of a block of which the beginning is missing.
+    pub(super) fn kind(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Thinking => "thinking",
+            Self::Input => "tool_use",
+            Self::Summary => "compaction",
+        }
+    }
 }
 
 impl Default for Known {
@@ -57,15 +72,9 @@ impl Known {
         }
     }
 
-    /// The delta that an event is, where it is known, and the index of its block.
-    pub(super) fn delta<'e>(&self, event: &'e str) -> Option<(Option<i64>, Delta<'e>)> {
-        let text = Field::Text(self.echo.text(event)?);
-        let mut delta = Delta::default();
-        match self.grown {
-            Grown::Text => delta.text = text,
-            Grown::Thinking => delta.thinking = text,
-            Grown::Input => delta.partial_json = text,
-        }
-        Some((self.index, delta))
+    /// The index of the block that an event grows, where the event is known, and what it adds to what.
+    pub(super) fn text<'e>(&self, event: &'e str) -> Option<(Option<i64>, Grown, Cow<'e, str>)> {
+        let text = self.echo.text(event)?;
+        Some((self.index, self.grown, text))
     }
 }

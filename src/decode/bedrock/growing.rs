@@ -13,6 +13,7 @@ use crate::{
         blocks::Blocks,
         estimate,
         json::{self, Field},
+        push_piece,
     },
 };
 
@@ -32,12 +33,12 @@ impl Growing {
     pub(super) fn go_on(&mut self, grown: Grown, text: &str, held: &mut usize) {
         *held += estimate::text(text);
         match grown {
-            Grown::Text => self.text.push_str(text),
+            Grown::Text => push_piece(&mut self.text, text),
             Grown::Reasoning => {
                 self.is_reasoning = true;
-                self.reasoning.push_str(text);
+                push_piece(&mut self.reasoning, text);
             }
-            Grown::Input => self.call().arguments.push_str(text),
+            Grown::Input => push_piece(&mut self.call().arguments, text),
         }
     }
 
@@ -56,7 +57,7 @@ impl Growing {
         if let Some(reasoning) = delta.reasoning {
             self.is_reasoning = true;
             if let Some(text) = grown(reasoning.text, held) {
-                self.reasoning.push_str(&text);
+                push_piece(&mut self.reasoning, &text);
             }
             for (key, field) in [
                 ("signature", reasoning.signature),
@@ -82,7 +83,7 @@ impl Growing {
                 let input = source.get();
                 *held += estimate::text(input);
                 match json::plain(source) {
-                    Some(piece) => call.arguments.push_str(piece),
+                    Some(piece) => push_piece(&mut call.arguments, piece),
                     None => match json::read::<String>(input) {
                         Some(piece) => call.arguments.push_str(&piece),
                         None => call.arguments.push_str(input),

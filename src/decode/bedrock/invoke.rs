@@ -194,11 +194,14 @@ impl<'de> Members<'de> for Chunk<'de> {
     }
 }
 
+/// What most documents of a stream have room in.
+const DOCUMENT_BYTES: usize = 512;
+
 /// Reads a stream of InvokeModelWithResponseStream.
 pub(in crate::decode) fn stream(body: &Body<'_>, policy: &Policy) -> Result<Read<Reply>, Unread> {
     let mut inner: Option<Inner> = None;
     let mut chunks = Chunks(Echo::padded(Padding::P));
-    let mut decoded = Vec::new();
+    let mut decoded = Vec::with_capacity(DOCUMENT_BYTES);
     let mut error = None;
     let mut room = policy.max_parsed_bytes;
     let mut refused = 0;

@@ -12,7 +12,7 @@ use crate::{
         blocks::Blocks,
         estimate,
         json::{self as lenient, Field},
-        last::keep_last,
+        last::Last,
         limits::MAX_PARTS,
         repair,
         tally::Tally,
@@ -32,7 +32,7 @@ pub(super) struct Stream {
     by_index: BTreeMap<i64, usize>,
     finish_reason: Option<String>,
     usage: String,
-    last: BTreeMap<String, String>,
+    last: Last,
     known: Known,
     is_begun: bool,
     tally: Tally,
@@ -105,7 +105,7 @@ impl Stream {
             self.usage.push_str(usage.get());
         }
         for (key, source) in event.rest {
-            keep_last(&mut self.last, key, source.get(), &mut self.tally.held);
+            self.last.keep(key, source, &mut self.tally.held);
         }
         true
     }
@@ -173,10 +173,7 @@ impl Stream {
                 }
             }
             let mut message = gathered.finish(role, keep_media);
-            let last = self.last.into_iter();
-            message
-                .other
-                .extend(last.map(|(key, source)| (key, lenient::value(&source))));
+            message.keep(self.last.into_members());
             reply.choices.push(Choice {
                 index: 0,
                 message,
@@ -201,7 +198,7 @@ pub(super) fn grown<'a>(field: Field<'a>, held: &mut usize) -> Option<Cow<'a, st
 pub(super) fn kept(rest: wire::Rest<'_>, held: &mut usize) -> Map<String, Value> {
     let bytes = rest
         .iter()
-        .map(|(key, source)| estimate::member(key, source.get()));
+        .map(|(key, source)| estimate::member(key, *source));
     *held += bytes.sum::<usize>();
     wire::members(rest)
 }

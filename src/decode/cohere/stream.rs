@@ -17,7 +17,7 @@ use crate::{
         estimate, failure,
         json::{self, Field},
         openai_chat::wire,
-        repair,
+        push_piece, repair,
     },
 };
 
@@ -84,7 +84,7 @@ impl Stream<'_> {
                     return false;
                 };
                 answer.tally.held += estimate::text(&text);
-                call.arguments.push_str(&text);
+                push_piece(&mut call.arguments, &text);
             }
         }
         true

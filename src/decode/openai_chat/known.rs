@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::wire::Choice;
+use super::wire::{Choice, Message, Rare};
 use crate::json::{Echo, Field, Padding};
 
 /// The last chunk, where it did nothing but grow the text of one choice.
@@ -75,4 +75,56 @@ fn within<'c>(chunk: &'c str, source: &str, text: &str) -> Option<&'c str> {
     let from_end = source.len().checked_sub(start)?;
     let rest = chunk.get(chunk.len().checked_sub(from_end)?..)?;
     rest.get(..text.len())
+}
+
+impl Message<'_> {
+    /// The text that it has, and whether that is thought, where it has nothing else.
+    pub(in crate::decode) fn only_text(&self) -> Option<(&str, bool)> {
+        let Self {
+            role: _,
+            content,
+            is_cut: false,
+            tool_calls: None,
+            rare,
+            rest,
+        } = self
+        else {
+            return None;
+        };
+        if !rest.is_empty() {
+            return None;
+        }
+        let thought = match rare {
+            Some(rare) => Some(rare.only_thought()?),
+            None => None,
+        };
+        match (content, thought) {
+            (Field::Text(text), None) => Some((text, false)),
+            (Field::Text(text), Some(thought)) if text.is_empty() => Some((thought, true)),
+            (Field::Null, Some(thought)) => Some((thought, true)),
+            _ => None,
+        }
+    }
+}
+
+impl Rare<'_> {
+    fn only_thought(&self) -> Option<&str> {
+        let Self {
+            reasoning_content,
+            reasoning,
+            thinking,
+            refusal: Field::Null,
+            function_call: None,
+            tool_call_id: Field::Null,
+        } = self
+        else {
+            return None;
+        };
+        match (reasoning_content, reasoning, thinking) {
+            (Field::Text(text), Field::Null, Field::Null)
+            | (Field::Null, Field::Text(text), Field::Null)
+            | (Field::Null, Field::Null, Field::Text(text)) => Some(text),
+            _ => None,
+        }
+    }
 }

@@ -10,7 +10,7 @@ use crate::{
     decode::{
         Policy, Read, Unread, estimate, failure,
         json::{self, Field},
-        last::keep_last,
+        last::Last,
         repair,
         sse::{Event, Events},
     },
@@ -42,7 +42,7 @@ pub(super) fn read(body: &str, cut: bool, policy: &Policy) -> Result<Read<Reply>
 #[derive(Default)]
 pub(in crate::decode) struct Stream {
     reply: Reply,
-    vendor: BTreeMap<String, String>,
+    vendor: Last,
     choices: BTreeMap<i64, Growing>,
     usage: String,
     groq_usage: String,
@@ -171,7 +171,7 @@ impl Stream {
         set_once(&mut reply.model, chunk.model);
         set_once(&mut reply.provider, chunk.provider);
         for (key, source) in chunk.vendor {
-            keep_last(&mut self.vendor, key, source.get(), &mut self.held);
+            self.vendor.keep(key, source, &mut self.held);
         }
         if let Some(error) = error {
             self.fail(error);
@@ -219,7 +219,7 @@ impl Stream {
         }
         let growing = self.choices.entry(index).or_default();
         for (key, source) in choice.rest {
-            keep_last(&mut growing.last, key, source.get(), &mut self.held);
+            growing.last.keep(key, source, &mut self.held);
         }
         if ended.is_some() {
             growing.finish_reason = ended;
@@ -279,11 +279,8 @@ impl Stream {
             .collect();
         if let Some(first) = reply.choices.first_mut() {
             let other = &mut first.message.other;
-            other.extend(
-                vendor
-                    .into_iter()
-                    .map(|(key, source)| (key, json::value(&source))),
-            );
+            let vendor = vendor.into_members();
+            other.extend(vendor.map(|(key, member)| (key, member.into_value())));
             if unparsed > 0 {
                 other.insert(
                     "unparsed_events".to_owned(),

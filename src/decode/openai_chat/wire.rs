@@ -218,58 +218,6 @@ impl<'de> Members<'de> for Message<'de> {
     }
 }
 
-impl Message<'_> {
-    /// The text that it has, and whether that is thought, where it has nothing else.
-    pub(in crate::decode) fn only_text(&self) -> Option<(&str, bool)> {
-        let Self {
-            role: _,
-            content,
-            is_cut: false,
-            tool_calls: None,
-            rare,
-            rest,
-        } = self
-        else {
-            return None;
-        };
-        if !rest.is_empty() {
-            return None;
-        }
-        let thought = match rare {
-            Some(rare) => Some(rare.only_thought()?),
-            None => None,
-        };
-        match (content, thought) {
-            (Field::Text(text), None) => Some((text, false)),
-            (Field::Text(text), Some(thought)) if text.is_empty() => Some((thought, true)),
-            (Field::Null, Some(thought)) => Some((thought, true)),
-            _ => None,
-        }
-    }
-}
-
-impl Rare<'_> {
-    fn only_thought(&self) -> Option<&str> {
-        let Self {
-            reasoning_content,
-            reasoning,
-            thinking,
-            refusal: Field::Null,
-            function_call: None,
-            tool_call_id: Field::Null,
-        } = self
-        else {
-            return None;
-        };
-        match (reasoning_content, reasoning, thinking) {
-            (Field::Text(text), Field::Null, Field::Null)
-            | (Field::Null, Field::Text(text), Field::Null)
-            | (Field::Null, Field::Null, Field::Text(text)) => Some(text),
-            _ => None,
-        }
-    }
-}
-
 /// A tool call, or the delta of one.
 #[derive(Default)]
 pub(in crate::decode) struct Call<'a> {
