@@ -1,10 +1,10 @@
 //! What is said in a conversation, in no dialect and no database.
 
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 use serde_json::{Map, Value};
 
-use crate::json;
+use crate::json::{self, Kept};
 
 /// Who speaks.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -110,7 +110,23 @@ pub struct Message {
     pub refusal: Option<String>,
     /// What has no place of its own, by the provider's names.
     pub(crate) other: Map<String, Value>,
+    /// More of it that was not parsed. What has the same name among the other stands in its place.
+    pub(crate) kept: BTreeMap<String, Kept>,
 }
+
+/// The names that are looked for among what has no place of its own: what has one of them is a value.
+const LOOKED_FOR: [&str; 10] = [
+    "content",
+    "name",
+    "provider",
+    "raw",
+    "reasoning",
+    "refusal",
+    "request",
+    "tool_call_id",
+    "tool_calls",
+    "tools",
+];
 
 impl Message {
     /// A message with this text and nothing else.
@@ -123,7 +139,31 @@ impl Message {
             reasoning: None,
             refusal: None,
             other: Map::new(),
+            kept: BTreeMap::new(),
         }
+    }
+
+    /// Adds what has no place of its own, in place of what had its name.
+    pub(crate) fn keep(&mut self, members: impl IntoIterator<Item = (String, Kept)>) {
+        for (name, member) in members {
+            match member {
+                Kept::Value(value) => drop(self.other.insert(name, value)),
+                kept if LOOKED_FOR.contains(&name.as_str()) => {
+                    self.other.insert(name, kept.into_value());
+                }
+                kept => {
+                    self.other.remove(&name);
+                    self.kept.insert(name, kept);
+                }
+            }
+        }
+    }
+
+    /// Takes all that has no place of its own, as values.
+    pub(crate) fn take_other(&mut self) -> Map<String, Value> {
+        let mut all = json::values(std::mem::take(&mut self.kept));
+        all.append(&mut self.other);
+        all
     }
 
     /// Adds what has no place of its own, by a name and as JSON text; what is no JSON stands as a string.

@@ -4,9 +4,11 @@ mod compact;
 mod echo;
 mod elements;
 mod field;
+mod kept;
 mod number;
 mod object;
 mod skip;
+mod sorted;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -21,10 +23,12 @@ use serde_json::{Map, Number, Value};
 
 pub(crate) use self::{
     compact::compact,
-    echo::Echo,
+    echo::{Echo, Padding},
     elements::elements,
     field::{Field, field},
+    kept::{Kept, any_text, values},
     object::{List, Members, document, list, object},
+    skip::{Passed, Watch},
     source::{Fault, Raw, Source},
     text_or_list::{source_text_or_list, text_or_list},
 };
@@ -45,8 +49,13 @@ pub(crate) fn count(map: &mut Source<'_>) -> Result<Option<i64>, Fault> {
 
 /// The same for a value that was kept as source.
 pub(crate) fn counted(source: Raw<'_>) -> Option<i64> {
-    let number = || whole(&read::<Number>(source.get())?);
-    source.get().parse().ok().or_else(number)
+    let source = source.get();
+    // Most of what is no number is an object.
+    if !source.starts_with(|first: char| first == '-' || first.is_ascii_digit()) {
+        return None;
+    }
+    let number = || whole(&read::<Number>(source)?);
+    source.parse().ok().or_else(number)
 }
 
 fn whole(number: &Number) -> Option<i64> {

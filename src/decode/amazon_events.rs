@@ -9,7 +9,7 @@ const PRELUDE: usize = 12;
 const TRAILER: usize = 4;
 
 /// One message.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Message<'a> {
     /// `event`, `exception` or `error`.
     pub(super) message_type: &'a str,
@@ -33,15 +33,15 @@ pub(super) struct Message<'a> {
 #[derive(Debug)]
 pub(super) struct Messages<'a> {
     rest: &'a [u8],
-    /// The kind of the event before, which is that of most.
-    event_type: &'a str,
+    /// The headers of the message before, which are those of most, and what they say.
+    headers: (&'a [u8], Message<'a>),
 }
 
 impl<'a> Messages<'a> {
     pub(super) fn new(body: &'a [u8]) -> Self {
         Self {
             rest: body,
-            event_type: "",
+            headers: Default::default(),
         }
     }
 }
@@ -62,36 +62,40 @@ impl<'a> Iterator for Messages<'a> {
             }
             None => (body.get(..total - TRAILER).unwrap_or(body), false),
         };
-        let mut read = Message {
-            ended,
-            damaged,
-            ..Message::default()
-        };
-        if !damaged {
-            let (headers, payload) = content.get(PRELUDE..)?.split_at_checked(headers)?;
-            read.payload = payload;
-            read.headers(headers, self.event_type);
-            self.event_type = read.event_type;
+        if damaged {
+            return Some(Message {
+                ended,
+                damaged,
+                ..Message::default()
+            });
         }
-        Some(read)
+        let (headers, payload) = content.get(PRELUDE..)?.split_at_checked(headers)?;
+        let (known, said) = &mut self.headers;
+        if *known != headers {
+            *said = Message::default();
+            said.read(headers);
+            *known = headers;
+        }
+        Some(Message {
+            payload,
+            ended,
+            ..*said
+        })
     }
 }
 
 impl<'a> Message<'a> {
-    fn headers(&mut self, mut headers: &'a [u8], last_event_type: &'a str) {
+    fn read(&mut self, mut headers: &'a [u8]) {
         while let Some((name, value, rest)) = header(headers) {
             headers = rest;
-            let (place, known) = match name {
-                b":message-type" => (&mut self.message_type, "event"),
-                b":event-type" => (&mut self.event_type, last_event_type),
-                b":exception-type" | b":error-code" => (&mut self.failure, ""),
-                b":error-message" => (&mut self.failure_message, ""),
+            let place = match name {
+                b":message-type" => &mut self.message_type,
+                b":event-type" => &mut self.event_type,
+                b":exception-type" | b":error-code" => &mut self.failure,
+                b":error-message" => &mut self.failure_message,
                 _ => continue,
             };
-            *place = match value == known.as_bytes() {
-                true => known,
-                false => std::str::from_utf8(value).unwrap_or_default(),
-            };
+            *place = std::str::from_utf8(value).unwrap_or_default();
         }
     }
 }

@@ -4,7 +4,7 @@ use std::mem;
 
 use serde_json::{Value, json};
 
-use super::{Read, Unread, estimate, failure, limits::MAX_TOOL_CALLS, tally::Tally};
+use super::{Read, Unread, estimate, failure, limits::MAX_TOOL_CALLS, push_piece, tally::Tally};
 use crate::{
     conversation::{Choice, Message, ProviderError, Reply, Role, ToolCall},
     outcome::Truncated,
@@ -51,14 +51,14 @@ impl Answer {
 
     pub(super) fn say(&mut self, text: &str) {
         self.tally.held += estimate::text(text);
-        self.message.content.push_str(text);
+        push_piece(&mut self.message.content, text);
     }
 
     pub(super) fn think(&mut self, text: &str) {
         if !text.is_empty() {
             self.tally.held += estimate::text(text);
             let reasoning = self.message.reasoning.get_or_insert_default();
-            reasoning.push_str(text);
+            push_piece(reasoning, text);
         }
     }
 
@@ -95,6 +95,8 @@ impl Answer {
             reasoning,
             refusal,
             other,
+            // Those whose answer this is parse all of it.
+            kept: _,
         } = piece;
         self.message.role = role;
         self.say(&content);

@@ -4,13 +4,13 @@ use std::{borrow::Cow, ops::Range};
 
 use serde_json::{Map, Value, json};
 
-use super::{limits::MAX_TOOL_CALLS, media};
+use super::{json, limits::MAX_TOOL_CALLS, media};
 use crate::conversation::{Message, Role, ToolCall};
 
 /// The blocks of one message so far.
 ///
 /// Where some are media, `other["content"]` holds them and the texts between them. Where some are anything
-/// else, or carry more than their text (citations, signatures), `other["blocks"]` holds all of them in their
+/// else, or carry more than their text (citations, signatures), what is kept as `blocks` is all of them in their
 /// order, without what stands in the message already: the thinking, the arguments of the calls, and the text
 /// where there is but one. `other["tool_calls"]` holds what calls carry besides, each with the `index` of
 /// its call.
@@ -24,7 +24,7 @@ pub(super) struct Blocks {
     /// What stands between texts.
     joint: &'static str,
     has_media: bool,
-    /// Something has no place but in `other["blocks"]`.
+    /// Something has no place but among the `blocks`.
     has_more: bool,
 }
 
@@ -34,7 +34,7 @@ enum Kept {
     Reasoning(Map<String, Value>),
     Call(usize),
     Media(Value),
-    Other(Value),
+    Other(json::Kept),
 }
 
 impl Blocks {
@@ -94,6 +94,11 @@ impl Blocks {
 
     /// Adds what is neither text nor call nor media, as the provider has it.
     pub(super) fn other(&mut self, block: Value) {
+        self.sent(block.into());
+    }
+
+    /// Adds the same where it was not parsed; there is no media in it.
+    pub(super) fn sent(&mut self, block: json::Kept) {
         self.has_more = true;
         self.kept.push(Kept::Other(block));
     }
@@ -110,7 +115,6 @@ impl Blocks {
             has_more,
         } = self;
         let mut message = Message::new(role, "");
-        let other = &mut message.other;
         let texts = |kept: &&Kept| matches!(kept, Kept::Text(..));
         let is_split = kept.iter().filter(texts).nth(1).is_some();
         let part = |range: &Range<usize>| text.get(range.clone()).unwrap_or_default();
@@ -120,12 +124,12 @@ impl Blocks {
                 Kept::Media(block) => Some(block.clone()),
                 _ => None,
             });
-            other.insert("content".to_owned(), shown.collect());
+            message.other.insert("content".to_owned(), shown.collect());
         }
         if has_more {
             let block = |kind: &str, mut more: Map<String, Value>| {
                 more.insert("type".to_owned(), kind.into());
-                Value::Object(more)
+                Value::Object(more).into()
             };
             let all = kept.into_iter().map(|kept| match kept {
                 Kept::Text(range, mut more) => {
@@ -137,18 +141,28 @@ impl Blocks {
                 Kept::Reasoning(more) => block("thinking", more),
                 Kept::Call(index) => {
                     let id = calls.get(index).and_then(|call| call.id.as_deref());
-                    json!({"type": "tool_use", "id": id})
+                    json!({"type": "tool_use", "id": id}).into()
                 }
-                Kept::Media(block) | Kept::Other(block) => block,
+                Kept::Media(block) => block.into(),
+                Kept::Other(block) => block,
             });
-            let all = all.collect();
-            other.insert("blocks".to_owned(), all);
+            let mut all: Vec<json::Kept> = all.collect();
+            if !keep_media {
+                for block in &mut all {
+                    if let json::Kept::Value(block) = block {
+                        media::stub_within(block);
+                    }
+                }
+            }
+            message.keep([("blocks".to_owned(), json::Kept::List(all))]);
         }
         if !extras.is_empty() {
-            other.insert("tool_calls".to_owned(), Value::Array(extras));
+            message
+                .other
+                .insert("tool_calls".to_owned(), Value::Array(extras));
         }
         if !keep_media {
-            media::stub_members(other);
+            media::stub_members(&mut message.other);
         }
         let stub = media::stub_url(&text).filter(|_| !keep_media);
         message.content = stub.unwrap_or(text);
@@ -189,7 +203,8 @@ mod tests {
             (message.content.as_str(), message.reasoning.as_deref()),
             ("ab", Some("hm"))
         );
-        assert_eq!((message.tool_calls.len(), message.other.len()), (1, 0));
+        assert_eq!(message.tool_calls.len(), 1);
+        assert!(message.other.is_empty() && message.kept.is_empty());
     }
 
     #[test]
@@ -199,9 +214,9 @@ mod tests {
         blocks.other(json!({"type": "server_tool_use"}));
         blocks.text("b", Map::new());
         assert!(blocks.call(ToolCall::default(), map(json!({"caller": 1}))));
-        let message = blocks.finish(Role::Assistant, false);
+        let mut message = blocks.finish(Role::Assistant, false);
         assert_eq!(
-            Value::Object(message.other),
+            Value::Object(message.take_other()),
             json!({
                 "blocks": [
                     {"type": "text", "text": "a", "citations": [1]}, {"type": "server_tool_use"},

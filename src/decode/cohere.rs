@@ -1,6 +1,7 @@
 //! Cohere's chat in both versions, and its older completions of a text.
 
 mod event;
+mod known;
 mod request;
 mod stream;
 #[cfg(test)]

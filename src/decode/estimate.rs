@@ -4,6 +4,8 @@
 use memchr::memchr_iter;
 use serde_json::Value;
 
+use super::json::{Passed, Raw};
+
 /// Text stands in what is parsed, and once more where parts of it are joined.
 const COPIES: usize = 2;
 /// An element of a list that grows by doubling takes half of that; a member of an object takes all of it, once
@@ -16,7 +18,7 @@ pub(super) const OBJECT_BYTES: usize = 704;
 /// The most that a byte of a document can take.
 const MOST_PER_BYTE: usize = COPIES + OBJECT_BYTES;
 
-/// So many bytes are counted at a time, for each of the three that are looked for, while they are at hand.
+/// So many bytes are counted at a time, for each of the two that are looked for, while they are at hand.
 const COUNTED_BYTES: usize = 16 << 10;
 
 /// Whether a document takes no more than this room.
@@ -37,10 +39,15 @@ pub(super) fn document(source: &str, room: usize) -> usize {
         let (elements, objects) = outside_of_strings(source.as_bytes());
         return of(source.len(), elements, objects);
     }
-    let (mut elements, mut objects) = (0, 0);
+    // No element takes less than two bytes, its comma or bracket among them.
+    let objects = memchr_iter(b'{', source.as_bytes()).count();
+    let most = of(source.len(), source.len() / 2 + 1, objects);
+    if most <= room / 8 {
+        return most;
+    }
+    let mut elements = 0;
     for bytes in source.as_bytes().chunks(COUNTED_BYTES) {
         elements += memchr_iter(b',', bytes).count() + memchr_iter(b'[', bytes).count();
-        objects += memchr_iter(b'{', bytes).count();
     }
     let estimate = of(source.len(), elements, objects);
     if estimate <= room / 4 {
@@ -92,8 +99,24 @@ pub(super) fn text(text: &str) -> usize {
 }
 
 /// What an object takes that has one member, with this source.
-pub(super) fn member(key: &str, source: &str) -> usize {
-    OBJECT_BYTES + text(key) + document(source, 0)
+pub(super) fn member(key: &str, source: Raw<'_>) -> usize {
+    let Passed {
+        elements, objects, ..
+    } = source.passed;
+    let value = of(source.get().len(), elements as usize, objects as usize);
+    OBJECT_BYTES + text(key) + value
+}
+
+/// What a value takes once it is parsed, of which the source is passed over.
+pub(super) fn source(source: Raw<'_>) -> usize {
+    let Passed {
+        elements, objects, ..
+    } = source.passed;
+    let elements = (elements as usize + 1).saturating_mul(ELEMENT_BYTES);
+    let objects = (objects as usize).saturating_mul(OBJECT_BYTES + ELEMENT_BYTES);
+    (source.get().len())
+        .saturating_add(elements)
+        .saturating_add(objects)
 }
 
 /// What a value takes that has been parsed.
@@ -121,6 +144,13 @@ mod tests {
         let source = format!("[{}]", vec!["{}"; 1000].join(","));
         assert!(document(&source, 0) > 700_000);
         assert!(!fits(&source, 700_000));
+    }
+
+    #[test]
+    fn a_member_takes_what_its_source_does() {
+        let source = r#"{"a\"{":[[],{},1,"[,{"],"b":[{}]}"#;
+        let expected = OBJECT_BYTES + document(source, 0);
+        assert_eq!(member("", Raw::new(source)), expected);
     }
 
     #[test]

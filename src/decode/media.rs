@@ -4,6 +4,8 @@
 //! with the size and the digest of the decoded bytes. Where the media type is not stated it is
 //! `application/octet-stream`; where the base64 is not valid, size and digest are those of its text.
 
+mod marks;
+
 use std::fmt::Write;
 
 use base64::{
@@ -12,6 +14,8 @@ use base64::{
 };
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+
+pub(super) use self::marks::Marks;
 
 const UNKNOWN: &str = "application/octet-stream";
 

@@ -203,6 +203,17 @@ fn heard(
     }
 }
 
+/// What a text that grows has room for from its first piece on: growing from nothing takes as many allocations.
+const FIRST_ROOM: usize = 256;
+
+/// Adds a piece to a text that grows.
+fn push_piece(text: &mut String, piece: &str) {
+    if text.capacity() == 0 && !piece.is_empty() {
+        text.reserve(piece.len().max(FIRST_ROOM));
+    }
+    text.push_str(piece);
+}
+
 /// Joins characters whose halves came in two events.
 fn join_surrogates(reply: &mut Reply) {
     for Choice { message, .. } in &mut reply.choices {

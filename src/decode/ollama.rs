@@ -1,5 +1,6 @@
 //! Ollama's chat and its completions of a text: one document, or one a line.
 
+mod known;
 mod request;
 #[cfg(test)]
 mod tests;
@@ -8,6 +9,7 @@ use std::{borrow::Cow, fmt::Write};
 
 use serde_json::Value;
 
+use self::known::Known;
 pub(super) use self::request::prompt;
 use super::{
     Policy, Read, Unread,
@@ -30,36 +32,34 @@ pub(super) fn reply(
     let mut answer = Answer::new(policy.max_parsed_bytes);
     answer.reply.streamed = is_line_stream || lines::sniff(source);
     if answer.reply.streamed {
+        let mut known = Known::default();
         for (line, ended) in lines::lines(source) {
-            add_piece(&mut answer, line, cut && !ended, policy);
+            add_piece(&mut answer, &mut known, line, cut && !ended, policy);
         }
     } else {
-        add_piece(
-            &mut answer,
-            source.trim_start_matches('\u{feff}'),
-            cut,
-            policy,
-        );
+        let source = source.trim_start_matches('\u{feff}');
+        add_piece(&mut answer, &mut Known::default(), source, cut, policy);
     }
     answer.finish()
 }
 
-fn add_piece(answer: &mut Answer, source: &str, cut: bool, policy: &Policy) {
-    if !answer.tally.admits(source) {
+fn add_piece(answer: &mut Answer, known: &mut Known, source: &str, cut: bool, policy: &Policy) {
+    if !answer.tally.admits(source) || known.add(answer, source) {
         return;
     }
-    let done = add(answer, source, policy)
-        || (cut && repair::close(source).is_some_and(|source| add(answer, &source, policy)));
+    let done = add(answer, known, source, policy)
+        || (cut && repair::close(source).is_some_and(|source| add(answer, known, &source, policy)));
     if !done {
         answer.tally.unread(source);
     }
 }
 
 /// Adds a document; false where it is none of Ollama's.
-fn add(answer: &mut Answer, source: &str, policy: &Policy) -> bool {
+fn add(answer: &mut Answer, known: &mut Known, source: &str, policy: &Policy) -> bool {
     let Some(piece) = json::document::<Piece<'_>>(source) else {
         return false;
     };
+    known.learn(source, &piece);
     if let Some(error) = piece.error {
         let error = failure::object(&json::parsed(error));
         answer.fail(error, source);
@@ -109,7 +109,7 @@ fn add(answer: &mut Answer, source: &str, policy: &Policy) -> bool {
     }
     for (key, source) in piece.rest {
         let value = json::parsed(source);
-        answer.tally.held += super::estimate::member(&key, source.get());
+        answer.tally.held += super::estimate::member(&key, source);
         answer.message.other.insert(key.into_owned(), value);
     }
     true
@@ -128,6 +128,7 @@ struct Piece<'a> {
     response: Field<'a>,
     thinking: Field<'a>,
     done_reason: Field<'a>,
+    created_at: Option<Raw<'a>>,
     error: Option<Raw<'a>>,
     /// Tokens and times.
     counts: wire::Rest<'a>,
@@ -151,8 +152,9 @@ impl<'de> Members<'de> for Piece<'de> {
             | "eval_duration" => {
                 self.counts.extend(stated(map)?.map(|value| (key, value)));
             }
+            "created_at" => self.created_at = stated(map)?,
             // The conversation in tokens is the text once more.
-            "context" | "created_at" | "done" | "logprobs" => {
+            "context" | "done" | "logprobs" => {
                 map.skip()?;
             }
             _ => self.rest.extend(stated(map)?.map(|value| (key, value))),

@@ -44,6 +44,11 @@ impl<'a> Events<'a> {
         let Some(end) = end else {
             return Some(std::mem::take(&mut self.rest));
         };
+        if !self.has_returns {
+            let line = self.rest.get(..end);
+            self.rest = self.rest.get(end + 1..).unwrap_or_default();
+            return line;
+        }
         let (line, rest) = self.rest.split_at(end);
         self.rest = rest
             .strip_prefix("\r\n")

@@ -68,8 +68,18 @@ impl<'de> Source<'de> {
                 let (values, _) = self.values(usize::MAX)?;
                 Ok(Field::Other(Value::Array(values)))
             }
-            _ => self.scalar().map(Field::Other),
+            _ => self.number_or_text().map(Field::Other),
         }
+    }
+
+    /// The next value, which is neither a string nor a container. A number for which there is no room at all is
+    /// its source.
+    pub(super) fn number_or_text(&mut self) -> Result<Value, Fault> {
+        let start = self.at;
+        self.scalar().or_else(|Fault| {
+            self.at = start;
+            Ok(Value::String(self.raw()?.get().to_owned()))
+        })
     }
 
     /// The elements of the list that comes next, at most so many, and whether there were more.

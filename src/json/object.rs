@@ -157,7 +157,7 @@ pub(super) fn item<'de, T: Members<'de>>(
             }
             Field::Other(Value::Array(values))
         }
-        _ => Field::Other(map.scalar()?),
+        _ => Field::Other(map.number_or_text()?),
     };
     items.extend(T::stray(stray));
     Ok(())

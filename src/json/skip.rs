@@ -5,23 +5,77 @@ use super::{
     text::{is_escape, special},
 };
 
+/// One who sees what is passed over.
+pub(crate) trait Watch {
+    /// The source of a member's name.
+    fn key(&mut self, _: &str) {}
+    /// The source of a string.
+    fn text(&mut self, _: &str) {}
+    /// The source of a number.
+    fn number(&mut self, _: &str) {}
+}
+
+/// What there was in a value that was passed over.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Passed {
+    /// Elements of lists and members of objects: those behind a comma, and the beginnings of lists.
+    pub(crate) elements: u32,
+    pub(crate) objects: u32,
+    /// It can be read as it stands, for sure: it is not nested too deeply, and its numbers have room.
+    pub(crate) is_regular: bool,
+}
+
+/// Far less deep than can be read.
+const REGULAR_DEPTH: usize = 64;
+/// No number as short as this is too large, unless it has an exponent.
+const REGULAR_NUMBER: usize = 18;
+
+/// Nobody.
+impl Watch for () {}
+
 impl Source<'_> {
     /// Passes over the next value, however deeply it is nested.
     pub(crate) fn skip(&mut self) -> Result<(), Fault> {
+        self.pass(&mut ()).map(drop)
+    }
+
+    /// The same, while somebody sees it.
+    pub(super) fn pass(&mut self, watch: &mut impl Watch) -> Result<Passed, Fault> {
         self.open.clear();
+        let mut passed = Passed {
+            elements: 0,
+            objects: 0,
+            is_regular: true,
+        };
         loop {
-            match self.peek()? {
-                b'"' => self.pass_text()?,
-                b'-' | b'0'..=b'9' => self.pass_number().map(drop)?,
+            let first = self.peek()?;
+            let start = self.at;
+            match first {
+                b'"' => {
+                    self.pass_text()?;
+                    watch.text(self.since(start));
+                }
+                b'-' | b'0'..=b'9' => {
+                    let is_whole = self.pass_number()?;
+                    let number = self.since(start);
+                    let is_plain = is_whole || !number.contains(['e', 'E']);
+                    passed.is_regular &= is_plain && number.len() <= REGULAR_NUMBER;
+                    watch.number(number);
+                }
                 b'n' => self.word("null")?,
                 b't' => self.word("true")?,
                 b'f' => self.word("false")?,
                 bracket @ (b'{' | b'[') => {
                     self.at += 1;
                     self.open.push(bracket);
+                    passed.is_regular &= self.open.len() <= REGULAR_DEPTH;
+                    match bracket {
+                        b'{' => passed.objects = passed.objects.saturating_add(1),
+                        _ => passed.elements = passed.elements.saturating_add(1),
+                    }
                     // In ASCII a bracket's other half is the second after it.
                     if self.peek()? != bracket + 2 {
-                        self.pass_key(bracket)?;
+                        self.pass_key(bracket, watch)?;
                         continue;
                     }
                 }
@@ -32,7 +86,8 @@ impl Source<'_> {
                     b',' => {
                         self.at += 1;
                         self.peek()?;
-                        self.pass_key(bracket)?;
+                        passed.elements = passed.elements.saturating_add(1);
+                        self.pass_key(bracket, watch)?;
                         break;
                     }
                     byte if byte == bracket + 2 => {
@@ -43,21 +98,29 @@ impl Source<'_> {
                 }
             }
             if self.open.is_empty() {
-                return Ok(());
+                return Ok(passed);
             }
         }
     }
 
+    /// What was passed over since this place.
+    fn since(&self, start: usize) -> &str {
+        self.source.get(start..self.at).unwrap_or_default()
+    }
+
     /// Passes over the key that comes next in an object, and over nothing in a list.
-    fn pass_key(&mut self, bracket: u8) -> Result<(), Fault> {
+    fn pass_key(&mut self, bracket: u8, watch: &mut impl Watch) -> Result<(), Fault> {
         if bracket == b'[' {
             return Ok(());
         }
+        let start = self.at;
         self.pass_text()?;
+        watch.key(self.since(start));
         self.colon()
     }
 
-    fn pass_text(&mut self) -> Result<(), Fault> {
+    /// Passes over the string of which the quote comes next.
+    pub(super) fn pass_text(&mut self) -> Result<(), Fault> {
         self.take(b'"')?;
         let bytes = self.source.as_bytes();
         let mut end = special(bytes, self.at);

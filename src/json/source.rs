@@ -4,7 +4,10 @@ use std::{borrow::Cow, mem};
 
 use serde_json::Number;
 
-use super::text::{special, unescaped};
+use super::{
+    skip::{Passed, Watch},
+    text::{special, unescaped},
+};
 
 /// What is no JSON, or is nested too deeply, or holds a number that may have no room in 64 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,16 +15,21 @@ pub(crate) struct Fault;
 
 /// The source of a value.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Raw<'a>(&'a str);
+pub(crate) struct Raw<'a> {
+    source: &'a str,
+    /// What there is in it.
+    pub(crate) passed: Passed,
+}
 
 impl<'a> Raw<'a> {
     #[cfg(test)]
     pub(crate) fn new(source: &'a str) -> Self {
-        Self(source)
+        let raw = Source::new(source, false).raw();
+        raw.unwrap_or_else(|Fault| panic!("no JSON: {source}"))
     }
 
     pub(crate) fn get(self) -> &'a str {
-        self.0
+        self.source
     }
 }
 
@@ -29,6 +37,12 @@ impl<'a> Raw<'a> {
 const MAX_DEPTH: u8 = 127;
 /// So many digits have room in 64 bits, whatever they are.
 const SURE_DIGITS: usize = 18;
+
+/// Whether a number is spelt as it is written, and has room in 64 bits.
+pub(super) fn is_plain_number(source: &str) -> bool {
+    let mut rest = source.strip_prefix('-').unwrap_or(source).bytes();
+    source.len() <= SURE_DIGITS && source != "-0" && rest.all(|byte| byte.is_ascii_digit())
+}
 
 /// A place in a document.
 #[derive(Debug)]
@@ -85,6 +99,11 @@ impl<'de> Source<'de> {
             self.word("null")?;
         }
         Ok(is_null)
+    }
+
+    /// Whether a string comes next.
+    pub(crate) fn is_text(&mut self) -> Result<bool, Fault> {
+        Ok(self.peek()? == b'"')
     }
 
     /// The byte with which what comes next begins.
@@ -190,10 +209,16 @@ impl<'de> Source<'de> {
 
     /// The source of the next value.
     pub(crate) fn raw(&mut self) -> Result<Raw<'de>, Fault> {
+        self.seen(&mut ())
+    }
+
+    /// The same, while somebody sees it.
+    pub(crate) fn seen(&mut self, watch: &mut impl Watch) -> Result<Raw<'de>, Fault> {
         self.peek()?;
         let start = self.at;
-        self.skip()?;
-        self.source.get(start..self.at).map(Raw).ok_or(Fault)
+        let passed = self.pass(watch)?;
+        let source = self.source.get(start..self.at).ok_or(Fault)?;
+        Ok(Raw { source, passed })
     }
 
     #[inline]

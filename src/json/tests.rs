@@ -3,7 +3,7 @@ use std::borrow::Cow;
 use proptest::prelude::*;
 use serde_json::{Value, value::RawValue};
 
-use super::{Source, text::special, value};
+use super::{Fault, Field, Source, count, document, text::special, value};
 
 /// What is read where nothing follows it.
 fn read<T>(source: &str, read: impl Fn(&mut Source<'_>) -> Option<T>) -> Option<T> {
@@ -22,7 +22,7 @@ fn has_long_number(value: &Value) -> bool {
 }
 
 /// Something like a document.
-fn source() -> impl Strategy<Value = String> {
+pub(super) fn source() -> impl Strategy<Value = String> {
     let word = prop::sample::select(vec![
         "{",
         "}",
@@ -141,4 +141,25 @@ fn a_document_that_ends_within_a_string_was_read_to_its_end() {
         assert!(cut.text().is_err());
         assert!(cut.is_at_end(), "{source}");
     }
+}
+
+#[test]
+fn a_number_that_there_is_no_room_for_is_its_source() {
+    #[derive(Default)]
+    struct Members<'a>(Field<'a>, Option<i64>);
+
+    impl<'de> super::Members<'de> for Members<'de> {
+        fn member(&mut self, key: Cow<'de, str>, map: &mut Source<'de>) -> Result<(), Fault> {
+            match key.as_ref() {
+                "a" => self.0 = map.field()?,
+                _ => self.1 = count(map)?,
+            }
+            Ok(())
+        }
+    }
+
+    let Members(odd, plain) = document(r#"{"b":1e999,"a":-1e400,"b":7}"#).expect("a document");
+    assert!(matches!(odd, Field::Other(Value::String(source)) if source == "-1e400"));
+    assert_eq!(plain, Some(7));
+    assert!(document::<Members<'_>>(r#"{"a":1e}"#).is_none());
 }

@@ -7,23 +7,31 @@ const WORD: usize = size_of::<u64>();
 const ONES: u64 = u64::MAX / 0xFF;
 const HIGHS: u64 = ONES << 7;
 /// Longer ones are read by blocks, of which is only asked whether there is anything in one.
-const BLOCK: usize = 4 * WORD;
+const BLOCK: usize = 8 * WORD;
 
 /// The first place from this one on of a byte that means something in a string: a quote, a backslash, or what
 /// must not stand in one. The end where there is none.
 #[inline]
 pub(super) fn special(bytes: &[u8], from: usize) -> usize {
     let mut rest = bytes.get(from..).unwrap_or_default();
-    let mut words = 0;
+    let mut pairs = 0;
     while let Some((word, behind)) = rest.split_first_chunk::<WORD>() {
         let found = specials(u64::from_le_bytes(*word));
         if found != 0 {
             return bytes.len() - rest.len() + found.trailing_zeros() as usize / 8;
         }
         rest = behind;
-        words += 1;
-        if words == 4 {
-            rest = behind_plain_blocks(rest);
+        // One question for two words, after the first.
+        while let Some((pair, behind)) = rest.split_first_chunk::<{ 2 * WORD }>() {
+            let pair = u128::from_le_bytes(*pair);
+            if specials(pair as u64) | specials((pair >> 64) as u64) != 0 {
+                break;
+            }
+            rest = behind;
+            pairs += 1;
+            if pairs == 4 {
+                rest = behind_plain_blocks(rest);
+            }
         }
     }
     let found = rest.iter().position(|&byte| is_special(byte));
@@ -67,6 +75,24 @@ pub(super) fn is_escape(rest: &[u8]) -> bool {
     }
 }
 
+/// What a letter behind a backslash means; zero where it means nothing. A table, since which of them comes next
+/// cannot be foretold.
+const MEANT: [u8; 256] = {
+    let mut meant = [0; 256];
+    meant[b'"' as usize] = b'"';
+    meant[b'\\' as usize] = b'\\';
+    meant[b'/' as usize] = b'/';
+    meant[b'b' as usize] = 0x8;
+    meant[b'f' as usize] = 0xC;
+    meant[b'n' as usize] = b'\n';
+    meant[b'r' as usize] = b'\r';
+    meant[b't' as usize] = b'\t';
+    meant
+};
+
+/// What most strings with escapes have room in.
+const MIN_ROOM: usize = 512;
+
 /// A string with escapes that begins at this place and is plain up to the second. Goes on behind its quote, or to
 /// where it is none.
 #[inline(never)]
@@ -79,6 +105,8 @@ pub(super) fn unescaped(
 ) -> Result<String, Fault> {
     let bytes = source.as_bytes();
     room.clear();
+    // It is made for each event anew, and would grow by small steps.
+    room.reserve(MIN_ROOM.min(bytes.len().saturating_sub(start)));
     let mut from = start;
     let mut at = plain_until;
     loop {
@@ -89,17 +117,13 @@ pub(super) fn unescaped(
                 *behind = at + 1;
                 return Ok(room.as_str().to_owned());
             }
-            // What stands for itself is copied with what follows it.
-            Some([b'\\', b'"' | b'\\' | b'/', ..]) => from = at + 1,
-            Some([b'\\', b'n', ..]) => room.push('\n'),
-            Some([b'\\', b'r', ..]) => room.push('\r'),
-            Some([b'\\', b't', ..]) => room.push('\t'),
-            Some([b'\\', b'b', ..]) => room.push('\u{8}'),
-            Some([b'\\', b'f', ..]) => room.push('\u{c}'),
             Some([b'\\', b'u', rest @ ..]) => {
                 let (character, digits) = character(rest).ok_or(Fault)?;
                 room.push(character);
                 from += digits;
+            }
+            Some([b'\\', letter, ..]) if MEANT[usize::from(*letter)] != 0 => {
+                room.push(char::from(MEANT[usize::from(*letter)]));
             }
             _ => {
                 *behind = at;

@@ -50,7 +50,7 @@ impl Source<'_> {
     }
 
     /// The same where it is not to lose digits.
-    fn scalar_within(&mut self) -> Result<Value, Fault> {
+    pub(super) fn scalar_within(&mut self) -> Result<Value, Fault> {
         let value = self.scalar()?;
         let is_exact = |value: &Value| match value.as_number().filter(|number| number.is_f64()) {
             Some(number) => number

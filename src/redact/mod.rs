@@ -17,6 +17,7 @@ use crate::{
     conversation::{Message, Prompt, ProviderError, Reply},
     decode::Spoken,
     escape,
+    json::{self, Kept},
 };
 
 /// Takes out of texts what must not be stored.
@@ -109,6 +110,34 @@ fn message(redact: &dyn Redact, message: &mut Message) {
     }
     for other in message.other.values_mut() {
         value(redact, other);
+    }
+    for member in message.kept.values_mut() {
+        kept(redact, member);
+    }
+}
+
+/// Looks at what is kept; only what something has to be taken out of is parsed.
+fn kept(redact: &dyn Redact, kept: &mut Kept) {
+    match kept {
+        Kept::Value(value) => self::value(redact, value),
+        Kept::List(elements) => {
+            for element in elements {
+                self::kept(redact, element);
+            }
+        }
+        Kept::Members(members) => {
+            for member in members.values_mut() {
+                self::kept(redact, member);
+            }
+        }
+        Kept::Source(source) => {
+            let is_redacted = |text: &str| matches!(redact.redact(text), Cow::Owned(_));
+            if json::any_text(source, is_redacted) {
+                let mut parsed = json::value(source);
+                value(redact, &mut parsed);
+                *kept = Kept::Value(parsed);
+            }
+        }
     }
 }
 

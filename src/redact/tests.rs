@@ -216,6 +216,31 @@ fn it_is_found_wherever_it_was_said() {
 }
 
 #[test]
+fn it_is_found_in_what_was_not_parsed() {
+    let key = format!("sk-{}", "a1".repeat(30));
+    let hidden = key.replace('a', "\\u0061");
+    let mut spoken = Spoken::default();
+    let mut message = Message::new(Role::Assistant, "");
+    let source = |text: &str| Kept::Source(format!(r#"{{"b":[1.50,"{text}"],"a":0}}"#));
+    let members = [
+        ("x".to_owned(), source(&key)),
+        ("y".to_owned(), source("é")),
+    ];
+    let list = Kept::List(vec![source(&hidden), Kept::Members(members.into())]);
+    message.keep([("list".to_owned(), list)]);
+    spoken.prompt = Prompt::new(vec![message]);
+    super::spoken(&Patterns::all(), &mut spoken);
+    let [message] = &mut spoken.prompt.messages[..] else {
+        panic!("one message");
+    };
+    let value = |text: &str| json!({"a": 0, "b": [1.5, text]});
+    assert_eq!(
+        serde_json::Value::Object(message.take_other()),
+        json!({"list": [value("[credential]"), {"x": value("[credential]"), "y": value("é")}]})
+    );
+}
+
+#[test]
 fn a_long_text_takes_no_longer_by_the_byte() {
     // A pattern that goes back over what it has read would not come to an end here.
     for part in [

@@ -4,7 +4,10 @@ use std::mem;
 
 use serde_json::{Map, Value};
 
-use crate::conversation::{Choice, Message, ToolCall};
+use crate::{
+    conversation::{Choice, Message, ToolCall},
+    json::Kept,
+};
 
 /// The part of an answer that had arrived when it failed.
 pub(super) fn begun(choice: Choice) -> Value {
@@ -17,14 +20,28 @@ pub(super) fn begun(choice: Choice) -> Value {
 }
 
 pub(super) fn whole(mut message: Message) -> Value {
+    message.other = message.take_other();
     let mut whole = other(&mut message);
     whole.insert("role".to_owned(), message.role.as_str().into());
     whole.insert("content".to_owned(), message.content.into());
     Value::Object(whole)
 }
 
-/// Takes what a message holds beside role and text, in OpenAI's names.
-pub(super) fn other(message: &mut Message) -> Map<String, Value> {
+/// Takes what a message holds beside role and text, as text; none where there is nothing.
+pub(super) fn text(message: &mut Message) -> Option<String> {
+    let mut all = mem::take(&mut message.kept);
+    let other = other(message);
+    if all.is_empty() {
+        return json_text(other);
+    }
+    all.extend(other.into_iter().map(|(name, value)| (name, value.into())));
+    let mut text = String::new();
+    Kept::Members(all).put(&mut text);
+    Some(text)
+}
+
+/// Takes what a message holds beside role and text, but for what was not parsed, in OpenAI's names.
+fn other(message: &mut Message) -> Map<String, Value> {
     let Message {
         role: _,
         content: _,
@@ -33,6 +50,7 @@ pub(super) fn other(message: &mut Message) -> Map<String, Value> {
         reasoning,
         refusal,
         other,
+        kept: _,
     } = message;
     let mut other = mem::take(other);
     if !tool_calls.is_empty() {
@@ -85,4 +103,42 @@ fn add_extras(calls: &mut [Value], extras: Option<Value>) {
 /// An object as text; none where it is empty.
 pub(super) fn json_text(map: Map<String, Value>) -> Option<String> {
     (!map.is_empty()).then(|| Value::Object(map).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::conversation::Role;
+
+    #[test]
+    fn what_is_kept_stands_where_its_value_would() {
+        let source = r#"{"z":[1.0,"\u00e9"],"a":{}}"#;
+        for names in [&[][..], &["a"], &["z"], &["a", "z"], &["kept"]] {
+            let mut message = Message::new(Role::Assistant, "");
+            message.reasoning = Some("hm".to_owned());
+            let members = [("x".to_owned(), Kept::Source(source.to_owned()))];
+            let list = Kept::List(vec![json!(1).into(), Kept::Members(members.into())]);
+            message.keep([("kept".to_owned(), list)]);
+            for name in names {
+                message.other.insert((*name).to_owned(), json!("\n"));
+            }
+            let mut parsed = message.clone();
+            parsed.other = parsed.take_other();
+            assert_eq!(text(&mut message), text(&mut parsed), "{names:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_stands_in_place_of_what_had_its_name() {
+        let kept = || Kept::Source("[2]".to_owned());
+        let mut message = Message::new(Role::Assistant, "");
+        message.other.insert("a".to_owned(), json!(1));
+        message.keep([("a".to_owned(), kept()), ("content".to_owned(), kept())]);
+        assert_eq!(message.other["content"], json!([2]));
+        assert_eq!(whole(message.clone())["a"], json!([2]));
+        message.other.insert("a".to_owned(), json!(3));
+        assert_eq!(whole(message)["a"], 3);
+    }
 }

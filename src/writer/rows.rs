@@ -10,10 +10,7 @@ use std::mem;
 
 pub(super) use self::hashes::Hashes;
 use self::{failure::error_row, retold::Told};
-use super::{
-    hear::Heard,
-    other::{json_text, other},
-};
+use super::{hear::Heard, other};
 use crate::{
     conversation::{Message, Prompt, Reply, Role},
     escape,
@@ -179,7 +176,7 @@ impl Rows<'_> {
             id: self.columns.exchange_id.row(self.made.len() + 1),
             role: fit_role(&message.role),
             updated_at: self.columns.created_at,
-            other: json_text(other(&mut message)),
+            other: other::text(&mut message),
             content: message.content,
             ..MessageColumns::default()
         }

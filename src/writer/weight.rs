@@ -104,6 +104,7 @@ fn message(message: &Message) -> usize {
         reasoning,
         refusal,
         other,
+        kept,
     } = message;
     let call = |call: &ToolCall| MESSAGE_BYTES + call.name.len() + call.arguments.len();
     MESSAGE_BYTES
@@ -112,6 +113,7 @@ fn message(message: &Message) -> usize {
         + texts([tool_call_id, reasoning, refusal])
         + tool_calls.iter().map(call).sum::<usize>()
         + other.values().map(value).sum::<usize>()
+        + kept.values().map(|kept| kept.weight(&value)).sum::<usize>()
 }
 
 /// What a value takes, with the node of the map or list that it stands in.

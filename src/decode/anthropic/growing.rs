@@ -1,14 +1,17 @@
 //! One block of a stream, growing delta by delta.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Map, Value};
 
-use super::{message::told, wire};
+use super::{begun::Begun, known::Grown, message::told, wire};
 use crate::{
     conversation::ToolCall,
     decode::{
         blocks::Blocks,
         estimate,
-        json::{self, Field},
+        json::{self, Field, Kept},
+        push_piece,
     },
 };
 
@@ -17,7 +20,8 @@ use crate::{
 pub(super) struct Growing {
     kind: String,
     /// What the block began with, but for what grows.
-    members: Map<String, Value>,
+    members: BTreeMap<String, Kept>,
+    may_be_media: bool,
     /// Text, thinking, a summary, or the source of an input, by the kind of the block.
     text: String,
     signature: String,
@@ -25,9 +29,21 @@ pub(super) struct Growing {
 }
 
 impl Growing {
-    /// The block that an event begins, and what it takes in memory.
-    pub(super) fn begin(mut members: Map<String, Value>, held: &mut usize) -> Self {
-        members.retain(|key, value| !value.is_null() && key != "cache_control");
+    /// The block that an event begins; to `held` is added what it takes in memory.
+    pub(super) fn begin(mut block: Begun<'_>, held: &mut usize) -> Self {
+        *held += estimate::OBJECT_BYTES + block.takes();
+        let may_be_media = block.may_be_media();
+        let kind = block.kind().to_owned();
+        let text = match kind.as_str() {
+            "text" => block.take_text(),
+            _ => String::new(),
+        };
+        Self::of(kind, text, block.into_members(), may_be_media)
+    }
+
+    /// A block that was sent as a whole.
+    pub(super) fn whole(mut members: Map<String, Value>, held: &mut usize) -> Self {
+        members.retain(|_, value| !value.is_null());
         *held += estimate::OBJECT_BYTES + members.values().map(estimate::value).sum::<usize>();
         let mut take = |key: &str| match members.remove(key) {
             Some(Value::String(text)) => text,
@@ -36,53 +52,77 @@ impl Growing {
         let kind = take("type");
         let text = match kind.as_str() {
             "text" => take("text"),
-            "thinking" => take("thinking"),
             _ => String::new(),
         };
+        let members = members.into_iter();
+        let members = members.map(|(key, value)| (key, value.into()));
+        Self::of(kind, text, members.collect(), true)
+    }
+
+    fn of(
+        kind: String,
+        text: String,
+        mut members: BTreeMap<String, Kept>,
+        may_be_media: bool,
+    ) -> Self {
+        let mut take = |key: &str| match members.remove(key) {
+            Some(Kept::Value(Value::String(text))) => text,
+            _ => String::new(),
+        };
+        let text = match kind.as_str() {
+            "thinking" => take("thinking"),
+            _ => text,
+        };
         let signature = take("signature");
-        let citations = match members.remove("citations") {
+        let citations = match members.remove("citations").map(Kept::into_value) {
             Some(Value::Array(citations)) => citations,
             _ => Vec::new(),
         };
         Self {
             kind,
             members,
+            may_be_media,
             text,
             signature,
             citations,
         }
     }
 
+    /// Adds to what grows.
+    pub(super) fn go_on(&mut self, grown: Grown, text: &str, held: &mut usize) {
+        *held += estimate::text(text);
+        push_piece(&mut self.text, text);
+        if self.kind.is_empty() {
+            self.kind.push_str(grown.kind());
+        }
+    }
+
     /// Adds a delta, and to `held` what that takes in memory.
     pub(super) fn grow(&mut self, delta: &wire::Delta<'_>, held: &mut usize) {
         let grown = [
-            ("text", &delta.text),
-            ("thinking", &delta.thinking),
-            ("tool_use", &delta.partial_json),
-            ("compaction", &delta.content),
+            (Grown::Text, &delta.text),
+            (Grown::Thinking, &delta.thinking),
+            (Grown::Input, &delta.partial_json),
+            (Grown::Summary, &delta.content),
         ];
-        for (kind, field) in grown {
+        for (grown, field) in grown {
             if let Field::Text(text) = field {
-                *held += estimate::text(text);
-                self.text.push_str(text);
-                // Its beginning is missing.
-                if self.kind.is_empty() {
-                    self.kind.push_str(kind);
-                }
+                self.go_on(grown, text, held);
             }
         }
         if let Field::Text(signature) = &delta.signature {
             *held += estimate::text(signature);
-            self.signature.push_str(signature);
+            push_piece(&mut self.signature, signature);
         }
         if let Some(citation) = delta.citation {
-            *held += estimate::member("", citation.get());
+            *held += estimate::member("", citation);
             self.citations.push(json::parsed(citation));
         }
         for (key, source) in &delta.rest {
-            *held += estimate::member(key, source.get());
+            *held += estimate::member(key, *source);
+            self.may_be_media = true;
             self.members
-                .insert(key.as_ref().to_owned(), json::parsed(*source));
+                .insert(key.as_ref().to_owned(), json::parsed(*source).into());
         }
     }
 
@@ -91,22 +131,28 @@ impl Growing {
         let Self {
             kind,
             mut members,
+            may_be_media,
             text,
             signature,
             citations,
         } = self;
+        let is_told = !citations.is_empty() || !signature.is_empty();
         if !citations.is_empty() {
+            let citations = Value::from(citations);
             members.insert("citations".to_owned(), citations.into());
         }
         if !signature.is_empty() {
+            let signature = Value::from(signature);
             members.insert("signature".to_owned(), signature.into());
         }
         match kind.as_str() {
-            "text" => gathered.text(text, told(members)),
-            "thinking" => gathered.reasoning(text, told(members)),
+            "text" => gathered.text(text, told(json::values(members))),
+            "thinking" => gathered.reasoning(text, told(json::values(members))),
             "tool_use" => {
                 let mut take = |key: &str| match members.remove(key) {
-                    Some(Value::String(text)) => Some(text).filter(|text| !text.is_empty()),
+                    Some(Kept::Value(Value::String(text))) => {
+                        Some(text).filter(|text| !text.is_empty())
+                    }
                     _ => None,
                 };
                 let (id, name) = (take("id"), take("name").unwrap_or_default());
@@ -115,7 +161,7 @@ impl Growing {
                     id,
                     kind,
                     name,
-                    arguments: match (text.is_empty(), input) {
+                    arguments: match (text.is_empty(), input.map(Kept::into_value)) {
                         (false, _) => text,
                         // The source of what cannot be read, or a text that stands for itself.
                         (true, Some(Value::String(input))) => input,
@@ -123,18 +169,23 @@ impl Growing {
                         (true, None) => "{}".to_owned(),
                     },
                 };
-                return gathered.call(call, members);
+                return gathered.call(call, json::values(members));
             }
             _ => {
+                // What came in pieces was not looked at for media.
+                let is_whole = !may_be_media && !is_told && text.is_empty();
                 if !text.is_empty() {
                     let (key, value) = match kind.as_str() {
                         "compaction" => ("content", text.into()),
                         _ => ("input", json::value(&text)),
                     };
-                    members.insert(key.to_owned(), value);
+                    members.insert(key.to_owned(), value.into());
                 }
-                members.insert("type".to_owned(), kind.into());
-                gathered.other(Value::Object(members));
+                members.insert("type".to_owned(), Value::from(kind).into());
+                match is_whole {
+                    true => gathered.sent(Kept::Members(members)),
+                    false => gathered.other(Value::Object(json::values(members))),
+                }
             }
         }
         true

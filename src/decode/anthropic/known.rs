@@ -1,10 +1,11 @@
 //! Deltas that are known but for the text that they add.
 
+use std::borrow::Cow;
+
 use super::wire::Delta;
-use crate::json::{Echo, Field};
+use crate::json::{Echo, Field, Padding};
 
 /// The last delta that did nothing but grow one text.
-#[derive(Default)]
 pub(super) struct Known {
     echo: Echo,
     index: Option<i64>,
@@ -13,11 +14,34 @@ pub(super) struct Known {
 
 /// What a delta grows.
 #[derive(Clone, Copy, Default)]
-enum Grown {
+pub(super) enum Grown {
     #[default]
     Text,
     Thinking,
     Input,
+    Summary,
+}
+
+impl Grown {
+    /// The kind of a block of which the beginning is missing.
+    pub(super) fn kind(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Thinking => "thinking",
+            Self::Input => "tool_use",
+            Self::Summary => "compaction",
+        }
+    }
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        Self {
+            echo: Echo::padded(Padding::P),
+            index: None,
+            grown: Grown::default(),
+        }
+    }
 }
 
 impl Known {
@@ -43,20 +67,14 @@ impl Known {
             _ => return,
         };
         if rest.is_empty() {
-            self.echo.learn(event, text);
+            self.echo.learn(event, text, None);
             (self.index, self.grown) = (index, grown);
         }
     }
 
-    /// The delta that an event is, where it is known, and the index of its block.
-    pub(super) fn delta<'e>(&self, event: &'e str) -> Option<(Option<i64>, Delta<'e>)> {
-        let text = Field::Text(self.echo.text(event)?);
-        let mut delta = Delta::default();
-        match self.grown {
-            Grown::Text => delta.text = text,
-            Grown::Thinking => delta.thinking = text,
-            Grown::Input => delta.partial_json = text,
-        }
-        Some((self.index, delta))
+    /// The index of the block that an event grows, where the event is known, and what it adds to what.
+    pub(super) fn text<'e>(&self, event: &'e str) -> Option<(Option<i64>, Grown, Cow<'e, str>)> {
+        let text = self.echo.text(event)?;
+        Some((self.index, self.grown, text))
     }
 }

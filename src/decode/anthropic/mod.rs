@@ -1,5 +1,6 @@
 //! Anthropic's messages, at its own API, at Google's and within Amazon's.
 
+mod begun;
 mod growing;
 mod known;
 mod message;

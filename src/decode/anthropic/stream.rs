@@ -2,7 +2,7 @@
 
 use std::{borrow::Cow, collections::BTreeMap};
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{growing::Growing, known::Known, usage, wire};
 use crate::{
@@ -12,7 +12,7 @@ use crate::{
         blocks::Blocks,
         estimate, failure,
         json::{self, Field},
-        last::keep_last,
+        last::Last,
         limits::MAX_PARTS,
         repair,
         tally::Tally,
@@ -33,7 +33,7 @@ pub(in crate::decode) struct Stream {
     finish_reason: Option<String>,
     first_usage: String,
     last_usage: String,
-    last: BTreeMap<String, String>,
+    last: Last,
     known: Known,
     is_begun: bool,
     tally: Tally,
@@ -56,6 +56,10 @@ impl Stream {
         if !self.tally.admits(data) {
             return;
         }
+        if ends_block(data) {
+            self.is_begun = true;
+            return;
+        }
         let done = self.add_echo(data)
             || self.add(name, data)
             || (is_cut && repair::close(data).is_some_and(|closed| self.add(name, &closed)));
@@ -72,10 +76,13 @@ impl Stream {
 
     /// Adds an event that is known but for its text; false where it is not.
     fn add_echo(&mut self, data: &str) -> bool {
-        let Some((index, delta)) = self.known.delta(data) else {
+        let Some((index, grown, text)) = self.known.text(data) else {
             return false;
         };
-        self.grow(index, &delta);
+        let at = self.place(index);
+        if let Some(block) = self.blocks.get_mut(at) {
+            block.go_on(grown, &text, &mut self.tally.held);
+        }
         true
     }
 
@@ -102,7 +109,8 @@ impl Stream {
             "content_block_start" => {
                 let index = index(&event.index);
                 if let Some(block) = event.content_block {
-                    self.begin(index, block);
+                    let block = Growing::begin(block, &mut self.tally.held);
+                    self.push(index, block);
                 }
                 self.keep(event.rest);
             }
@@ -162,13 +170,9 @@ impl Stream {
         self.stop(message.stop_reason);
         self.keep(message.rest);
         for block in message.blocks.into_iter().flat_map(|blocks| blocks.items) {
-            self.begin(None, block.into_members());
+            let block = Growing::whole(block.into_members(), &mut self.tally.held);
+            self.push(None, block);
         }
-    }
-
-    fn begin(&mut self, index: Option<i64>, block: Map<String, Value>) {
-        let block = Growing::begin(block, &mut self.tally.held);
-        self.push(index, block);
     }
 
     fn push(&mut self, index: Option<i64>, block: Growing) {
@@ -183,17 +187,23 @@ impl Stream {
     }
 
     fn grow(&mut self, index: Option<i64>, delta: &wire::Delta<'_>) {
-        let mut at = match index {
+        let at = self.place(index);
+        if let Some(block) = self.blocks.get_mut(at) {
+            block.grow(delta, &mut self.tally.held);
+        }
+    }
+
+    /// Where the block of this index stands; one of which the beginning is missing begins here, where there is room.
+    fn place(&mut self, index: Option<i64>) -> usize {
+        let known = match index {
             Some(index) => self.by_index.get(&index).copied(),
             None => self.blocks.len().checked_sub(1),
         };
-        if at.is_none() {
-            at = Some(self.blocks.len());
+        known.unwrap_or_else(|| {
+            let place = self.blocks.len();
             self.push(index, Growing::default());
-        }
-        if let Some(block) = at.and_then(|at| self.blocks.get_mut(at)) {
-            block.grow(delta, &mut self.tally.held);
-        }
+            place
+        })
     }
 
     /// The text of older models.
@@ -217,7 +227,7 @@ impl Stream {
             if key == "p" {
                 continue;
             }
-            keep_last(&mut self.last, key, source.get(), &mut self.tally.held);
+            self.last.keep(key, source, &mut self.tally.held);
         }
     }
 
@@ -253,11 +263,7 @@ impl Stream {
                 }
             }
             let mut message = gathered.finish(role, keep_media);
-            let other = &mut message.other;
-            other.extend(
-                last.iter()
-                    .map(|(key, source)| (key.clone(), json::value(source))),
-            );
+            message.keep(last.into_members());
             reply.choices.push(Choice {
                 index: 0,
                 message,
@@ -266,6 +272,17 @@ impl Stream {
         }
         Ok(tally.finish(reply))
     }
+}
+
+/// Whether an event says that a block has ended and nothing else. They are many, and need not be read.
+fn ends_block(data: &str) -> bool {
+    let index = data.strip_prefix(r#"{"type":"content_block_stop","index":"#);
+    let index = index.and_then(|rest| rest.strip_suffix('}'));
+    index.is_some_and(|index| match index.trim_ascii().as_bytes() {
+        [b'0'] => true,
+        [b'1'..=b'9', rest @ ..] => rest.iter().all(u8::is_ascii_digit),
+        _ => false,
+    })
 }
 
 fn index(field: &Field<'_>) -> Option<i64> {

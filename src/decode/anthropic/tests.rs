@@ -127,8 +127,9 @@ fn a_stream_reads_as_the_whole_answer_does() {
     assert_eq!(message.reasoning.as_deref(), Some("hm"));
     assert_eq!(message.tool_calls.len(), 2);
     assert_eq!(message.tool_calls[1].arguments, "{}");
-    assert_eq!(message.other["blocks"][2]["name"], "web_search");
-    assert_eq!(message.other["blocks"][4]["citations"][0]["url"], "u");
+    let other = message.clone().take_other();
+    assert_eq!(other["blocks"][2]["name"], "web_search");
+    assert_eq!(other["blocks"][4]["citations"][0]["url"], "u");
 }
 
 #[test]
@@ -231,7 +232,7 @@ fn a_refusal_and_what_comes_with_it_are_kept() {
     *events.last_mut().expect("an event") = last;
     let reply = streamed(&events);
     assert_eq!(reply.choices[0].finish_reason.as_deref(), Some("refusal"));
-    let other = &only(&reply).other;
+    let other = only(&reply).clone().take_other();
     assert_eq!(
         (
             &other["stop_details"]["category"],
@@ -253,7 +254,7 @@ fn blocks_and_events_that_nobody_knows_are_kept() {
     );
     events.push(json!({"type": "novel_event", "y": 2}));
     let reply = streamed(&events);
-    let other = &only(&reply).other;
+    let other = only(&reply).clone().take_other();
     assert_eq!(
         other["blocks"],
         json!([{"type": "compaction", "content": "in short"}, {"type": "novel", "x": 1}])

@@ -72,6 +72,9 @@ fn sent(usage: Usage, source: &str) -> Usage {
     }
 }
 
+/// About as many are stated.
+const MEMBERS: usize = 12;
+
 #[derive(Default)]
 struct Wire<'a> {
     usage: Usage,
@@ -93,6 +96,9 @@ impl<'de> Members<'de> for Wire<'de> {
                 usage.reasoning_tokens = details.unwrap_or_default().thinking;
             }
             _ => {}
+        }
+        if self.members.is_empty() {
+            self.members.reserve(MEMBERS);
         }
         self.members.push((key, source));
         Ok(())

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
+use super::begun::Begun;
 use crate::decode::{
     json::{self, Fault, Field, List, Members, Raw, Source, stated, text_or_list},
     limits::{MAX_MESSAGES, MAX_PARTS},
@@ -172,7 +173,7 @@ pub(super) struct Event<'a> {
     pub(super) kind: Field<'a>,
     pub(super) index: Field<'a>,
     pub(super) delta: Option<Delta<'a>>,
-    pub(super) content_block: Option<Map<String, Value>>,
+    pub(super) content_block: Option<Begun<'a>>,
     pub(super) message: Option<Box<Message<'a>>>,
     pub(super) usage: Option<Raw<'a>>,
     pub(super) error: Option<Raw<'a>>,
@@ -196,11 +197,10 @@ impl<'de> Members<'de> for Event<'de> {
             "index" => self.index = map.field()?,
             "delta" => json::object(map, &mut self.delta)?,
             "content_block" => {
-                let mut block = Field::Null;
-                json::field(map, &mut block, usize::MAX)?;
-                if let Field::Other(Value::Object(block)) = block {
-                    self.content_block = Some(block);
-                }
+                let mut block = None;
+                json::object(map, &mut block)?;
+                // What is no object begins nothing.
+                self.content_block = block.or(self.content_block.take());
             }
             "message" => json::object(map, &mut self.message)?,
             "usage" => self.usage = stated(map)?,

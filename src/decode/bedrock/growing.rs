@@ -3,6 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::{
+    known::Grown,
     stream::{grown, kept},
     wire,
 };
@@ -12,6 +13,7 @@ use crate::{
         blocks::Blocks,
         estimate,
         json::{self, Field},
+        push_piece,
     },
 };
 
@@ -27,21 +29,35 @@ pub(super) struct Growing {
 }
 
 impl Growing {
-    /// Adds to the text.
-    pub(super) fn say(&mut self, text: &str, held: &mut usize) {
+    /// Adds to what grows.
+    pub(super) fn go_on(&mut self, grown: Grown, text: &str, held: &mut usize) {
         *held += estimate::text(text);
-        self.text.push_str(text);
+        match grown {
+            Grown::Text => push_piece(&mut self.text, text),
+            Grown::Reasoning => {
+                self.is_reasoning = true;
+                push_piece(&mut self.reasoning, text);
+            }
+            Grown::Input => push_piece(&mut self.call().arguments, text),
+        }
+    }
+
+    fn call(&mut self) -> &mut ToolCall {
+        self.call.get_or_insert_with(|| ToolCall {
+            kind: "toolUse".to_owned(),
+            ..ToolCall::default()
+        })
     }
 
     /// Adds a delta, or what the block starts with, and to `held` what that takes in memory.
     pub(super) fn grow(&mut self, delta: wire::Block<'_>, held: &mut usize) {
         if let Field::Text(text) = delta.text {
-            self.say(&text, held);
+            self.go_on(Grown::Text, &text, held);
         }
         if let Some(reasoning) = delta.reasoning {
             self.is_reasoning = true;
             if let Some(text) = grown(reasoning.text, held) {
-                self.reasoning.push_str(&text);
+                push_piece(&mut self.reasoning, &text);
             }
             for (key, field) in [
                 ("signature", reasoning.signature),
@@ -56,10 +72,7 @@ impl Growing {
             }
         }
         if let Some(used) = delta.tool_use {
-            let call = self.call.get_or_insert_with(|| ToolCall {
-                kind: "toolUse".to_owned(),
-                ..ToolCall::default()
-            });
+            let call = self.call();
             if let Some(id) = used.id.text() {
                 call.id = Some(id.into_owned());
             }
@@ -70,7 +83,7 @@ impl Growing {
                 let input = source.get();
                 *held += estimate::text(input);
                 match json::plain(source) {
-                    Some(piece) => call.arguments.push_str(piece),
+                    Some(piece) => push_piece(&mut call.arguments, piece),
                     None => match json::read::<String>(input) {
                         Some(piece) => call.arguments.push_str(&piece),
                         None => call.arguments.push_str(input),

@@ -13,7 +13,7 @@ use crate::{
         anthropic,
         body::Body,
         claims, cohere, embeddings, estimate,
-        json::{self, Fault, Field, Members, Raw, Source},
+        json::{self, Echo, Fault, Field, Members, Padding, Raw, Source},
         openai_chat, repaired,
     },
     outcome::Truncated,
@@ -194,10 +194,14 @@ impl<'de> Members<'de> for Chunk<'de> {
     }
 }
 
+/// What most documents of a stream have room in.
+const DOCUMENT_BYTES: usize = 512;
+
 /// Reads a stream of InvokeModelWithResponseStream.
 pub(in crate::decode) fn stream(body: &Body<'_>, policy: &Policy) -> Result<Read<Reply>, Unread> {
     let mut inner: Option<Inner> = None;
-    let mut decoded = Vec::new();
+    let mut chunks = Chunks(Echo::padded(Padding::P));
+    let mut decoded = Vec::with_capacity(DOCUMENT_BYTES);
     let mut error = None;
     let mut room = policy.max_parsed_bytes;
     let mut refused = 0;
@@ -207,7 +211,7 @@ pub(in crate::decode) fn stream(body: &Body<'_>, policy: &Policy) -> Result<Read
             error.get_or_insert(failure);
             continue;
         }
-        if document(&payload, &mut decoded).is_none() {
+        if chunks.document(&payload, &mut decoded).is_none() {
             continue;
         }
         let document = stored(&decoded);
@@ -257,10 +261,23 @@ pub(in crate::decode) fn stream(body: &Body<'_>, policy: &Policy) -> Result<Read
     Ok(read)
 }
 
-/// Reads the document of a payload into the room.
-fn document(payload: &str, room: &mut Vec<u8>) -> Option<()> {
-    let chunk: Chunk<'_> = json::document(payload)?;
-    room.clear();
-    let text = chunk.bytes.text()?;
-    STANDARD.decode_vec(text.as_bytes(), room).ok()
+/// The payloads of a stream, most of which are the same around their document.
+struct Chunks(Echo);
+
+impl Chunks {
+    /// Reads the document of a payload into the room.
+    fn document(&mut self, payload: &str, room: &mut Vec<u8>) -> Option<()> {
+        let Self(echo) = self;
+        let text = match echo.text(payload) {
+            Some(text) if !text.is_empty() => text,
+            _ => {
+                let chunk: Chunk<'_> = json::document(payload)?;
+                let text = chunk.bytes.text()?;
+                echo.learn(payload, &text, None);
+                text
+            }
+        };
+        room.clear();
+        STANDARD.decode_vec(text.as_bytes(), room).ok()
+    }
 }

@@ -2,6 +2,7 @@
 
 mod growing;
 mod invoke;
+mod known;
 mod message;
 mod plain;
 mod stream;

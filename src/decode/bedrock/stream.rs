@@ -4,15 +4,15 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use serde_json::{Map, Value};
 
-use super::{growing::Growing, message::speaker, usage, wire};
+use super::{growing::Growing, known::Known, message::speaker, usage, wire};
 use crate::{
     conversation::{Choice, ProviderError, Reply, Role},
     decode::{
         Read, Unread,
         blocks::Blocks,
         estimate,
-        json::{self as lenient, Echo, Field},
-        last::keep_last,
+        json::{self as lenient, Field},
+        last::Last,
         limits::MAX_PARTS,
         repair,
         tally::Tally,
@@ -32,10 +32,8 @@ pub(super) struct Stream {
     by_index: BTreeMap<i64, usize>,
     finish_reason: Option<String>,
     usage: String,
-    last: BTreeMap<String, String>,
-    echo: Echo,
-    /// The block that the event grows that was learnt.
-    echoed: Option<i64>,
+    last: Last,
+    known: Known,
     is_begun: bool,
     tally: Tally,
 }
@@ -91,9 +89,8 @@ impl Stream {
             self.grow(index, *start);
         }
         if let Some(delta) = event.delta {
-            if let (Field::Text(text), true) = (&delta.text, is_plain && delta.is_plain()) {
-                self.echo.learn(data, text);
-                self.echoed = index;
+            if is_plain {
+                self.known.learn(data, index, &delta);
             }
             self.grow(index, delta);
         }
@@ -108,19 +105,19 @@ impl Stream {
             self.usage.push_str(usage.get());
         }
         for (key, source) in event.rest {
-            keep_last(&mut self.last, key, source.get(), &mut self.tally.held);
+            self.last.keep(key, source, &mut self.tally.held);
         }
         true
     }
 
     /// Adds an event that is known but for its text; false where it is not.
     fn add_echo(&mut self, data: &str) -> bool {
-        let Some(text) = self.echo.text(data) else {
+        let Some((index, grown, text)) = self.known.text(data) else {
             return false;
         };
-        let at = self.place(self.echoed);
+        let at = self.place(index);
         if let Some(block) = self.blocks.get_mut(at) {
-            block.say(&text, &mut self.tally.held);
+            block.go_on(grown, &text, &mut self.tally.held);
         }
         true
     }
@@ -176,10 +173,7 @@ impl Stream {
                 }
             }
             let mut message = gathered.finish(role, keep_media);
-            let last = self.last.into_iter();
-            message
-                .other
-                .extend(last.map(|(key, source)| (key, lenient::value(&source))));
+            message.keep(self.last.into_members());
             reply.choices.push(Choice {
                 index: 0,
                 message,
@@ -204,7 +198,7 @@ pub(super) fn grown<'a>(field: Field<'a>, held: &mut usize) -> Option<Cow<'a, st
 pub(super) fn kept(rest: wire::Rest<'_>, held: &mut usize) -> Map<String, Value> {
     let bytes = rest
         .iter()
-        .map(|(key, source)| estimate::member(key, source.get()));
+        .map(|(key, source)| estimate::member(key, *source));
     *held += bytes.sum::<usize>();
     wire::members(rest)
 }

@@ -141,7 +141,7 @@ fn guarded_and_cited_text_is_text() {
     assert_eq!(read.value.messages[0].content, "a\nb");
     assert_eq!(read.value.messages[1].content, "c");
     assert_eq!(
-        read.value.messages[1].other["blocks"][0]["citations"][0]["title"],
+        read.value.messages[1].clone().take_other()["blocks"][0]["citations"][0]["title"],
         "t"
     );
 }

@@ -110,16 +110,6 @@ impl<'de> Members<'de> for Block<'de> {
     }
 }
 
-impl Block<'_> {
-    /// Whether it has nothing but its text.
-    pub(super) fn is_plain(&self) -> bool {
-        self.tool_use.is_none()
-            && self.tool_result.is_none()
-            && self.reasoning.is_none()
-            && self.rest.is_empty()
-    }
-}
-
 /// A call of a tool, or what it gave.
 #[derive(Default)]
 pub(super) struct ToolUse<'a> {

@@ -1,11 +1,12 @@
 //! A reply that arrives as a stream of events, of either version.
 
-use std::{borrow::Cow, collections::HashMap};
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde_json::Value;
 
 use super::{
     event::{CallDelta, Delta, Event, Piece},
+    known::{Grown, Known},
     usage, whole,
 };
 use crate::{
@@ -16,7 +17,7 @@ use crate::{
         estimate, failure,
         json::{self, Field},
         openai_chat::wire,
-        repair,
+        push_piece, repair,
     },
 };
 
@@ -29,8 +30,9 @@ pub(super) fn read<'a>(
 ) -> Result<Read<Reply>, Unread> {
     let mut stream = Stream {
         answer: Answer::new(policy.max_parsed_bytes),
-        calls: HashMap::new(),
+        calls: BTreeMap::new(),
         plan: String::new(),
+        known: Known::default(),
         ended: None,
         policy,
     };
@@ -40,7 +42,8 @@ pub(super) fn read<'a>(
         if data.is_empty() || data == "[DONE]" || !stream.answer.tally.admits(data) {
             continue;
         }
-        let done = stream.event(data)
+        let done = stream.echo(data)
+            || stream.event(data)
             || (cut && !ended && repair::close(data).is_some_and(|closed| stream.event(&closed)));
         if !done {
             stream.answer.tally.unread(data);
@@ -52,21 +55,50 @@ pub(super) fn read<'a>(
 struct Stream<'p> {
     answer: Answer,
     /// The call of an index.
-    calls: HashMap<i64, usize>,
+    calls: BTreeMap<i64, usize>,
     plan: String,
+    known: Known,
     /// The answer as the first version says it again in the end.
     ended: Option<(Answer, Vec<Choice>)>,
     policy: &'p Policy,
 }
 
 impl Stream<'_> {
+    /// Adds an event that is known but for its text; false where it is not.
+    fn echo(&mut self, data: &str) -> bool {
+        let Some((grown, text)) = self.known.text(data) else {
+            return false;
+        };
+        let answer = &mut self.answer;
+        match grown {
+            Grown::Text => answer.say(&text),
+            Grown::Thinking => answer.think(&text),
+            Grown::Plan => {
+                answer.tally.held += estimate::text(&text);
+                self.plan.push_str(&text);
+            }
+            Grown::Arguments(index) => {
+                let at = self.calls.get(&index);
+                let call = at.and_then(|at| answer.message.tool_calls.get_mut(*at));
+                let Some(call) = call else {
+                    return false;
+                };
+                answer.tally.held += estimate::text(&text);
+                push_piece(&mut call.arguments, &text);
+            }
+        }
+        true
+    }
+
     /// Adds an event; false where the text is none.
     fn event(&mut self, data: &str) -> bool {
         let Some(event) = json::document::<Event<'_>>(data) else {
             return false;
         };
-        let kind = event.kind.text();
-        let kind = kind.as_deref().unwrap_or_default();
+        let kind = match &event.kind {
+            Field::Text(kind) => kind.as_ref(),
+            _ => "",
+        };
         let is_failure = kind.ends_with("error") || (kind.is_empty() && event.error.is_some());
         if is_failure || (kind.is_empty() && matches!(event.message, Field::Text(_))) {
             let error = failure::of(&json::value(data));
@@ -76,6 +108,7 @@ impl Stream<'_> {
         if kind.is_empty() {
             return false;
         }
+        self.known.learn(data, kind, &event);
         let answer = &mut self.answer;
         answer.know();
         if answer.reply.response_id.is_none() {
@@ -225,6 +258,7 @@ impl Stream<'_> {
             mut answer,
             calls: _,
             plan,
+            known: _,
             ended,
             policy: _,
         } = self;

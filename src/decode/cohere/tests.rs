@@ -38,6 +38,34 @@ fn events_of(events: &[Value]) -> String {
 }
 
 #[test]
+fn events_that_differ_in_their_text_alone_are_read_as_others_are() {
+    let delta = |message: &str| {
+        format!(r#""type":"x-delta","index":0,"delta":{{"message":{{{message}}}}}}}"#)
+    };
+    let call = r#""type":"tool-call-start","index":0,"delta":{"message":{"tool_calls":{"id":"c","function":{"name":"f","arguments":""}}}}}"#;
+    let texts = ["a", "\\n\\u00e9", "", "b"];
+    for said in [
+        r#""is_finished":false,"event_type":"text-generation","text":"TEXT"}"#.to_owned(),
+        delta(r#""content":{"text":"TEXT"}"#),
+        delta(r#""content":{"thinking":"TEXT"}"#),
+        delta(r#""tool_plan":"TEXT""#),
+        delta(r#""tool_calls":{"function":{"arguments":"TEXT"}}"#),
+        delta(r#""tool_calls":{"function":{"name":"TEXT"}}"#),
+    ] {
+        let (mut same, mut different) = (String::new(), String::new());
+        for (n, text) in texts.iter().cycle().take(12).enumerate() {
+            let event = match n {
+                5 => call.to_owned(),
+                _ => said.replace("TEXT", text),
+            };
+            same.push_str(&format!("{{{event}\n"));
+            different.push_str(&format!("{{{}{event}\n", " ".repeat(n + 1)));
+        }
+        assert_eq!(read(&same), read(&different), "{said}");
+    }
+}
+
+#[test]
 fn a_request_of_the_first_version_is_a_conversation() {
     let call = json!({"name": "look", "parameters": {"city": "Paris"}});
     let prompt = asked(json!({

@@ -134,7 +134,7 @@ fn message(message: &Message) -> Value {
         "refusal": message.refusal,
         "calls": calls.collect::<Value>(),
         "answers": message.tool_call_id,
-        "other": message.other,
+        "other": message.clone().take_other(),
     })
 }
 

@@ -9,7 +9,7 @@ use crate::{
     conversation::{Message, Role, ToolCall},
     decode::{
         blocks::Blocks,
-        json::{self, Field, List},
+        json::{self, Field, Kept, List},
         limits::MAX_MESSAGES,
     },
     outcome::Truncated,
@@ -57,7 +57,7 @@ impl Reader<'_> {
         }
     }
 
-    fn result(&mut self, result: Function<'_>, part: Part<'_>) -> Message {
+    fn result(&mut self, result: Function<'_>, mut part: Part<'_>) -> Message {
         let mut gathered = Blocks::of(&Role::Tool);
         if let Some(response) = result.response {
             gathered.text(said(response.get()), Map::new());
@@ -68,7 +68,7 @@ impl Reader<'_> {
         let mut message = gathered.finish(Role::Tool, self.keep_media);
         message.tool_call_id = result.id.text().map(Cow::into_owned);
         message.other.extend(wire::members(result.rest));
-        message.other.extend(wire::members(part.rest));
+        message.other.extend(part.take_rest());
         if let Some(name) = result.name.text() {
             message.other.insert("name".to_owned(), name.into());
         }
@@ -129,11 +129,17 @@ fn said(source: &str) -> Cow<'_, str> {
 /// Adds a part; false where something had to be left out.
 pub(super) fn add(
     gathered: &mut Blocks,
-    part: Part<'_>,
+    mut part: Part<'_>,
     role: &Role,
     named_by_client: Option<&str>,
 ) -> bool {
-    let mut more = wire::members(part.rest);
+    if let Some(kept) = part.take_kept() {
+        if kept.keys().any(|name| name != "thoughtSignature") {
+            gathered.sent(Kept::Members(kept));
+        }
+        return true;
+    }
+    let mut more = part.take_rest();
     let is_thought = matches!(part.thought, Field::Other(Value::Bool(true)));
     if let Some(call) = part.call {
         more.extend(wire::members(call.rest));

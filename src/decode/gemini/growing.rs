@@ -1,7 +1,5 @@
 //! One candidate of a stream, growing piece by piece.
 
-use std::collections::BTreeMap;
-
 use serde_json::Value;
 
 use super::{
@@ -14,7 +12,9 @@ use crate::{
     decode::{
         blocks::Blocks,
         estimate,
-        json::{self, Field, List},
+        json::{Field, List},
+        last::Last,
+        push_piece,
         tally::Tally,
     },
 };
@@ -29,7 +29,7 @@ pub(super) struct Growing {
     /// A call whose arguments have not all come yet.
     partial: Option<Partial>,
     pub(super) finish_reason: Option<String>,
-    pub(super) last: BTreeMap<String, String>,
+    pub(super) last: Last,
 }
 
 impl Growing {
@@ -38,32 +38,35 @@ impl Growing {
         let role = speaker(&content.role, Role::Assistant);
         if let Field::Text(text) = content.text {
             tally.held += estimate::text(&text);
-            self.text.push_str(&text);
+            push_piece(&mut self.text, &text);
         }
         let Some(List { items, is_cut }) = content.parts else {
             return true;
         };
         let mut whole = !is_cut;
         for part in items {
-            let is_plain = part.rest.is_empty() && part.call.is_none() && part.result.is_none();
+            let is_plain = part.is_plain();
             match (&part.text, &part.thought) {
                 (Field::Text(text), Field::Null | Field::Other(Value::Bool(false))) if is_plain => {
                     self.settle(false);
                     tally.held += estimate::text(text);
-                    self.text.push_str(text);
+                    push_piece(&mut self.text, text);
                 }
                 (Field::Text(text), Field::Other(Value::Bool(true))) if is_plain => {
                     self.settle(true);
                     tally.held += estimate::text(text);
-                    self.thought.push_str(text);
+                    push_piece(&mut self.thought, text);
                 }
                 _ => {
                     self.settle(false);
                     self.settle(true);
                     let call = part.call.as_ref().and_then(|call| call.args);
                     let sources = part.rest.iter().map(|(_, source)| *source).chain(call);
-                    let bytes = sources.map(|source| estimate::member("", source.get()));
+                    let bytes = sources.map(|source| estimate::member("", source));
                     let mut takes = bytes.sum::<usize>() + estimate::OBJECT_BYTES;
+                    if let Some(signature) = &part.signature {
+                        takes += estimate::OBJECT_BYTES + estimate::text(signature);
+                    }
                     if let Field::Text(text) = &part.text {
                         takes += estimate::text(text);
                     }
@@ -134,10 +137,8 @@ impl Growing {
         self.settle(true);
         let blocks = self.blocks.unwrap_or_default();
         let mut message = blocks.finish(Role::Assistant, keep_media);
-        let last = self.last.into_iter();
-        message
-            .other
-            .extend(last.map(|(key, source)| (wire::spelt(&key), json::value(&source))));
+        let last = self.last.into_members();
+        message.keep(last.map(|(key, member)| (wire::spelt(&key), member)));
         Choice {
             index,
             message,

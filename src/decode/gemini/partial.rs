@@ -55,7 +55,12 @@ impl Partial {
     }
 
     /// Adds a piece, and to the tally what that takes in memory; true where the call is to go on.
-    pub(super) fn add(&mut self, call: Function<'_>, part: Part<'_>, tally: &mut Tally) -> bool {
+    pub(super) fn add(
+        &mut self,
+        call: Function<'_>,
+        mut part: Part<'_>,
+        tally: &mut Tally,
+    ) -> bool {
         let mut goes_on = false;
         if let Some(id) = call.id.text() {
             self.call.id = Some(id.into_owned());
@@ -87,7 +92,7 @@ impl Partial {
                 value => drop(self.more.insert(wire::spelt(&key), value)),
             }
         }
-        self.more.extend(wire::members(part.rest));
+        self.more.extend(part.take_rest());
         goes_on
     }
 

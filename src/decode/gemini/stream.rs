@@ -10,7 +10,7 @@ use crate::{
     decode::{
         Read, Unread, estimate, failure,
         json::{self, Field, List},
-        last::keep_last,
+        last::Last,
         limits::MAX_CHOICES,
         repair,
         tally::Tally,
@@ -29,7 +29,7 @@ pub(super) struct Stream {
     candidates: BTreeMap<i64, Growing>,
     usage: String,
     feedback: String,
-    last: BTreeMap<String, String>,
+    last: Last,
     is_begun: bool,
     tally: Tally,
 }
@@ -97,7 +97,7 @@ impl Stream {
             }
         }
         for (key, source) in piece.rest {
-            keep_last(&mut self.last, key, source.get(), &mut self.tally.held);
+            self.last.keep(key, source, &mut self.tally.held);
         }
         let Some(List { items, is_cut }) = piece.candidates else {
             return true;
@@ -134,7 +134,7 @@ impl Stream {
             _ => {}
         }
         for (key, source) in candidate.rest {
-            keep_last(&mut growing.last, key, source.get(), &mut self.tally.held);
+            growing.last.keep(key, source, &mut self.tally.held);
         }
         match candidate.content {
             Some(content) => growing.grow(content, &mut self.tally),
@@ -171,9 +171,10 @@ impl Stream {
             .map(|(index, growing)| growing.finish(index, keep_media))
             .collect();
         if let Some(first) = reply.choices.first_mut() {
-            let last = last.into_iter();
-            let last = last.map(|(key, source)| (wire::spelt(&key), json::value(&source)));
-            first.message.other.extend(last);
+            let last = last.into_members();
+            first
+                .message
+                .keep(last.map(|(key, member)| (wire::spelt(&key), member)));
         }
         if !feedback.is_empty() {
             let feedback = json::value(&feedback);

@@ -76,12 +76,15 @@ fn events_and_a_list_read_the_same() {
     assert_eq!(message.role, Role::Assistant);
     assert_eq!(message.tool_calls[0].arguments, r#"{"a":1}"#);
     assert_eq!(message.tool_calls[1].arguments, "{}");
-    assert_eq!(message.other["blocks"][2]["executableCode"]["code"], "1");
+    assert_eq!(
+        message.clone().take_other()["blocks"][2]["executableCode"]["code"],
+        "1"
+    );
     assert_eq!(
         message.other["tool_calls"],
         json!([{"index": 0, "thoughtSignature": "s1"}])
     );
-    assert!(message.other.contains_key("groundingMetadata"));
+    assert!(message.kept.contains_key("groundingMetadata"));
     let usage = &reply.usage;
     assert_eq!(
         (

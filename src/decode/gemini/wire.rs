@@ -1,12 +1,13 @@
 //! What stands on the wire: request, response, candidate, content and part, in either spelling.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::BTreeMap};
 
 use serde_json::{Map, Value};
 
 use crate::decode::{
-    json::{self, Fault, Field, List, Members, Raw, Source, stated, text_or_list},
+    json::{self, Fault, Field, Kept, List, Members, Raw, Source, stated, text_or_list},
     limits::{MAX_CHOICES, MAX_MESSAGES, MAX_PARTS},
+    media::Marks,
 };
 
 /// Members that have no place of their own, as source.
@@ -129,7 +130,10 @@ pub(super) struct Part<'a> {
     pub(super) thought: Field<'a>,
     pub(super) call: Option<Function<'a>>,
     pub(super) result: Option<Function<'a>>,
+    /// It is long: it stands with the rest only where something else stands there before it.
+    pub(super) signature: Option<Cow<'a, str>>,
     pub(super) rest: Rest<'a>,
+    marks: Marks,
 }
 
 impl<'de> Members<'de> for Part<'de> {
@@ -147,9 +151,66 @@ impl<'de> Members<'de> for Part<'de> {
             "thought" => self.thought = map.field()?,
             "functionCall" | "function_call" => json::object(map, &mut self.call)?,
             "functionResponse" | "function_response" => json::object(map, &mut self.result)?,
-            _ => self.rest.extend(stated(map)?.map(|value| (key, value))),
+            "thoughtSignature" | "thought_signature" if self.takes_signature(map)? => {
+                if let Field::Text(signature) = map.field()? {
+                    self.signature = Some(signature);
+                }
+            }
+            _ => {
+                self.marks.name(&spelt(&key));
+                let source = map.seen(&mut self.marks)?;
+                if source.get() != "null" {
+                    self.rest.push((key, source));
+                }
+            }
         }
         Ok(())
+    }
+}
+
+impl Part<'_> {
+    fn takes_signature(&self, map: &mut Source<'_>) -> Result<bool, Fault> {
+        Ok(self.signature.is_none() && self.rest.is_empty() && map.is_text()?)
+    }
+
+    /// Whether it has nothing but a text.
+    pub(super) fn is_plain(&self) -> bool {
+        self.rest.is_empty()
+            && self.signature.is_none()
+            && self.call.is_none()
+            && self.result.is_none()
+    }
+
+    /// The same unparsed, where there is neither text nor a call nor media in the part.
+    pub(super) fn take_kept(&mut self) -> Option<BTreeMap<String, Kept>> {
+        let is_said = self.call.is_some() || matches!(self.text, Field::Text(_));
+        let is_media =
+            |(key, _): &(Cow<'_, str>, _)| matches!(spelt(key).as_str(), "inlineData" | "fileData");
+        let is_url = |signature: &Cow<'_, str>| signature.starts_with("data:");
+        let may_be_media = self.marks.may_be_media() || self.signature.as_ref().is_some_and(is_url);
+        if is_said || may_be_media || self.rest.iter().any(is_media) {
+            return None;
+        }
+        let rest = std::mem::take(&mut self.rest).into_iter();
+        let mut kept: BTreeMap<_, _> = rest
+            .map(|(key, source)| (spelt(&key), Kept::new(source)))
+            .collect();
+        if let Some(signature) = self.signature.take() {
+            let signature = || Value::from(signature.into_owned()).into();
+            kept.entry("thoughtSignature".to_owned())
+                .or_insert_with(signature);
+        }
+        Some(kept)
+    }
+
+    /// Takes the members that have no place of their own.
+    pub(super) fn take_rest(&mut self) -> Map<String, Value> {
+        let mut rest = members(std::mem::take(&mut self.rest));
+        if let Some(signature) = self.signature.take() {
+            let signature = || signature.into_owned().into();
+            rest.entry("thoughtSignature").or_insert_with(signature);
+        }
+        rest
     }
 }
 
@@ -181,6 +242,10 @@ impl<'de> Members<'de> for Function<'de> {
 
 /// Members by their names on the wire, in the spelling of Google's own documents.
 pub(super) fn members(rest: Rest<'_>) -> Map<String, Value> {
+    // Almost always there are none.
+    if rest.is_empty() {
+        return Map::new();
+    }
     rest.into_iter()
         .map(|(key, source)| (spelt(&key), json::parsed(source)))
         .collect()

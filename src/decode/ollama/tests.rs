@@ -55,6 +55,29 @@ fn a_chat_is_read_line_by_line() {
 }
 
 #[test]
+fn pieces_that_differ_in_their_text_and_time_alone_are_read_as_others_are() {
+    let piece =
+        |n: usize, said: &str| format!(r#""model":"m","created_at":"t{n}",{said},"done":false}}"#);
+    let texts = ["a", "\\n\\u00e9", "", "data:image/png;base64,aGVsbG8=", "b"];
+    for said in [
+        r#""message":{"role":"assistant","content":"TEXT"}"#,
+        r#""message":{"role":"assistant","content":"","thinking":"TEXT"}"#,
+        r#""response":"TEXT""#,
+        r#""response":"","thinking":"TEXT""#,
+        r#""response":"TEXT","p":"TEXT""#,
+    ] {
+        let (mut same, mut different) = (String::new(), String::new());
+        for (n, text) in texts.iter().cycle().take(9).enumerate() {
+            let piece = piece(n, &said.replace("TEXT", text));
+            same.push_str(&format!("{{{piece}\n"));
+            different.push_str(&format!("{{{}{piece}\n", " ".repeat(n + 1)));
+        }
+        let last = r#"{"message":{"role":"model","content":"."},"done":true,"done_reason":"stop"}"#;
+        assert_eq!(read(&(same + last)), read(&(different + last)), "{said}");
+    }
+}
+
+#[test]
 fn calls_of_the_same_tool_are_several() {
     let call = |city: &str| json!({"function": {"name": "look", "arguments": {"city": city}}});
     let piece = |city: &str| json!({"message": {"role": "assistant", "content": "", "tool_calls": [call(city)]}, "done": false});

@@ -100,7 +100,7 @@ impl Calls {
         }
         *held += function.append_arguments(&mut call.arguments);
         for (key, source) in piece.rest {
-            *held += estimate::member(&key, source.get());
+            *held += estimate::member(&key, source);
             self.extras
                 .entry(at)
                 .or_default()

@@ -1,7 +1,5 @@
 //! One choice of a stream, growing delta by delta.
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value};
 
 use super::{calls::Calls, message::Parts, wire};
@@ -10,8 +8,8 @@ use crate::{
     decode::{
         estimate,
         json::{self, Field},
-        last::keep_last,
-        media,
+        last::Last,
+        media, push_piece,
     },
 };
 
@@ -23,7 +21,7 @@ pub(super) struct Growing {
     calls: Calls,
     pub(super) finish_reason: Option<String>,
     /// The source of members of which the last value stands.
-    pub(super) last: BTreeMap<String, String>,
+    pub(super) last: Last,
     /// Lists that grow, and the audio.
     grown: Map<String, Value>,
 }
@@ -42,14 +40,20 @@ impl Growing {
             && self.calls.is_empty()
     }
 
+    /// Adds to the text, or to the thinking, and to `held` what that takes in memory.
+    pub(super) fn go_on(&mut self, text: &str, is_thought: bool, held: &mut usize) {
+        *held += estimate::text(text);
+        match is_thought {
+            true => push_piece(&mut self.parts.reasoning, text),
+            false => push_piece(&mut self.parts.text, text),
+        }
+    }
+
     /// Adds a delta, and to `held` what that takes in memory; false where something had to be left out.
     pub(super) fn grow(&mut self, delta: wire::Message<'_>, held: &mut usize) -> bool {
         let mut whole = !delta.is_cut;
         match delta.content {
-            Field::Text(text) => {
-                *held += estimate::text(&text);
-                self.parts.text.push_str(&text);
-            }
+            Field::Text(text) => self.go_on(&text, false, held),
             Field::Other(Value::Array(values)) => {
                 *held += values.iter().map(estimate::value).sum::<usize>();
                 let media: Vec<Value> = values
@@ -65,8 +69,7 @@ impl Growing {
             // Some servers send the same thinking under two names.
             let names = [rare.reasoning_content, rare.reasoning, rare.thinking];
             if let Some(thinking) = names.into_iter().find_map(Field::text) {
-                *held += estimate::text(&thinking);
-                self.parts.reasoning.push_str(&thinking);
+                self.go_on(&thinking, true, held);
             }
             if let Field::Text(text) = rare.refusal {
                 *held += estimate::text(&text);
@@ -87,20 +90,20 @@ impl Growing {
             whole &= self.calls.add_legacy(function, held);
         }
         for (key, source) in delta.rest {
-            let source = source.get();
-            let is_list = source.starts_with('[');
+            let text = source.get();
+            let is_list = text.starts_with('[');
             let is_audio = key == "audio";
-            if let Some(values) = is_list.then(|| json::read::<Vec<_>>(source)).flatten() {
+            if let Some(values) = is_list.then(|| json::read::<Vec<_>>(text)).flatten() {
                 *held += values.iter().map(estimate::value).sum::<usize>();
                 self.append(&key, values);
-            } else if let Some(audio) = is_audio.then(|| json::read(source)).flatten() {
+            } else if let Some(audio) = is_audio.then(|| json::read(text)).flatten() {
                 *held += estimate::member(&key, source);
                 match self.grown.get_mut("audio") {
                     Some(Value::Object(grown)) => merge(grown, audio, &["data", "transcript"]),
                     _ => drop(self.grown.insert(key.into_owned(), Value::Object(audio))),
                 }
             } else {
-                keep_last(&mut self.last, key, source, held);
+                self.last.keep(key, source, held);
             }
         }
         whole
@@ -146,8 +149,8 @@ impl Growing {
         message.refusal = Some(parts.refusal).filter(|text| !text.is_empty());
         message.other = grown;
         message.other.extend(
-            last.into_iter()
-                .map(|(key, source)| (key, json::value(&source))),
+            last.into_members()
+                .map(|(key, member)| (key, member.into_value())),
         );
         if !keep_media {
             media::stub_members(&mut message.other);

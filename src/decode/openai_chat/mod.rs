@@ -3,6 +3,7 @@
 mod calls;
 mod growing;
 mod head;
+mod known;
 pub(super) mod message;
 mod stream;
 #[cfg(test)]

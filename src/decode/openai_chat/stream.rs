@@ -4,13 +4,13 @@ use std::{borrow::Cow, collections::BTreeMap};
 
 use serde_json::{Value, json};
 
-use super::{MAX_CHOICES, growing::Growing, head::Head, usage, wire};
+use super::{MAX_CHOICES, growing::Growing, head::Head, known::Known, usage, wire};
 use crate::{
     conversation::{ProviderError, Reply},
     decode::{
         Policy, Read, Unread, estimate, failure,
         json::{self, Field},
-        last::keep_last,
+        last::Last,
         repair,
         sse::{Event, Events},
     },
@@ -42,7 +42,7 @@ pub(super) fn read(body: &str, cut: bool, policy: &Policy) -> Result<Read<Reply>
 #[derive(Default)]
 pub(in crate::decode) struct Stream {
     reply: Reply,
-    vendor: BTreeMap<String, String>,
+    vendor: Last,
     choices: BTreeMap<i64, Growing>,
     usage: String,
     groq_usage: String,
@@ -51,6 +51,7 @@ pub(in crate::decode) struct Stream {
     first_unparsed: String,
     truncated: Truncated,
     head: Head,
+    known: Known,
     /// Its pieces are called messages.
     grows_by_messages: bool,
     room: usize,
@@ -122,18 +123,34 @@ impl Stream {
 
     /// Adds a chunk; false where the text is none.
     fn chunk(&mut self, data: &str) -> bool {
+        if self.add_echo(data) {
+            return true;
+        }
         if let Some(rest) = self.head.take_rest(data) {
-            let done = self.add(&rest);
+            let done = self.add(&rest, data);
             self.head.put_back(rest);
             return done;
         }
-        let done = self.add(data);
+        let done = self.add(data, data);
         self.head.learn(data, done);
         done
     }
 
-    /// A chunk with an error adds nothing but the error.
-    fn add(&mut self, data: &str) -> bool {
+    /// Adds a chunk that is known but for its text; false where it is not.
+    fn add_echo(&mut self, data: &str) -> bool {
+        let Some((index, is_thought, text)) = self.known.text(data) else {
+            return false;
+        };
+        let Some(growing) = self.choices.get_mut(&index) else {
+            return false;
+        };
+        growing.go_on(&text, is_thought, &mut self.held);
+        true
+    }
+
+    /// A chunk with an error adds nothing but the error. The whole of it ends with what is given.
+    fn add(&mut self, data: &str, whole: &str) -> bool {
+        self.known.forget();
         let Some(chunk) = json::document::<wire::Response<'_>>(data) else {
             return false;
         };
@@ -154,7 +171,7 @@ impl Stream {
         set_once(&mut reply.model, chunk.model);
         set_once(&mut reply.provider, chunk.provider);
         for (key, source) in chunk.vendor {
-            keep_last(&mut self.vendor, key, source.get(), &mut self.held);
+            self.vendor.keep(key, source, &mut self.held);
         }
         if let Some(error) = error {
             self.fail(error);
@@ -172,6 +189,9 @@ impl Stream {
         let Some(choices) = chunk.choices else {
             return true;
         };
+        if let [choice] = &choices.items[..] {
+            self.known.learn(whole, data, choice);
+        }
         self.truncated = self.truncated.max(super::cap_if(choices.is_cut));
         for (position, choice) in (0..).zip(choices.items) {
             self.choice(position, choice);
@@ -199,7 +219,7 @@ impl Stream {
         }
         let growing = self.choices.entry(index).or_default();
         for (key, source) in choice.rest {
-            keep_last(&mut growing.last, key, source.get(), &mut self.held);
+            growing.last.keep(key, source, &mut self.held);
         }
         if ended.is_some() {
             growing.finish_reason = ended;
@@ -222,6 +242,7 @@ impl Stream {
         let Self {
             mut reply,
             head: _,
+            known: _,
             grows_by_messages: _,
             room: _,
             held: _,
@@ -258,11 +279,8 @@ impl Stream {
             .collect();
         if let Some(first) = reply.choices.first_mut() {
             let other = &mut first.message.other;
-            other.extend(
-                vendor
-                    .into_iter()
-                    .map(|(key, source)| (key, json::value(&source))),
-            );
+            let vendor = vendor.into_members();
+            other.extend(vendor.map(|(key, member)| (key, member.into_value())));
             if unparsed > 0 {
                 other.insert(
                     "unparsed_events".to_owned(),

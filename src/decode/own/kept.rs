@@ -79,6 +79,8 @@ fn message(message: &mut Message) -> Truncated {
         reasoning,
         refusal,
         other,
+        // Only what is read here has any.
+        kept: _,
     } = message;
     if let Role::Other(word) = role {
         text(word);

@@ -62,7 +62,7 @@ fn a_member_of_a_block_that_cannot_be_read_spoils_no_more_than_itself() {
         let read = read(&body, false).expect("a reply").value;
         let message = only(&read);
         assert_eq!(
-            message.other["blocks"][0],
+            message.clone().take_other()["blocks"][0],
             json!({"type": "mcp_tool_use", "id": "t0", "name": "query", "input": input})
         );
         let call = &message.tool_calls[0];
