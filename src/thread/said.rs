@@ -111,11 +111,14 @@ impl Said {
         self.sent.as_ref().filter(|_| is_worth_it).map(Sent::hash)
     }
 
-    /// What all of it is remembered by together with this answer.
-    pub(crate) fn remembered_with(&self, answer: &Message) -> Option<ChainHash> {
-        let mut sent = self.sent.clone()?;
-        sent.add(&mut Vec::new(), answer, false);
-        Some(sent.hash())
+    /// The digest of an answer to it, and what all is remembered by together with that.
+    pub(crate) fn answered(&self, key: &Key, answer: &Message) -> (Digest, Option<ChainHash>) {
+        let Some(mut sent) = self.sent.clone() else {
+            return (digest(key, answer), None);
+        };
+        let mut text = Vec::with_capacity(answer.content.len() + 64);
+        sent.add(&mut text, answer, false);
+        (hashed(key, &text), Some(sent.hash()))
     }
 
     /// How many messages these are.
@@ -241,8 +244,9 @@ mod tests {
                 memory.learn_said(said.remembered_by(true).unwrap(), *whole.last().unwrap());
                 messages.push(answer.clone());
                 let whole = Said::new(&KEY, &messages).chain(&KEY, SCOPE);
-                let with_answer = said.remembered_with(&answer).unwrap();
-                memory.learn_said(with_answer, *whole.last().unwrap());
+                let (digest, with_answer) = said.answered(&KEY, &answer);
+                assert_eq!(digest, super::digest(&KEY, &answer));
+                memory.learn_said(with_answer.unwrap(), *whole.last().unwrap());
                 if is_answer_changed {
                     messages.last_mut().unwrap().content.push('!');
                 }
@@ -257,7 +261,8 @@ mod tests {
         let said = Said::remembering(&KEY, &SCOPE, &short, 0, &Memory::new());
         assert_eq!(said.remembered_by(true), None);
         assert!(said.remembered_by(false).is_some());
-        let with = |answer: &str| said.remembered_with(&Message::new(Role::Assistant, answer));
+        let answer = |text: &str| Message::new(Role::Assistant, text);
+        let with = |text: &str| said.answered(&KEY, &answer(text)).1;
         assert!(with("hi").is_some());
         assert_ne!(with("hi"), with("ho"));
         assert_ne!(with("hi"), said.remembered_by(false));

@@ -37,17 +37,17 @@ impl Hashes {
         let messages: Vec<ChainHash> = new.collect();
         let says_known = asked.said.len() > 0 && messages.is_empty();
         answer(&mut heard.reply, says_known);
-        let choices = &heard.reply.choices;
-        let answers = choices.iter().map(|choice| {
-            let digest = digest(threader.key(), &choice.message);
-            threader.chained(&last, &digest)
-        });
-        let answers: Vec<ChainHash> = answers.collect();
-        let first = choices.first().zip(answers.first());
-        let with_answer = first.and_then(|(choice, hash)| {
-            let remembered_by = asked.said.remembered_with(&choice.message)?;
-            Some((remembered_by, *hash))
-        });
+        let mut answers = Vec::with_capacity(heard.reply.choices.len());
+        let mut with_answer = None;
+        for (number, choice) in heard.reply.choices.iter().enumerate() {
+            let (digest, remembered_by) = match number {
+                0 => asked.said.answered(threader.key(), &choice.message),
+                _ => (digest(threader.key(), &choice.message), None),
+            };
+            let hash = threader.chained(&last, &digest);
+            answers.push(hash);
+            with_answer = with_answer.or(remembered_by.map(|remembered_by| (remembered_by, hash)));
+        }
         let without = asked.said.remembered_by(with_answer.is_some());
         let said = match thread.began == asked.scope {
             true => [
