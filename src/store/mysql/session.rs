@@ -30,6 +30,8 @@ const TABLE_PATIENCE_SECONDS: u32 = 10;
 
 /// A connection that nobody used for so long is asked whether it still is one.
 const QUIET: Duration = Duration::from_secs(5);
+/// What a connection keeps prepared grows from day to day: it is not used for longer than a week.
+const LIFETIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// How long the server may take for a statement that costs it nothing.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -79,7 +81,8 @@ impl Session {
 
     /// Whether it may be used once more.
     pub(super) async fn is_fresh(&mut self, max_lifetime: Option<Duration>) -> bool {
-        if self.worn || max_lifetime.is_some_and(|lifetime| self.opened.elapsed() > lifetime) {
+        let lifetime = max_lifetime.map_or(LIFETIME, |lifetime| lifetime.min(LIFETIME));
+        if self.worn || self.opened.elapsed() > lifetime {
             return false;
         }
         self.used.elapsed() < QUIET || self.answers("DO 0").await

@@ -13,7 +13,7 @@ use super::{
     layout::Mode,
     pages::User,
     read::unless_dropped,
-    statement::{Once, Statement, Value},
+    statement::{Statement, Value},
 };
 use crate::{
     partition::{Day, ERRORS, MESSAGES},
@@ -153,21 +153,23 @@ async fn read_day(
     let mut usage = Vec::new();
     for (prefix, sums) in [(MESSAGES, messages.as_str()), (ERRORS, errors)] {
         let table = mode.table(prefix, day);
-        let rows = Once(Statement {
+        let usage_of_day = Statement {
             sql: &format!(
-                "SELECT '{day}' AS day, COALESCE(model_name, '') AS model_name, {sums} \
+                "SELECT CAST(? AS CHAR) AS day, COALESCE(model_name, '') AS model_name, {sums} \
                  FROM {table} FORCE INDEX (user) WHERE user_id = ? \
                  AND created_at BETWEEN ? AND ? AND tenant = ? GROUP BY {table}.model_name"
             ),
             values: &[
+                Value::Text(&day.to_string()),
                 Value::Text(user.name),
                 Value::Time(Millis(day.start_ms())),
                 Value::Time(Millis(day.end_ms().saturating_sub(1))),
                 Value::Text(user.tenant),
             ],
-        });
-        let rows = rows.load::<Usage>(connection).await.map_err(Into::into);
-        usage.extend(unless_dropped(connection, rows).await?.unwrap_or_default());
+        };
+        let rows = usage_of_day.load_of_day(connection, mode, day).await;
+        let rows: Option<Vec<Usage>> = unless_dropped(connection, rows).await?;
+        usage.extend(rows.unwrap_or_default());
     }
     Ok(usage)
 }
