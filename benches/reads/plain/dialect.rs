@@ -31,7 +31,7 @@ pub const MYSQL: Dialect = Dialect {
     from: "FROM_UNIXTIME(? / 1000)",
     to: "FROM_UNIXTIME(? / 1000)",
     day: "DATE(created_at)",
-    newest_at: None,
+    newest_at: Some("newest_at"),
 };
 pub const SQLITE: Dialect = Dialect {
     quote: '"',
