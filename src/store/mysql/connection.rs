@@ -2,6 +2,7 @@
 
 use std::{
     pin::Pin,
+    ptr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -17,6 +18,8 @@ use super::{
     layout::{Layout, Mode},
     login::Login,
     migrate::migrate,
+    moment::Moment,
+    read::noting_missed,
     replica,
     session::Session,
 };
@@ -49,7 +52,8 @@ pub(super) struct Connections {
     warned: AtomicBool,
     /// The schema was up to date, so that it takes no time to see whether it is.
     ready: AtomicBool,
-    layout: Arc<tokio::sync::Mutex<Option<Layout>>>,
+    /// The schema is up to date, as far as is known.
+    is_settled: tokio::sync::Mutex<bool>,
     idle: Mutex<usize>,
     writers: Arc<Lane>,
     /// Upkeep takes long; where one connection more is allowed, batches do not wait for it.
@@ -110,7 +114,7 @@ impl Connections {
             max_idle: *max_idle_conns as usize,
             warned: AtomicBool::new(false),
             ready: AtomicBool::new(*read_only),
-            layout: Arc::default(),
+            is_settled: tokio::sync::Mutex::default(),
             idle: Mutex::new(0),
             writers,
             keeper,
@@ -123,7 +127,7 @@ impl Connections {
         &self,
         work: impl for<'s> FnOnce(&'s mut Session) -> Work<'s, T>,
     ) -> Result<T, StoreError> {
-        self.run(&self.writers, move |session, _| {
+        self.run(&self.writers, move |session| {
             let work = work(session);
             Box::pin(async move { timeout(WORK_TIMEOUT, work).await.unwrap_or_else(|_| late()) })
         })
@@ -144,8 +148,7 @@ impl Connections {
         &self,
         work: impl for<'s> FnOnce(&'s mut Session) -> Work<'s, T>,
     ) -> Result<T, StoreError> {
-        self.run(&self.keeper, move |session, _| work(session))
-            .await
+        self.run(&self.keeper, work).await
     }
 
     /// How long a read may take.
@@ -180,29 +183,24 @@ impl Connections {
         stamp: Option<Stamp>,
         mut work: impl for<'s> FnMut(&'s mut Session, Mode) -> Work<'s, T> + Send + 'static,
     ) -> Result<T, StoreError> {
-        let known = Arc::clone(&self.layout);
-        self.run(lane, move |session, mut layout| {
+        let only_reads = !ptr::eq(lane, &*self.writers);
+        self.run(lane, move |session| {
             Box::pin(async move {
+                if only_reads {
+                    session.only_read().await?;
+                }
                 let mut attempt = 1;
                 loop {
-                    let read = read_once(session, layout.mode, stamp.as_ref(), &mut work).await;
-                    if let Err(fault) = &read
-                        && !fault.is(TABLE_CHANGED)
-                        && !fault.is(NO_SUCH_TABLE)
-                    {
-                        return read;
-                    }
-                    // Rows may have been moved out of the tables that were read.
-                    let now = Layout::read(&mut session.connection).await?;
-                    let is_current = now.has_tables_of(layout);
+                    let read = read_once(session, stamp.as_ref(), &mut work).await;
+                    let is_lost = |fault: &Fault| {
+                        fault.is(TABLE_CHANGED)
+                            || fault.is(NO_SUCH_TABLE)
+                            || matches!(fault, Fault::Moving)
+                    };
                     match read {
-                        Ok(_) if is_current => return read,
-                        Err(_) if attempt == READ_ATTEMPTS => return read,
-                        Ok(_) if attempt == READ_ATTEMPTS => return Err(Fault::Moving),
-                        _ => attempt += 1,
+                        Err(fault) if is_lost(&fault) && attempt < READ_ATTEMPTS => attempt += 1,
+                        read => return read,
                     }
-                    *known.lock().await = Some(now);
-                    layout = now;
                 }
             })
         })
@@ -212,14 +210,14 @@ impl Connections {
     async fn run<T>(
         &self,
         lane: &Lane,
-        work: impl for<'s> FnOnce(&'s mut Session, Layout) -> Work<'s, T>,
+        work: impl for<'s> FnOnce(&'s mut Session) -> Work<'s, T>,
     ) -> Result<T, StoreError> {
         let place = lane.places.acquire().await;
         let _place =
             place.map_err(|_| StoreError::Unavailable("the store is closed".to_owned()))?;
         let result = match self.session(lane).await {
-            Ok((mut session, layout)) => {
-                let result = work(&mut session, layout).await;
+            Ok(mut session) => {
+                let result = work(&mut session).await;
                 let result = asked(&mut session.connection, result).await;
                 // A right that is granted now counts on the connections that are made from now on.
                 let lost = matches!(result, Err(Fault::Away(_) | Fault::Server(_, Some(_))));
@@ -237,19 +235,19 @@ impl Connections {
         match result.map_err(Fault::into_store_error) {
             Err(error) if error.is_transient() => {
                 // Another server, or an empty database, may answer next time.
-                self.forget_layout().await;
+                self.look_again().await;
                 Err(error)
             }
             result => result,
         }
     }
 
-    /// Has the next call look again how the tables are laid out.
-    pub(super) async fn forget_layout(&self) {
-        *self.layout.lock().await = None;
+    /// Has the next call look again whether the schema is up to date.
+    async fn look_again(&self) {
+        *self.is_settled.lock().await = false;
     }
 
-    async fn session(&self, lane: &Lane) -> Answer<(Session, Layout)> {
+    async fn session(&self, lane: &Lane) -> Answer<Session> {
         let mut session = loop {
             let Some(mut kept) = self.take_idle(lane) else {
                 break Session::open(&self.login).await?;
@@ -258,16 +256,19 @@ impl Connections {
                 break kept;
             }
         };
-        let mut layout = self.layout.lock().await;
-        if let Some(layout) = *layout {
-            return Ok((session, layout));
+        let mut is_settled = self.is_settled.lock().await;
+        if *is_settled {
+            return Ok(session);
+        }
+        if session.only_reads {
+            session = Session::open(&self.login).await?;
         }
         let settled = match self.read_only {
             true => Layout::read(&mut session.connection).await,
             false => migrate(&mut session.connection, self.wanted).await,
         };
         let settled = asked(&mut session.connection, settled).await?;
-        *layout = Some(settled);
+        *is_settled = true;
         self.ready.store(true, Ordering::Relaxed);
         let differs = settled.mode != self.wanted && !self.read_only;
         if differs && !self.warned.swap(true, Ordering::Relaxed) {
@@ -277,7 +278,7 @@ impl Connections {
                 "the database's partitions are others than configured; they are kept"
             );
         }
-        Ok((session, settled))
+        Ok(session)
     }
 
     pub(super) fn close_idle_readers(&self) {
@@ -309,14 +310,18 @@ impl Connections {
 
 async fn read_once<T>(
     session: &mut Session,
-    mode: Mode,
     stamp: Option<&Stamp>,
     work: &mut impl for<'s> FnMut(&'s mut Session, Mode) -> Work<'s, T>,
 ) -> Answer<T> {
-    session.connection.batch_execute(BEGIN_READING).await?;
+    if !session.only_reads {
+        session.connection.batch_execute(BEGIN_READING).await?;
+    }
     let read = async {
         replica::check(&mut session.connection, stamp).await?;
-        work(session, mode).await
+        let Moment { layout, uncounted } = Moment::find(&mut session.connection).await?;
+        session.uncounted = uncounted;
+        let (read, missed) = noting_missed(work(session, layout.mode)).await;
+        Ok((read?, missed.then_some(layout)))
     };
     let read = timeout(WORK_TIMEOUT, read).await;
     let connection = &mut session.connection;
@@ -324,7 +329,16 @@ async fn read_once<T>(
     if !matches!(read, Err(Fault::Away(_))) {
         connection.batch_execute("COMMIT").await?;
     }
-    read
+    let (read, missed) = read?;
+    if let Some(layout) = missed {
+        // What was not there may have been moved.
+        let now = Layout::read(connection).await?;
+        connection.batch_execute("COMMIT").await?;
+        if !now.has_tables_of(layout) {
+            return Err(Fault::Moving);
+        }
+    }
+    Ok(read)
 }
 
 fn late<T>() -> Answer<T> {

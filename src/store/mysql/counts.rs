@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 
 use diesel::{
     QueryableByName,
-    sql_types::{BigInt, Binary, Date},
+    sql_types::{BigInt, Binary},
 };
-use diesel_async::{AsyncMysqlConnection, RunQueryDsl};
+use diesel_async::AsyncMysqlConnection;
 
 use super::{
     datetime::Millis,
@@ -24,20 +24,8 @@ use crate::{
     store::{UnixMillis, columns::COUNTED},
 };
 
-/// Written so that their index leads to them.
-const UNCOUNTED: &str = "SELECT day, CAST(closed_at IS NOT NULL AS SIGNED) AS closed \
-     FROM recording_days WHERE dirty <> 0 OR (dirty = 0 AND closed_at IS NULL)";
-
-/// A day of which the stored counts do not know all.
-#[derive(QueryableByName)]
-struct UncountedRow {
-    #[diesel(sql_type = Date)]
-    day: Day,
-    #[diesel(sql_type = BigInt)]
-    closed: i64,
-}
-
 /// The days of which the stored counts do not know all.
+#[derive(Default)]
 pub(super) struct Uncounted {
     /// Not closed yet: no count has them.
     open: Vec<Day>,
@@ -46,23 +34,27 @@ pub(super) struct Uncounted {
 }
 
 impl Uncounted {
-    pub(super) async fn find(connection: &mut AsyncMysqlConnection) -> Answer<Self> {
-        let days = Statement {
-            sql: UNCOUNTED,
-            values: &[],
-        };
-        let days: Vec<UncountedRow> = days.load(connection).await?;
-        let (dirty, open): (Vec<_>, Vec<_>) = days.into_iter().partition(|row| row.closed != 0);
-        let days = |rows: Vec<UncountedRow>| rows.into_iter().map(|row| row.day).collect();
-        Ok(Self {
-            open: days(open),
-            dirty: days(dirty),
-        })
+    pub(super) fn add(&mut self, day: Day, is_closed: bool) {
+        match is_closed {
+            true => self.dirty.push(day),
+            false => self.open.push(day),
+        }
     }
 
     /// Whether the stored counts do not know all of this day.
     pub(super) fn has(&self, day: Day) -> bool {
         self.open.contains(&day) || self.dirty.contains(&day)
+    }
+
+    /// Whether the counts have a part of this day, and no more.
+    pub(super) fn is_dirty(&self, day: Day) -> bool {
+        self.dirty.contains(&day)
+    }
+
+    /// Those from the first to the last of these days.
+    pub(super) fn between(&self, first: Day, last: Day) -> impl Iterator<Item = Day> {
+        let days = self.open.iter().chain(&self.dirty).copied();
+        days.filter(move |day| first <= *day && *day <= last)
     }
 
     /// The time of the newest row of this conversation, where what is stored tells it.

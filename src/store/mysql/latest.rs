@@ -14,10 +14,10 @@ use super::{
     datetime::Millis,
     days,
     decode::{ConversationRow, ErrorRow, MessageRow, Weighed},
-    error::{Answer, NO_SUCH_TABLE, asked},
+    error::Answer,
     insert::{self, Columns},
     layout::Mode,
-    read::as_limit,
+    read::{as_limit, unless_dropped},
     statement::{Once, Statement, Value, marks},
 };
 use crate::{
@@ -195,10 +195,10 @@ impl Latest {
         most: usize,
         limit: usize,
     ) -> Answer<Vec<Weighed<T>>> {
-        let newest = self.ask(connection, days, most, limit).await;
-        let mut newest: Vec<Weighed<T>> = match asked(connection, newest).await {
-            // The tables of some of them were dropped meanwhile.
-            Err(fault) if fault.is(NO_SUCH_TABLE) => {
+        let newest = self.ask::<T>(connection, days, most, limit).await;
+        let mut newest = match unless_dropped(connection, newest).await? {
+            Some(newest) => newest,
+            None => {
                 let there = days::existing(connection, T::TABLE).await?;
                 let is_there = |day: &&Day| there.contains(day);
                 let days: Vec<Day> = days.iter().filter(is_there).copied().collect();
@@ -207,7 +207,6 @@ impl Latest {
                     false => self.ask(connection, &days, most, limit).await?,
                 }
             }
-            newest => newest?,
         };
         // A union has no order.
         newest.sort_by_key(|weighed| Reverse(weighed.row.place()));

@@ -22,10 +22,11 @@ const MAX_NAMED: i64 = 100;
 pub(super) async fn conversation(
     connection: &mut AsyncMysqlConnection,
     mode: Mode,
+    uncounted: &Uncounted,
     id: Id,
 ) -> Answer<Option<Conversation>> {
     let rows = find(connection, id).await?.into_iter().collect();
-    let mut found = complete(connection, mode, rows).await?;
+    let mut found = complete(connection, mode, uncounted, rows).await?;
     Ok(found.pop())
 }
 
@@ -33,6 +34,7 @@ pub(super) async fn conversation(
 pub(super) async fn named(
     connection: &mut AsyncMysqlConnection,
     mode: Mode,
+    uncounted: &Uncounted,
     tenant: &str,
     session_id: &str,
 ) -> Answer<Vec<Conversation>> {
@@ -49,19 +51,16 @@ pub(super) async fn named(
         ],
     };
     let rows = named.load(connection).await?;
-    complete(connection, mode, rows).await
+    complete(connection, mode, uncounted, rows).await
 }
 
 /// Adds the times of the newest rows, and what the stored counts do not know.
 pub(super) async fn complete(
     connection: &mut AsyncMysqlConnection,
     mode: Mode,
+    uncounted: &Uncounted,
     mut rows: Vec<ConversationRow>,
 ) -> Answer<Vec<Conversation>> {
-    if rows.is_empty() {
-        return Ok(Vec::new());
-    }
-    let uncounted = Uncounted::find(connection).await?;
     for row in &mut rows {
         let newest = match uncounted.newest_of(row) {
             Some(newest) => Some(newest),
@@ -69,7 +68,7 @@ pub(super) async fn complete(
         };
         row.conversation.updated_at = newest.unwrap_or(row.conversation.created_at);
     }
-    counts::complete(connection, mode, &mut rows, &uncounted).await?;
+    counts::complete(connection, mode, &mut rows, uncounted).await?;
     Ok(rows.into_iter().map(|row| row.conversation).collect())
 }
 

@@ -10,6 +10,7 @@ mod store;
 mod driver;
 mod connection;
 mod session;
+mod moment;
 mod login;
 mod tls;
 mod lock;

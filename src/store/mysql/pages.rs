@@ -58,6 +58,7 @@ pub(super) struct Wanted {
 pub(super) async fn of_user(
     connection: &mut AsyncMysqlConnection,
     mode: Mode,
+    uncounted: &Uncounted,
     user: User<'_>,
     wanted: Wanted,
 ) -> Answer<Page<Conversation>> {
@@ -66,17 +67,16 @@ pub(super) async fn of_user(
         offset,
         limit,
     } = wanted;
-    let uncounted = Uncounted::find(connection).await?;
     let list = List {
         mode,
         user,
-        uncounted: &uncounted,
+        uncounted,
     };
     let enough = limit.saturating_add(1);
     let mut rows = list.behind(connection, after, offset, enough).await?;
     let has_more = rows.len() > limit;
     rows.truncate(limit);
-    counts::complete(connection, mode, &mut rows, &uncounted).await?;
+    counts::complete(connection, mode, &mut rows, uncounted).await?;
     Ok(Page {
         data: rows.into_iter().map(|row| row.conversation).collect(),
         has_more,

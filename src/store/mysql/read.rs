@@ -1,8 +1,11 @@
 //! Conversations with their messages and failed exchanges.
 
+use std::cell::Cell;
+
 use diesel_async::AsyncMysqlConnection;
 
 use super::{
+    counts::Uncounted,
     days,
     decode::{ConversationRow, ErrorRow, MessageRow},
     error::{Answer, NO_SUCH_TABLE, asked},
@@ -34,6 +37,7 @@ pub(super) async fn messages(
 pub(super) async fn conversation_with_messages(
     connection: &mut AsyncMysqlConnection,
     mode: Mode,
+    uncounted: &Uncounted,
     id: Id,
     before: Option<Id>,
     limit: usize,
@@ -42,7 +46,7 @@ pub(super) async fn conversation_with_messages(
         return Ok(None);
     };
     let messages = messages_of(connection, mode, &row, before, limit).await?;
-    let mut conversations = complete(connection, mode, vec![row]).await?;
+    let mut conversations = complete(connection, mode, uncounted, vec![row]).await?;
     Ok(conversations.pop().map(|found| (found, messages)))
 }
 
@@ -94,6 +98,17 @@ pub(super) async fn tables(
     Ok(names.collect())
 }
 
+tokio::task_local! {
+    /// Whether this read looked into a table that was not there.
+    static MISSED: Cell<bool>;
+}
+
+/// Reads, and says whether a table was not there.
+pub(super) async fn noting_missed<T>(read: impl Future<Output = T>) -> (T, bool) {
+    let read = async { (read.await, MISSED.with(Cell::get)) };
+    MISSED.scope(Cell::new(false), read).await
+}
+
 /// The rows of a table that may have been dropped meanwhile: then there are none.
 pub(super) async fn unless_dropped<T>(
     connection: &mut AsyncMysqlConnection,
@@ -101,7 +116,11 @@ pub(super) async fn unless_dropped<T>(
 ) -> Answer<Option<T>> {
     match asked(connection, result).await {
         Ok(rows) => Ok(Some(rows)),
-        Err(fault) if fault.is(NO_SUCH_TABLE) => Ok(None),
+        Err(fault) if fault.is(NO_SUCH_TABLE) => {
+            // Who deletes keeps tables where they are, and need not note it.
+            let _ = MISSED.try_with(|missed| missed.set(true));
+            Ok(None)
+        }
         Err(fault) => Err(fault),
     }
 }

@@ -7,8 +7,9 @@ use diesel::{
 use diesel_async::{AsyncMysqlConnection, RunQueryDsl};
 
 use super::{
+    counts::Uncounted,
     datetime::Millis,
-    days::{self, NumberRow, TextRow},
+    days::NumberRow,
     error::Answer,
     layout::Mode,
     pages::User,
@@ -19,10 +20,6 @@ use crate::{
     partition::{Day, ERRORS, MESSAGES},
     store::{Stats, columns::COUNTED},
 };
-
-/// The days whose rows say all, and not `usage_daily`. What it has of open ones is of rows that were
-/// dropped.
-const DIRTY: &str = "(d.closed_at IS NOT NULL AND d.dirty <> 0)";
 
 /// What a user said to one model on one day.
 #[derive(QueryableByName)]
@@ -49,6 +46,7 @@ struct Usage {
 pub(super) async fn stats(
     connection: &mut AsyncMysqlConnection,
     mode: Mode,
+    uncounted: &Uncounted,
     user: User<'_>,
     from: Day,
     to: Day,
@@ -71,12 +69,9 @@ pub(super) async fn stats(
         ..Stats::default()
     };
     let closed = Statement {
-        sql: &format!(
-            "SELECT CAST(day AS CHAR) AS day, model_name, messages, exchanges, errors, \
-             prompt_tokens, completion_tokens, total_tokens FROM usage_daily \
-             WHERE tenant = ? AND user_id = ? AND day BETWEEN ? AND ? AND day NOT IN \
-             (SELECT d.day FROM recording_days AS d WHERE {DIRTY})"
-        ),
+        sql: "SELECT CAST(day AS CHAR) AS day, model_name, messages, exchanges, errors, \
+              prompt_tokens, completion_tokens, total_tokens FROM usage_daily \
+              WHERE tenant = ? AND user_id = ? AND day BETWEEN ? AND ?",
         values: &[
             Value::Text(user.tenant),
             Value::Text(user.name),
@@ -85,17 +80,12 @@ pub(super) async fn stats(
         ],
     };
     for usage in closed.load::<Usage>(connection).await? {
-        add(&mut stats, usage);
+        // The rows of a dirty day say all. What is counted of an open one is of rows that were dropped.
+        if !Day::parse(&usage.day).is_some_and(|day| uncounted.is_dirty(day)) {
+            add(&mut stats, usage);
+        }
     }
-    let others = Statement {
-        sql: &format!(
-            "SELECT CAST(day AS CHAR) AS value FROM recording_days AS d \
-             WHERE day BETWEEN ? AND ? AND (closed_at IS NULL OR {DIRTY})"
-        ),
-        values: &range,
-    };
-    let others: Vec<TextRow> = others.load(connection).await?;
-    for day in days::parse(&others) {
+    for day in uncounted.between(from, to) {
         for usage in read_day(connection, mode, user, day).await? {
             add(&mut stats, usage);
         }

@@ -260,7 +260,7 @@ async fn a_page_of_many_days_takes_few_statements() {
     let before = database.number(asked).await;
     let page = store.messages(id, None, 50).await.unwrap();
     assert_eq!((page.data.len(), page.has_more), (50, true));
-    // The conversation, its days, the rows, and whether they still lie there.
+    // What is so, the conversation, its days and the rows.
     assert_eq!(database.number(asked).await - before, 4);
     let before = database.number(asked).await;
     assert_eq!(store.errors(id, None, 50).await.unwrap().data.len(), 1);
