@@ -2,7 +2,6 @@
 
 use std::{
     pin::Pin,
-    ptr,
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -10,34 +9,23 @@ use std::{
     time::Duration,
 };
 
-use diesel_async::SimpleAsyncConnection;
 use tokio::{sync::Semaphore, time::timeout};
 
 use super::{
-    error::{Answer, Fault, NO_SUCH_TABLE, TABLE_CHANGED, asked},
+    error::{Answer, Fault, asked},
     layout::{Layout, Mode},
     login::Login,
     migrate::migrate,
-    moment::Moment,
-    read::noting_missed,
-    replica,
     session::Session,
 };
-use crate::store::{StoreError, StoreOptions, patience, replica::Stamp};
+use crate::store::{StoreError, StoreOptions, patience};
 
 /// Batches written at once; more only wait for each other inside the server.
 const MAX_WRITERS: u32 = 4;
 /// Reads are short; more connections would only cost the server.
 const MAX_READERS: u32 = 8;
 /// A server that has not answered a batch or a read by then will not: the connection is given up.
-const WORK_TIMEOUT: Duration = Duration::from_secs(60);
-/// A moment for reading may be lost to a table that was just made, or to rows that were just moved.
-const READ_ATTEMPTS: usize = 3;
-
-/// Opens a moment in which all reads see the same.
-const BEGIN_READING: &str = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; \
-     START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY";
-
+pub(super) const WORK_TIMEOUT: Duration = Duration::from_secs(60);
 /// What a store is asked, on the connection that it is given.
 pub(super) type Work<'s, T> = Pin<Box<dyn Future<Output = Answer<T>> + Send + 's>>;
 
@@ -55,14 +43,14 @@ pub(super) struct Connections {
     /// The schema is up to date, as far as is known.
     is_settled: tokio::sync::Mutex<bool>,
     idle: Mutex<usize>,
-    writers: Arc<Lane>,
+    pub(super) writers: Arc<Lane>,
     /// Upkeep takes long; where one connection more is allowed, batches do not wait for it.
     keeper: Arc<Lane>,
-    readers: Arc<Lane>,
+    pub(super) readers: Arc<Lane>,
 }
 
 /// Places for connections of one kind.
-struct Lane {
+pub(super) struct Lane {
     places: Semaphore,
     idle: Mutex<Vec<Session>>,
 }
@@ -160,54 +148,7 @@ impl Connections {
         }
     }
 
-    /// Runs this on a connection that reads, so that all it sees is of one moment, with this stamp.
-    pub(super) async fn read<T: Send + 'static>(
-        &self,
-        stamp: Option<Stamp>,
-        work: impl for<'s> FnMut(&'s mut Session, Mode) -> Work<'s, T> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        self.read_on(&self.readers, stamp, work).await
-    }
-
-    /// The same for whoever is about to write, and is not to wait for readers.
-    pub(super) async fn look_up<T: Send + 'static>(
-        &self,
-        work: impl for<'s> FnMut(&'s mut Session, Mode) -> Work<'s, T> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        self.read_on(&self.writers, None, work).await
-    }
-
-    async fn read_on<T: Send + 'static>(
-        &self,
-        lane: &Lane,
-        stamp: Option<Stamp>,
-        mut work: impl for<'s> FnMut(&'s mut Session, Mode) -> Work<'s, T> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let only_reads = !ptr::eq(lane, &*self.writers);
-        self.run(lane, move |session| {
-            Box::pin(async move {
-                if only_reads {
-                    session.only_read().await?;
-                }
-                let mut attempt = 1;
-                loop {
-                    let read = read_once(session, stamp.as_ref(), &mut work).await;
-                    let is_lost = |fault: &Fault| {
-                        fault.is(TABLE_CHANGED)
-                            || fault.is(NO_SUCH_TABLE)
-                            || matches!(fault, Fault::Moving)
-                    };
-                    match read {
-                        Err(fault) if is_lost(&fault) && attempt < READ_ATTEMPTS => attempt += 1,
-                        read => return read,
-                    }
-                }
-            })
-        })
-        .await
-    }
-
-    async fn run<T>(
+    pub(super) async fn run<T>(
         &self,
         lane: &Lane,
         work: impl for<'s> FnOnce(&'s mut Session) -> Work<'s, T>,
@@ -308,40 +249,7 @@ impl Connections {
     }
 }
 
-async fn read_once<T>(
-    session: &mut Session,
-    stamp: Option<&Stamp>,
-    work: &mut impl for<'s> FnMut(&'s mut Session, Mode) -> Work<'s, T>,
-) -> Answer<T> {
-    if !session.only_reads {
-        session.connection.batch_execute(BEGIN_READING).await?;
-    }
-    let read = async {
-        replica::check(&mut session.connection, stamp).await?;
-        let Moment { layout, uncounted } = Moment::find(&mut session.connection).await?;
-        session.uncounted = uncounted;
-        let (read, missed) = noting_missed(work(session, layout.mode)).await;
-        Ok((read?, missed.then_some(layout)))
-    };
-    let read = timeout(WORK_TIMEOUT, read).await;
-    let connection = &mut session.connection;
-    let read = asked(connection, read.unwrap_or_else(|_| late())).await;
-    if !matches!(read, Err(Fault::Away(_))) {
-        connection.batch_execute("COMMIT").await?;
-    }
-    let (read, missed) = read?;
-    if let Some(layout) = missed {
-        // What was not there may have been moved.
-        let now = Layout::read(connection).await?;
-        connection.batch_execute("COMMIT").await?;
-        if !now.has_tables_of(layout) {
-            return Err(Fault::Moving);
-        }
-    }
-    Ok(read)
-}
-
-fn late<T>() -> Answer<T> {
+pub(super) fn late<T>() -> Answer<T> {
     Err(Fault::Away("the server did not answer in time".to_owned()))
 }
 

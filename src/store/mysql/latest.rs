@@ -109,9 +109,12 @@ pub(super) async fn page<T: Row>(
     let mut left = &days[days.iter().take_while(is_behind).count()..];
     let mut room = Room::new(limit);
     let mut rows = Vec::new();
+    let mut least = 1;
     while !left.is_empty() && !room.has_more {
-        let most = left.len().min(MOST_TABLES);
-        let (newest, older) = left.split_at(likely(room.to_look_at()).min(most));
+        let days = likely(room.to_look_at()).max(least);
+        let (newest, older) = left.split_at(days.min(MOST_TABLES).min(left.len()));
+        // Where they are less than was likely, there may be many days without any.
+        least = newest.len() * 2;
         latest
             .take(connection, newest, &mut room, &mut rows)
             .await?;
@@ -158,11 +161,10 @@ impl Latest {
         rows: &mut Vec<T>,
     ) -> Answer<()> {
         let most = MAX_PAGE_BYTES / LONG_TEXTS / room.to_look_at() / days.len();
-        let newest = self.newest(connection, days, most, room.to_look_at());
+        let newest = self.newest::<T>(connection, days, most, room.to_look_at());
         let mut long: BTreeMap<Day, Vec<(UnixMillis, Id)>> = BTreeMap::new();
         let first = rows.len();
         for Weighed { row, bytes } in newest.await? {
-            let row: T = row;
             if !room.fits(bytes) {
                 break;
             }

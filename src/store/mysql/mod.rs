@@ -9,6 +9,7 @@
 mod store;
 mod driver;
 mod connection;
+mod reading;
 mod session;
 mod moment;
 mod login;

@@ -142,7 +142,8 @@ fn listed(newest: &[String; 2], behind: &str) -> String {
         .map(|newest| format!("COALESCE({newest}, {NEVER})"));
     format!(
         "SELECT {columns}, \
-         COALESCE(NULLIF(GREATEST({message}, {error}), {NEVER}), created_at) AS updated_at \
+         CAST(COALESCE(NULLIF(GREATEST({message}, {error}), {NEVER}), created_at) AS DATETIME(3)) \
+         AS updated_at \
          FROM conversations WHERE tenant = ? AND user_identifier = ? AND last_day = ? {behind} \
          ORDER BY updated_at DESC, id LIMIT ? OFFSET ?"
     )

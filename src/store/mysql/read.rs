@@ -1,7 +1,5 @@
 //! Conversations with their messages and failed exchanges.
 
-use std::cell::Cell;
-
 use diesel_async::AsyncMysqlConnection;
 
 use super::{
@@ -12,6 +10,7 @@ use super::{
     latest,
     layout::Mode,
     list::{complete, find},
+    reading::note_missed,
 };
 use crate::{
     id::Id,
@@ -98,17 +97,6 @@ pub(super) async fn tables(
     Ok(names.collect())
 }
 
-tokio::task_local! {
-    /// Whether this read looked into a table that was not there.
-    static MISSED: Cell<bool>;
-}
-
-/// Reads, and says whether a table was not there.
-pub(super) async fn noting_missed<T>(read: impl Future<Output = T>) -> (T, bool) {
-    let read = async { (read.await, MISSED.with(Cell::get)) };
-    MISSED.scope(Cell::new(false), read).await
-}
-
 /// The rows of a table that may have been dropped meanwhile: then there are none.
 pub(super) async fn unless_dropped<T>(
     connection: &mut AsyncMysqlConnection,
@@ -117,8 +105,7 @@ pub(super) async fn unless_dropped<T>(
     match asked(connection, result).await {
         Ok(rows) => Ok(Some(rows)),
         Err(fault) if fault.is(NO_SUCH_TABLE) => {
-            // Who deletes keeps tables where they are, and need not note it.
-            let _ = MISSED.try_with(|missed| missed.set(true));
+            note_missed();
             Ok(None)
         }
         Err(fault) => Err(fault),
