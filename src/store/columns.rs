@@ -66,16 +66,17 @@ macro_rules! conversation {
     };
 }
 
-/// The columns that a conversation is read from.
-#[cfg(feature = "mysql")]
-pub(super) const CONVERSATION: &str = conversation!();
-
-/// The same, and when the newest row of its last day was made, if that is known: a version that knows nothing of
-/// it may have closed the day, and left the time of an earlier one.
+/// The columns that a conversation is read from, and when the newest row of its last day was made, if that is known:
+/// a version that knows nothing of it may have closed the day, and left the time of an earlier one.
 #[cfg(feature = "postgres")]
 pub(super) const POSTGRES_CONVERSATION: &str = concat!(
     conversation!(),
     ", CASE WHEN newest_at >= last_day::timestamp AT TIME ZONE 'UTC' THEN newest_at END AS active_at"
+);
+#[cfg(feature = "mysql")]
+pub(super) const MYSQL_CONVERSATION: &str = concat!(
+    conversation!(),
+    ", CASE WHEN newest_at >= last_day THEN newest_at END AS active_at"
 );
 #[cfg(feature = "sqlite")]
 pub(super) const SQLITE_CONVERSATION: &str = concat!(

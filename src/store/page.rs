@@ -67,14 +67,6 @@ impl Room {
         }
         !self.has_more
     }
-
-    /// Takes the room of the rows with these sizes, and says how many of them fit.
-    #[cfg(feature = "mysql")]
-    pub(super) fn take(&mut self, sizes: impl IntoIterator<Item = i64>) -> usize {
-        let size = |size| usize::try_from(size).unwrap_or(usize::MAX);
-        let sizes = sizes.into_iter().map(size);
-        sizes.take_while(|size| self.fits(*size)).count()
-    }
 }
 
 /// A place in a user's list of conversations, which the next page begins behind.

@@ -11,8 +11,6 @@ pub struct Dialect {
     pub from: &'static str,
     pub to: &'static str,
     pub day: &'static str,
-    /// The time of a conversation's newest row, where it is stored with it.
-    pub newest_at: Option<&'static str>,
 }
 
 pub const POSTGRES: Dialect = Dialect {
@@ -22,7 +20,6 @@ pub const POSTGRES: Dialect = Dialect {
     from: "to_timestamp($2::float8 / 1000)",
     to: "to_timestamp($3::float8 / 1000)",
     day: "(created_at AT TIME ZONE 'UTC')::date",
-    newest_at: Some("newest_at"),
 };
 pub const MYSQL: Dialect = Dialect {
     quote: '`',
@@ -31,7 +28,6 @@ pub const MYSQL: Dialect = Dialect {
     from: "FROM_UNIXTIME(? / 1000)",
     to: "FROM_UNIXTIME(? / 1000)",
     day: "DATE(created_at)",
-    newest_at: None,
 };
 pub const SQLITE: Dialect = Dialect {
     quote: '"',
@@ -40,7 +36,6 @@ pub const SQLITE: Dialect = Dialect {
     from: "?",
     to: "?",
     day: "created_at / 86400000",
-    newest_at: Some("newest_at"),
 };
 
 impl Dialect {

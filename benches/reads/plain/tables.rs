@@ -18,8 +18,6 @@ const COUNTED: &str = "role NOT IN ('system', 'developer', 'tool')";
 /// A statement for each thing that has to be known, and what those are made of that name tables.
 pub struct Tables {
     columns: String,
-    /// Whether the time of its newest row stands with a conversation.
-    knows_newest: bool,
     /// A conversation, once for each of its days.
     conversation: String,
     conversations: String,
@@ -30,19 +28,10 @@ pub struct Tables {
 
 impl Tables {
     pub fn new(dialect: &Dialect) -> Self {
-        let Dialect {
-            id,
-            text,
-            newest_at,
-            ..
-        } = dialect;
-        let known = "session_id, title, created_at, last_day, message_count";
-        let known = [known].into_iter().chain(*newest_at);
-        let known = known.collect::<Vec<_>>().join(", ");
-        let newest_first = newest_at.map_or(String::new(), |at| format!("{at} DESC, "));
+        let Dialect { id, text, .. } = dialect;
+        let known = "session_id, title, created_at, last_day, message_count, newest_at";
         Self {
             columns: dialect.columns(),
-            knows_newest: newest_at.is_some(),
             conversation: format!(
                 "SELECT CAST(day AS CHAR), {UNCOUNTED}, {known} FROM conversations \
                  JOIN recording_days ON day BETWEEN first_day AND last_day \
@@ -51,7 +40,7 @@ impl Tables {
             conversations: format!(
                 "SELECT lower(hex(id)), CAST(last_day AS CHAR), {UNCOUNTED}, {known} \
                  FROM conversations WHERE tenant = '' AND user_identifier = {text} \
-                 ORDER BY last_day DESC, {newest_first}id LIMIT {PAGE}"
+                 ORDER BY last_day DESC, newest_at DESC, id LIMIT {PAGE}"
             ),
             overlapping: format!(
                 "SELECT count(*) FROM conversations WHERE tenant = '' AND user_identifier = {text} \
@@ -80,7 +69,7 @@ impl Tables {
                     return messages;
                 }
                 let [last_day, uncounted] = &found[0];
-                let newest = self.newest(&hex, last_day, uncounted);
+                let newest = newest(&hex, last_day, uncounted);
                 if !newest.is_empty() {
                     connection.rows_once(&newest.join(" UNION ALL ")).await;
                 }
@@ -91,7 +80,7 @@ impl Tables {
                 let found = connection.texts::<3>(&self.conversations, &user).await;
                 let newest = found
                     .iter()
-                    .flat_map(|[hex, last_day, uncounted]| self.newest(hex, last_day, uncounted));
+                    .flat_map(|[hex, last_day, uncounted]| newest(hex, last_day, uncounted));
                 let newest: Vec<String> = newest.collect();
                 if !newest.is_empty() {
                     connection.rows_once(&newest.join(" UNION ALL ")).await;
@@ -128,26 +117,22 @@ impl Tables {
             of_days.join(" UNION ALL ")
         )
     }
+}
 
-    /// What is not stored with a conversation of its last day.
-    fn newest(&self, hex: &str, last_day: &str, uncounted: &str) -> Vec<String> {
-        let is_counted = last_day < uncounted;
-        if self.knows_newest && is_counted {
-            return Vec::new();
-        }
-        let count = match is_counted {
-            true => "0".to_owned(),
-            false => format!("sum({COUNTED})"),
-        };
-        let [messages, errors] = tables(last_day);
-        let newest = |count: &str, table: &str| {
-            format!(
-                "SELECT '{hex}', max(created_at), {count} FROM {table} \
-                 WHERE conversation_id = x'{hex}'"
-            )
-        };
-        vec![newest(&count, &messages), newest("0", &errors)]
+/// What is not stored with a conversation of its last day.
+fn newest(hex: &str, last_day: &str, uncounted: &str) -> Vec<String> {
+    if last_day < uncounted {
+        return Vec::new();
     }
+    let count = format!("sum({COUNTED})");
+    let [messages, errors] = tables(last_day);
+    let newest = |count: &str, table: &str| {
+        format!(
+            "SELECT '{hex}', max(created_at), {count} FROM {table} \
+             WHERE conversation_id = x'{hex}'"
+        )
+    };
+    vec![newest(&count, &messages), newest("0", &errors)]
 }
 
 /// What a user said and spent on a day that is not counted.

@@ -120,10 +120,12 @@ impl Rows {
             from, condition, ..
         } = self;
         format!(
-            "INSERT INTO recording_touched (id, first_day, last_day) \
-             SELECT t.id, t.first_day, t.last_day FROM conversations AS t JOIN \
-             (SELECT DISTINCT h.conversation_id AS touched FROM {from} WHERE {condition} AND {range}) \
-             AS d ON d.touched = t.id"
+            "INSERT INTO recording_touched (id, first_day, last_day, newest_at) \
+             SELECT t.id, t.first_day, t.last_day, d.newest FROM conversations AS t JOIN \
+             (SELECT h.conversation_id AS touched, MAX(h.created_at) AS newest FROM {from} \
+             WHERE {condition} AND {range} GROUP BY h.conversation_id) AS d ON d.touched = t.id \
+             ON DUPLICATE KEY UPDATE \
+             newest_at = GREATEST(recording_touched.newest_at, VALUES(newest_at))"
         )
     }
 }
@@ -137,11 +139,7 @@ struct IdRow {
 /// Adds these rows to the session's tables of usage and of touched conversations.
 pub(super) async fn gather(connection: &mut AsyncMysqlConnection, rows: &Rows) -> Answer<()> {
     each(connection, rows, |range| {
-        let mut statements = vec![rows.usage(range)];
-        if !rows.are_errors {
-            statements.push(rows.touched(range));
-        }
-        statements
+        vec![rows.usage(range), rows.touched(range)]
     })
     .await?;
     Ok(())

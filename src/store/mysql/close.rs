@@ -11,9 +11,9 @@ use diesel_async::{AsyncMysqlConnection, RunQueryDsl, SimpleAsyncConnection};
 
 use super::{
     chunks::{self, Rows},
-    counts,
     datetime::Millis,
     days::{self, NumberRow, TextRow},
+    derive,
     error::{Answer, DEADLOCK, Fault, NO_ACCESS, asked},
     layout::Mode,
 };
@@ -92,7 +92,7 @@ async fn close_once(
         make_tables_of_session(connection).await?;
         chunks::gather(connection, &Rows::new(mode, MESSAGES, day)).await?;
         chunks::gather(connection, &Rows::new(mode, ERRORS, day)).await?;
-        counts::count(connection, mode, Day::MIN, Some(day)).await?;
+        derive::count(connection, mode, Day::MIN, Some(day)).await?;
     }
     connection.batch_execute("START TRANSACTION").await?;
     sql_query("UPDATE recording_days SET closed_at = ?, dirty = IF(dirty = 2, 0, 1) WHERE day = ?")
@@ -110,7 +110,7 @@ async fn close_once(
                 "INSERT INTO usage_daily SELECT * FROM recording_usage \
                  ON DUPLICATE KEY UPDATE {}; {}",
                 chunks::added("usage_daily"),
-                counts::STORE
+                derive::store(day)
             ))
             .await?;
     }
@@ -133,7 +133,7 @@ async fn is_open(connection: &mut AsyncMysqlConnection, day: Day) -> Answer<bool
 
 async fn make_tables_of_session(connection: &mut AsyncMysqlConnection) -> Answer<()> {
     let made = connection
-        .batch_execute(&format!("{}; {USAGE}", counts::TOUCHED))
+        .batch_execute(&format!("{}; {USAGE}", derive::TOUCHED))
         .await;
     match asked(connection, made.map_err(Into::into)).await {
         // The server names no right in this one.

@@ -9,32 +9,23 @@ use std::{
     time::Duration,
 };
 
-use diesel_async::SimpleAsyncConnection;
 use tokio::{sync::Semaphore, time::timeout};
 
 use super::{
-    error::{Answer, Fault, NO_SUCH_TABLE, TABLE_CHANGED, asked},
+    error::{Answer, Fault, asked},
     layout::{Layout, Mode},
     login::Login,
     migrate::migrate,
-    replica,
     session::Session,
 };
-use crate::store::{StoreError, StoreOptions, patience, replica::Stamp};
+use crate::store::{StoreError, StoreOptions, patience};
 
 /// Batches written at once; more only wait for each other inside the server.
 const MAX_WRITERS: u32 = 4;
 /// Reads are short; more connections would only cost the server.
 const MAX_READERS: u32 = 8;
 /// A server that has not answered a batch or a read by then will not: the connection is given up.
-const WORK_TIMEOUT: Duration = Duration::from_secs(60);
-/// A moment for reading may be lost to a table that was just made, or to rows that were just moved.
-const READ_ATTEMPTS: usize = 3;
-
-/// Opens a moment in which all reads see the same.
-const BEGIN_READING: &str = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ; \
-     START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY";
-
+pub(super) const WORK_TIMEOUT: Duration = Duration::from_secs(60);
 /// What a store is asked, on the connection that it is given.
 pub(super) type Work<'s, T> = Pin<Box<dyn Future<Output = Answer<T>> + Send + 's>>;
 
@@ -49,16 +40,17 @@ pub(super) struct Connections {
     warned: AtomicBool,
     /// The schema was up to date, so that it takes no time to see whether it is.
     ready: AtomicBool,
-    layout: Arc<tokio::sync::Mutex<Option<Layout>>>,
+    /// The schema is up to date, as far as is known.
+    is_settled: tokio::sync::Mutex<bool>,
     idle: Mutex<usize>,
-    writers: Arc<Lane>,
+    pub(super) writers: Arc<Lane>,
     /// Upkeep takes long; where one connection more is allowed, batches do not wait for it.
     keeper: Arc<Lane>,
-    readers: Arc<Lane>,
+    pub(super) readers: Arc<Lane>,
 }
 
 /// Places for connections of one kind.
-struct Lane {
+pub(super) struct Lane {
     places: Semaphore,
     idle: Mutex<Vec<Session>>,
 }
@@ -110,7 +102,7 @@ impl Connections {
             max_idle: *max_idle_conns as usize,
             warned: AtomicBool::new(false),
             ready: AtomicBool::new(*read_only),
-            layout: Arc::default(),
+            is_settled: tokio::sync::Mutex::default(),
             idle: Mutex::new(0),
             writers,
             keeper,
@@ -123,7 +115,7 @@ impl Connections {
         &self,
         work: impl for<'s> FnOnce(&'s mut Session) -> Work<'s, T>,
     ) -> Result<T, StoreError> {
-        self.run(&self.writers, move |session, _| {
+        self.run(&self.writers, move |session| {
             let work = work(session);
             Box::pin(async move { timeout(WORK_TIMEOUT, work).await.unwrap_or_else(|_| late()) })
         })
@@ -144,8 +136,7 @@ impl Connections {
         &self,
         work: impl for<'s> FnOnce(&'s mut Session) -> Work<'s, T>,
     ) -> Result<T, StoreError> {
-        self.run(&self.keeper, move |session, _| work(session))
-            .await
+        self.run(&self.keeper, work).await
     }
 
     /// How long a read may take.
@@ -157,69 +148,17 @@ impl Connections {
         }
     }
 
-    /// Runs this on a connection that reads, so that all it sees is of one moment, with this stamp.
-    pub(super) async fn read<T: Send + 'static>(
-        &self,
-        stamp: Option<Stamp>,
-        work: impl for<'s> FnMut(&'s mut Session, Mode) -> Work<'s, T> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        self.read_on(&self.readers, stamp, work).await
-    }
-
-    /// The same for whoever is about to write, and is not to wait for readers.
-    pub(super) async fn look_up<T: Send + 'static>(
-        &self,
-        work: impl for<'s> FnMut(&'s mut Session, Mode) -> Work<'s, T> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        self.read_on(&self.writers, None, work).await
-    }
-
-    async fn read_on<T: Send + 'static>(
+    pub(super) async fn run<T>(
         &self,
         lane: &Lane,
-        stamp: Option<Stamp>,
-        mut work: impl for<'s> FnMut(&'s mut Session, Mode) -> Work<'s, T> + Send + 'static,
-    ) -> Result<T, StoreError> {
-        let known = Arc::clone(&self.layout);
-        self.run(lane, move |session, mut layout| {
-            Box::pin(async move {
-                let mut attempt = 1;
-                loop {
-                    let read = read_once(session, layout.mode, stamp.as_ref(), &mut work).await;
-                    if let Err(fault) = &read
-                        && !fault.is(TABLE_CHANGED)
-                        && !fault.is(NO_SUCH_TABLE)
-                    {
-                        return read;
-                    }
-                    // Rows may have been moved out of the tables that were read.
-                    let now = Layout::read(&mut session.connection).await?;
-                    let is_current = now.has_tables_of(layout);
-                    match read {
-                        Ok(_) if is_current => return read,
-                        Err(_) if attempt == READ_ATTEMPTS => return read,
-                        Ok(_) if attempt == READ_ATTEMPTS => return Err(Fault::Moving),
-                        _ => attempt += 1,
-                    }
-                    *known.lock().await = Some(now);
-                    layout = now;
-                }
-            })
-        })
-        .await
-    }
-
-    async fn run<T>(
-        &self,
-        lane: &Lane,
-        work: impl for<'s> FnOnce(&'s mut Session, Layout) -> Work<'s, T>,
+        work: impl for<'s> FnOnce(&'s mut Session) -> Work<'s, T>,
     ) -> Result<T, StoreError> {
         let place = lane.places.acquire().await;
         let _place =
             place.map_err(|_| StoreError::Unavailable("the store is closed".to_owned()))?;
         let result = match self.session(lane).await {
-            Ok((mut session, layout)) => {
-                let result = work(&mut session, layout).await;
+            Ok(mut session) => {
+                let result = work(&mut session).await;
                 let result = asked(&mut session.connection, result).await;
                 // A right that is granted now counts on the connections that are made from now on.
                 let lost = matches!(result, Err(Fault::Away(_) | Fault::Server(_, Some(_))));
@@ -237,19 +176,19 @@ impl Connections {
         match result.map_err(Fault::into_store_error) {
             Err(error) if error.is_transient() => {
                 // Another server, or an empty database, may answer next time.
-                self.forget_layout().await;
+                self.look_again().await;
                 Err(error)
             }
             result => result,
         }
     }
 
-    /// Has the next call look again how the tables are laid out.
-    pub(super) async fn forget_layout(&self) {
-        *self.layout.lock().await = None;
+    /// Has the next call look again whether the schema is up to date.
+    async fn look_again(&self) {
+        *self.is_settled.lock().await = false;
     }
 
-    async fn session(&self, lane: &Lane) -> Answer<(Session, Layout)> {
+    async fn session(&self, lane: &Lane) -> Answer<Session> {
         let mut session = loop {
             let Some(mut kept) = self.take_idle(lane) else {
                 break Session::open(&self.login).await?;
@@ -258,16 +197,19 @@ impl Connections {
                 break kept;
             }
         };
-        let mut layout = self.layout.lock().await;
-        if let Some(layout) = *layout {
-            return Ok((session, layout));
+        let mut is_settled = self.is_settled.lock().await;
+        if *is_settled {
+            return Ok(session);
+        }
+        if session.only_reads {
+            session = Session::open(&self.login).await?;
         }
         let settled = match self.read_only {
             true => Layout::read(&mut session.connection).await,
             false => migrate(&mut session.connection, self.wanted).await,
         };
         let settled = asked(&mut session.connection, settled).await?;
-        *layout = Some(settled);
+        *is_settled = true;
         self.ready.store(true, Ordering::Relaxed);
         let differs = settled.mode != self.wanted && !self.read_only;
         if differs && !self.warned.swap(true, Ordering::Relaxed) {
@@ -277,7 +219,7 @@ impl Connections {
                 "the database's partitions are others than configured; they are kept"
             );
         }
-        Ok((session, settled))
+        Ok(session)
     }
 
     pub(super) fn close_idle_readers(&self) {
@@ -307,27 +249,7 @@ impl Connections {
     }
 }
 
-async fn read_once<T>(
-    session: &mut Session,
-    mode: Mode,
-    stamp: Option<&Stamp>,
-    work: &mut impl for<'s> FnMut(&'s mut Session, Mode) -> Work<'s, T>,
-) -> Answer<T> {
-    session.connection.batch_execute(BEGIN_READING).await?;
-    let read = async {
-        replica::check(&mut session.connection, stamp).await?;
-        work(session, mode).await
-    };
-    let read = timeout(WORK_TIMEOUT, read).await;
-    let connection = &mut session.connection;
-    let read = asked(connection, read.unwrap_or_else(|_| late())).await;
-    if !matches!(read, Err(Fault::Away(_))) {
-        connection.batch_execute("COMMIT").await?;
-    }
-    read
-}
-
-fn late<T>() -> Answer<T> {
+pub(super) fn late<T>() -> Answer<T> {
     Err(Fault::Away("the server did not answer in time".to_owned()))
 }
 

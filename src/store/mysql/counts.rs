@@ -1,112 +1,138 @@
-//! The messages of conversations, counted over their closed days.
+//! How many messages conversations have: the stored counts, and what they do not know.
+
+use std::collections::{BTreeMap, HashMap};
 
 use diesel::{
-    QueryableByName, sql_query,
-    sql_types::{Date, Datetime, Nullable, Text},
+    QueryableByName,
+    sql_types::{BigInt, Binary},
 };
-use diesel_async::{AsyncMysqlConnection, RunQueryDsl, SimpleAsyncConnection};
+use diesel_async::AsyncMysqlConnection;
 
 use super::{
     datetime::Millis,
-    days::{self, TextRow},
+    days,
+    decode::ConversationRow,
     error::Answer,
     layout::Mode,
+    read::unless_dropped,
+    recall::id,
+    statement::{LONGEST_LIST, Statement, Value, filled, marks},
 };
 use crate::{
+    id::Id,
     partition::{Day, MESSAGES},
-    store::columns::COUNTED,
+    store::{UnixMillis, columns::COUNTED},
 };
 
-/// Conversations that are to be counted again: a table of the session.
-pub(super) const TOUCHED: &str = "DROP TEMPORARY TABLE IF EXISTS recording_touched; \
-     CREATE TEMPORARY TABLE recording_touched (id BINARY(16) NOT NULL PRIMARY KEY, \
-     first_day DATE NOT NULL, last_day DATE NOT NULL, messages BIGINT NOT NULL DEFAULT 0, \
-     KEY first_day (first_day)) ENGINE = InnoDB";
+/// The days of which the stored counts do not know all.
+#[derive(Default)]
+pub(super) struct Uncounted {
+    /// Not closed yet: no count has them.
+    open: Vec<Day>,
+    /// Closed, and written to since: the counts have a part of them.
+    dirty: Vec<Day>,
+}
 
-/// Puts the new counts in place.
-pub(super) const STORE: &str = "UPDATE conversations AS c \
-     JOIN recording_touched AS t ON t.id = c.id \
-     SET c.message_count = t.messages WHERE c.message_count <> t.messages";
+impl Uncounted {
+    pub(super) fn add(&mut self, day: Day, is_closed: bool) {
+        match is_closed {
+            true => self.dirty.push(day),
+            false => self.open.push(day),
+        }
+    }
 
-/// The span of the conversations that were touched.
+    /// Whether the stored counts do not know all of this day.
+    pub(super) fn has(&self, day: Day) -> bool {
+        self.open.contains(&day) || self.dirty.contains(&day)
+    }
+
+    /// Whether the counts have a part of this day, and no more.
+    pub(super) fn is_dirty(&self, day: Day) -> bool {
+        self.dirty.contains(&day)
+    }
+
+    /// Those from the first to the last of these days.
+    pub(super) fn between(&self, first: Day, last: Day) -> impl Iterator<Item = Day> {
+        let days = self.open.iter().chain(&self.dirty).copied();
+        days.filter(move |day| first <= *day && *day <= last)
+    }
+
+    /// The time of the newest row of this conversation, where what is stored tells it.
+    pub(super) fn newest_of(&self, row: &ConversationRow) -> Option<UnixMillis> {
+        row.newest_at
+            .filter(|_| !self.has(row.conversation.last_day))
+    }
+}
+
+/// Completes the counts of these conversations, with one statement a day for all of them: the stored one
+/// and the days that are open, or all days of one that was written to after a day of it was closed.
+pub(super) async fn complete(
+    connection: &mut AsyncMysqlConnection,
+    mode: Mode,
+    rows: &mut [ConversationRow],
+    uncounted: &Uncounted,
+) -> Answer<()> {
+    let mut days: BTreeMap<Day, Vec<Id>> = BTreeMap::new();
+    for row in &mut *rows {
+        let (first, last) = (row.first_day, row.conversation.last_day);
+        let within = |day: &&Day| first <= **day && **day <= last;
+        let of_row = if uncounted.dirty.iter().any(|day| within(&day)) {
+            row.conversation.message_count = 0;
+            days::between(connection, first, last).await?
+        } else {
+            uncounted.open.iter().filter(within).copied().collect()
+        };
+        for day in of_row {
+            days.entry(day).or_default().push(row.conversation.id);
+        }
+    }
+    let mut counts: HashMap<Id, i64> = HashMap::new();
+    for (day, ids) in days {
+        for ids in ids.chunks(LONGEST_LIST) {
+            for count in count_day(connection, mode, day, ids).await? {
+                *counts.entry(id(&count.id)).or_default() += count.messages;
+            }
+        }
+    }
+    for row in rows {
+        let found = counts.get(&row.conversation.id);
+        row.conversation.message_count += found.copied().unwrap_or(0);
+    }
+    Ok(())
+}
+
+/// A conversation's messages of one day.
 #[derive(QueryableByName)]
-struct Span {
-    #[diesel(sql_type = Nullable<Date>)]
-    first_day: Option<Day>,
-    #[diesel(sql_type = Nullable<Date>)]
-    last_day: Option<Day>,
+struct CountRow {
+    #[diesel(sql_type = Binary)]
+    id: Vec<u8>,
+    #[diesel(sql_type = BigInt)]
+    messages: i64,
 }
 
-/// Counts the conversations that were touched, over their days from `from` on that are closed, and
-/// the one that is being closed.
-pub(super) async fn count(
+async fn count_day(
     connection: &mut AsyncMysqlConnection,
     mode: Mode,
-    from: Day,
-    closing: Option<Day>,
-) -> Answer<()> {
-    let span: Span = sql_query(
-        "SELECT MIN(first_day) AS first_day, MAX(last_day) AS last_day FROM recording_touched",
-    )
-    .get_result(connection)
-    .await?;
-    let (Some(first), Some(last)) = (span.first_day, span.last_day) else {
-        return Ok(());
+    day: Day,
+    ids: &[Id],
+) -> Answer<Vec<CountRow>> {
+    let ids = ids.iter().map(|id| Value::Bytes(*id.as_bytes()));
+    let mut values = filled(ids.collect());
+    let sql = format!(
+        "SELECT conversation_id AS id, COUNT(*) AS messages FROM {} \
+         WHERE conversation_id IN ({}) AND created_at BETWEEN ? AND ? AND {COUNTED} \
+         GROUP BY conversation_id",
+        mode.table(MESSAGES, day),
+        marks(values.len())
+    );
+    values.push(Value::Time(Millis(day.start_ms())));
+    values.push(Value::Time(Millis(day.end_ms().saturating_sub(1))));
+    let counts = Statement {
+        sql: &sql,
+        values: &values,
     };
-    let closed: Vec<TextRow> = sql_query(
-        "SELECT CAST(day AS CHAR) AS value FROM recording_days \
-         WHERE day BETWEEN ? AND ? AND (closed_at IS NOT NULL OR day = ?)",
-    )
-    .bind::<Text, _>(first.max(from).to_string())
-    .bind::<Text, _>(last.to_string())
-    .bind::<Nullable<Text>, _>(closing.map(|day| day.to_string()))
-    .load(connection)
-    .await?;
-    for closed in days::parse(&closed) {
-        add_day(connection, mode, closed).await?;
-    }
-    Ok(())
-}
-
-async fn add_day(connection: &mut AsyncMysqlConnection, mode: Mode, day: Day) -> Answer<()> {
-    let table = mode.table(MESSAGES, day);
-    if !days::exists(connection, &table).await? {
-        return Ok(());
-    }
-    sql_query(format!(
-        "UPDATE recording_touched AS t SET t.messages = t.messages + (SELECT COUNT(*) \
-         FROM {table} AS h WHERE h.conversation_id = t.id AND h.created_at BETWEEN ? AND ? \
-         AND h.{COUNTED}) WHERE t.first_day <= '{day}' AND t.last_day >= '{day}'"
-    ))
-    .bind::<Datetime, _>(Millis(day.start_ms()))
-    .bind::<Datetime, _>(Millis(day.end_ms().saturating_sub(1)))
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
-/// Counts the conversations that began before `end` again, but for those that ended before `from`,
-/// over their days from `from` on.
-pub(super) async fn recount(
-    connection: &mut AsyncMysqlConnection,
-    mode: Mode,
-    end: Day,
-    from: Day,
-) -> Answer<()> {
-    connection.batch_execute(TOUCHED).await?;
-    sql_query(
-        "INSERT INTO recording_touched (id, first_day, last_day) \
-         SELECT id, first_day, last_day FROM conversations \
-         WHERE first_day < ? AND last_day >= ? AND message_count > 0",
-    )
-    .bind::<Text, _>(end.to_string())
-    .bind::<Text, _>(from.to_string())
-    .execute(connection)
-    .await?;
-    count(connection, mode, from, None).await?;
-    connection.batch_execute(STORE).await?;
-    connection
-        .batch_execute("DROP TEMPORARY TABLE recording_touched")
-        .await?;
-    Ok(())
+    let counts = counts.load_of_day(connection, mode, day).await;
+    Ok(unless_dropped(connection, counts)
+        .await?
+        .unwrap_or_default())
 }

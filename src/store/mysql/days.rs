@@ -11,6 +11,7 @@ use super::{
     layout::{Layout, Mode, Unfinished},
     lock::{Lock, PATIENCE},
     session::{hurry, relax},
+    statement::{Statement, Value},
     views,
 };
 use crate::partition::{Day, ERRORS, MESSAGES};
@@ -162,13 +163,15 @@ pub(super) async fn between(
     first: Day,
     last: Day,
 ) -> Answer<Vec<Day>> {
-    let rows: Vec<TextRow> = sql_query(
-        "SELECT CAST(day AS CHAR) AS value FROM recording_days WHERE day BETWEEN ? AND ? ORDER BY day",
-    )
-    .bind::<Text, _>(first.to_string())
-    .bind::<Text, _>(last.to_string())
-    .load(connection)
-    .await?;
+    let days = Statement {
+        sql: "SELECT CAST(day AS CHAR) AS value FROM recording_days \
+              WHERE day BETWEEN ? AND ? ORDER BY day",
+        values: &[
+            Value::Text(&first.to_string()),
+            Value::Text(&last.to_string()),
+        ],
+    };
+    let rows: Vec<TextRow> = days.load(connection).await?;
     Ok(parse(&rows))
 }
 

@@ -59,6 +59,11 @@ impl<'r, 'a, R: Row<'a, Mysql>> Columns<'r, 'a, R> {
         self.take::<Datetime, Millis>().map(|time| time.0)
     }
 
+    fn optional_time(&mut self) -> deserialize::Result<Option<UnixMillis>> {
+        let time: Option<Millis> = self.take::<Nullable<Datetime>, _>()?;
+        Ok(time.map(|time| time.0))
+    }
+
     fn optional_number(&mut self) -> deserialize::Result<Option<i64>> {
         self.take::<Nullable<BigInt>, _>()
     }
@@ -178,14 +183,16 @@ impl QueryableByName<Mysql> for ErrorRow {
 }
 
 /// A conversation as read, with the count of its closed days.
+#[derive(Clone)]
 pub(super) struct ConversationRow {
     pub(super) conversation: Conversation,
     pub(super) first_day: Day,
+    /// When the newest row of its last day was made, if that day is closed and clean.
+    pub(super) newest_at: Option<UnixMillis>,
 }
 
-impl QueryableByName<Mysql> for ConversationRow {
-    fn build<'a>(row: &impl NamedRow<'a, Mysql>) -> deserialize::Result<Self> {
-        let mut columns = Columns::new(row);
+impl ConversationRow {
+    fn take<'a, R: Row<'a, Mysql>>(columns: &mut Columns<'_, 'a, R>) -> deserialize::Result<Self> {
         let mut conversation = Conversation {
             id: columns.id()?,
             tenant: columns.text()?,
@@ -204,6 +211,42 @@ impl QueryableByName<Mysql> for ConversationRow {
         Ok(Self {
             conversation,
             first_day,
+            newest_at: columns.optional_time()?,
+        })
+    }
+}
+
+impl QueryableByName<Mysql> for ConversationRow {
+    fn build<'a>(row: &impl NamedRow<'a, Mysql>) -> deserialize::Result<Self> {
+        Self::take(&mut Columns::new(row))
+    }
+}
+
+/// The same, with the time of its newest row.
+pub(super) struct ActiveRow(pub(super) ConversationRow);
+
+impl QueryableByName<Mysql> for ActiveRow {
+    fn build<'a>(row: &impl NamedRow<'a, Mysql>) -> deserialize::Result<Self> {
+        let mut columns = Columns::new(row);
+        let mut row = ConversationRow::take(&mut columns)?;
+        row.conversation.updated_at = columns.time()?;
+        Ok(Self(row))
+    }
+}
+
+/// A row of which the long texts are empty where they are longer than one page has room for.
+pub(super) struct Weighed<T> {
+    pub(super) row: T,
+    /// What its long texts come to.
+    pub(super) bytes: usize,
+}
+
+impl<T: QueryableByName<Mysql>> QueryableByName<Mysql> for Weighed<T> {
+    fn build<'a>(row: &impl NamedRow<'a, Mysql>) -> deserialize::Result<Self> {
+        let bytes = NamedRow::get::<BigInt, i64>(row, "bytes")?;
+        Ok(Self {
+            row: T::build(row)?,
+            bytes: usize::try_from(bytes).unwrap_or(usize::MAX),
         })
     }
 }

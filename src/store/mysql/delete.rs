@@ -13,11 +13,12 @@ use super::{
     connection::Connections,
     datetime::Millis,
     days::{self, NumberRow, TextRow},
-    error::Answer,
+    error::{Answer, NO_SUCH_TABLE},
     layout::{self, Mode},
     marks::{self, LATEST},
     read::{tables, unless_dropped},
     statement::{Once, Statement, Value, marks as places},
+    write::enter,
 };
 use crate::{
     id::Id,
@@ -195,7 +196,23 @@ async fn remove_rows(
             }
         }
     }
+    forget_newest(connection, doomed).await?;
     Ok(deleted)
+}
+
+/// Has the newest rows of these conversations looked up until their last day is counted again.
+async fn forget_newest(connection: &mut AsyncMysqlConnection, doomed: &Doomed) -> Answer<()> {
+    let values = doomed.values();
+    let forget = Once(Statement {
+        sql: &format!(
+            "UPDATE conversations SET newest_at = NULL \
+             WHERE id IN ({}) AND newest_at IS NOT NULL",
+            places(values.len())
+        ),
+        values: &values,
+    });
+    forget.execute(connection).await?;
+    Ok(())
 }
 
 /// Leaves marks of the answers in conversations that have no name of their client's.
@@ -250,18 +267,17 @@ async fn remove_from(
     Ok(delete.execute(connection).await?)
 }
 
-/// Has days counted again.
+/// Has days counted again, and keeps them from being closed until the transaction ends.
 pub(super) async fn count_again(
     connection: &mut AsyncMysqlConnection,
     days: impl IntoIterator<Item = Day>,
 ) -> Answer<()> {
     for day in days {
-        let mark = Statement {
-            sql: "UPDATE recording_days SET dirty = 1 \
-                  WHERE day = ? AND (closed_at IS NOT NULL OR dirty <> 0)",
-            values: &[Value::Text(&day.to_string())],
-        };
-        mark.execute(connection).await?;
+        match enter(connection, day).await {
+            // Who makes it anew counts what there is then.
+            Err(fault) if fault.is(NO_SUCH_TABLE) => {}
+            entered => entered?,
+        }
     }
     Ok(())
 }

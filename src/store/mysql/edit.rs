@@ -34,8 +34,8 @@ pub(super) async fn create(
     let day = Day::from_unix_ms(created_at).to_string();
     let make = Statement {
         sql: "INSERT INTO conversations (id, tenant, session_id, user_identifier, title, \
-              session_source, created_at, sends_history, parent_conversation_id, first_day, last_day) \
-              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+              session_source, created_at, newest_at, sends_history, parent_conversation_id, first_day, last_day) \
+              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         values: &[
             Value::Bytes(*id.as_bytes()),
             Value::Text(tenant),
@@ -45,6 +45,7 @@ pub(super) async fn create(
                 .as_deref()
                 .map_or(Value::Null(Kind::Text), Value::Text),
             Value::Text(session_source),
+            Value::Time(Millis(created_at)),
             Value::Time(Millis(created_at)),
             Value::Number(i64::from(*sends_history)),
             parent_conversation_id

@@ -180,6 +180,16 @@ async fn remove_from(
     });
     let dirty: Vec<TextRow> = dirty.load(connection).await?;
     count_again(connection, days::parse(&dirty)).await?;
+    // Their newest rows are looked up until their last day is counted again.
+    let forget = Once(Statement {
+        sql: &format!(
+            "UPDATE conversations AS c JOIN \
+             (SELECT DISTINCT conversation_id AS touched FROM {table} WHERE {condition}) AS t \
+             ON t.touched = c.id SET c.newest_at = NULL WHERE c.newest_at IS NOT NULL"
+        ),
+        values: &values,
+    });
+    forget.execute(connection).await?;
     let delete = Once(Statement {
         sql: &format!("DELETE FROM {table} WHERE {condition} LIMIT {ROWS_AT_ONCE}"),
         values: &values,

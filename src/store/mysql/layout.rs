@@ -64,12 +64,13 @@ pub(super) struct Layout {
     pub(super) removals: i64,
 }
 
+/// A name, and what it stands for.
 #[derive(QueryableByName)]
-struct Entry {
+pub(super) struct Entry {
     #[diesel(sql_type = Text)]
-    name: String,
+    pub(super) name: String,
     #[diesel(sql_type = Text)]
-    value: String,
+    pub(super) value: String,
 }
 
 impl Layout {
@@ -98,6 +99,15 @@ impl Layout {
     async fn load(connection: &mut AsyncMysqlConnection, sql: &str) -> Answer<Option<Self>> {
         let statement = Statement { sql, values: &[] };
         let entries: Vec<Entry> = statement.load(connection).await?;
+        Ok(Self::among(&entries))
+    }
+
+    /// What these entries of `recording_meta` say.
+    pub(super) fn of(entries: &[Entry]) -> Answer<Self> {
+        Self::among(entries).ok_or_else(unsettled)
+    }
+
+    fn among(entries: &[Entry]) -> Option<Self> {
         let value = |name: &str| {
             let entry = entries.iter().find(|entry| entry.name == name);
             entry.map(|entry| entry.value.as_str())
@@ -107,7 +117,7 @@ impl Layout {
                 .and_then(|value| value.parse().ok())
                 .unwrap_or(0)
         };
-        Ok(value("partition").map(|mode| Self {
+        value("partition").map(|mode| Self {
             mode: match mode {
                 "single" => Mode::Single,
                 _ => Mode::Daily,
@@ -118,7 +128,7 @@ impl Layout {
             }),
             moves: number("partition_moves"),
             removals: number("removals"),
-        }))
+        })
     }
 
     /// Whether what was read by one still holds by the other.

@@ -1,16 +1,13 @@
 //! Conversations, by id and by name.
 
-use diesel::{
-    sql_query,
-    sql_types::{BigInt, Text},
-};
 use diesel_async::{AsyncMysqlConnection, RunQueryDsl};
 
 use super::{
-    complete::{Listed, complete},
+    counts::{self, Uncounted},
     decode::ConversationRow,
     error::Answer,
     layout::Mode,
+    newest,
     statement::{Statement, Value},
 };
 use crate::{
@@ -25,50 +22,54 @@ const MAX_NAMED: i64 = 100;
 pub(super) async fn conversation(
     connection: &mut AsyncMysqlConnection,
     mode: Mode,
+    uncounted: &Uncounted,
     id: Id,
 ) -> Answer<Option<Conversation>> {
-    match find(connection, id).await? {
-        Some(row) => complete_one(connection, mode, row).await,
-        None => Ok(None),
-    }
-}
-
-/// Completes this conversation.
-pub(super) async fn complete_one(
-    connection: &mut AsyncMysqlConnection,
-    mode: Mode,
-    row: ConversationRow,
-) -> Answer<Option<Conversation>> {
-    let rows = vec![Listed {
-        row,
-        active_at: None,
-    }];
-    let completed = complete(connection, mode, rows).await?;
-    Ok(completed.into_iter().next())
+    let rows = find(connection, id).await?.into_iter().collect();
+    let mut found = complete(connection, mode, uncounted, rows).await?;
+    Ok(found.pop())
 }
 
 /// The conversations that bear this session id, oldest first.
 pub(super) async fn named(
     connection: &mut AsyncMysqlConnection,
     mode: Mode,
+    uncounted: &Uncounted,
     tenant: &str,
     session_id: &str,
 ) -> Answer<Vec<Conversation>> {
-    let columns = columns::CONVERSATION;
-    let rows: Vec<ConversationRow> = sql_query(format!(
-        "SELECT {columns} FROM conversations WHERE tenant = ? AND session_id = ? \
-         ORDER BY created_at, id LIMIT ?"
-    ))
-    .bind::<Text, _>(tenant)
-    .bind::<Text, _>(session_id)
-    .bind::<BigInt, _>(MAX_NAMED)
-    .load(connection)
-    .await?;
-    let rows = rows.into_iter().map(|row| Listed {
-        row,
-        active_at: None,
-    });
-    complete(connection, mode, rows.collect()).await
+    let columns = columns::MYSQL_CONVERSATION;
+    let named = Statement {
+        sql: &format!(
+            "SELECT {columns} FROM conversations WHERE tenant = ? AND session_id = ? \
+             ORDER BY created_at, id LIMIT ?"
+        ),
+        values: &[
+            Value::Text(tenant),
+            Value::Text(session_id),
+            Value::Number(MAX_NAMED),
+        ],
+    };
+    let rows = named.load(connection).await?;
+    complete(connection, mode, uncounted, rows).await
+}
+
+/// Adds the times of the newest rows, and what the stored counts do not know.
+pub(super) async fn complete(
+    connection: &mut AsyncMysqlConnection,
+    mode: Mode,
+    uncounted: &Uncounted,
+    mut rows: Vec<ConversationRow>,
+) -> Answer<Vec<Conversation>> {
+    for row in &mut rows {
+        let newest = match uncounted.newest_of(row) {
+            Some(newest) => Some(newest),
+            None => newest::of(connection, mode, row).await?,
+        };
+        row.conversation.updated_at = newest.unwrap_or(row.conversation.created_at);
+    }
+    counts::complete(connection, mode, &mut rows, uncounted).await?;
+    Ok(rows.into_iter().map(|row| row.conversation).collect())
 }
 
 /// The conversation with this id, as it stands.
@@ -76,10 +77,9 @@ pub(super) async fn find(
     connection: &mut AsyncMysqlConnection,
     conversation: Id,
 ) -> Answer<Option<ConversationRow>> {
-    const FIND: &str = "SELECT id, tenant, session_id, user_identifier, title, session_source, \
-         created_at, message_count, first_day, last_day FROM conversations WHERE id = ?";
+    let columns = columns::MYSQL_CONVERSATION;
     let find = Statement {
-        sql: FIND,
+        sql: &format!("SELECT {columns} FROM conversations WHERE id = ?"),
         values: &[Value::Bytes(*conversation.as_bytes())],
     };
     let rows: Vec<ConversationRow> = find.load(connection).await?;

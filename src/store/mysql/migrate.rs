@@ -16,10 +16,16 @@ use super::{
 
 /// The migrations by version, oldest first. diesel's own harness blocks and takes no lock, so they
 /// are run here, and noted where diesel's command line tool looks.
-const MIGRATIONS: [(&str, &str); 1] = [(
-    "20261121000000",
-    include_str!("../../../migrations/mysql/2026-11-21-000000_conversations/up.sql"),
-)];
+const MIGRATIONS: [(&str, &str); 2] = [
+    (
+        "20261121000000",
+        include_str!("../../../migrations/mysql/2026-11-21-000000_conversations/up.sql"),
+    ),
+    (
+        "20261126000000",
+        include_str!("../../../migrations/mysql/2026-11-26-000000_newest_rows/up.sql"),
+    ),
+];
 
 const NOTED: &str = "CREATE TABLE IF NOT EXISTS __diesel_schema_migrations (\
      version VARCHAR(50) PRIMARY KEY NOT NULL, run_on TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP)";

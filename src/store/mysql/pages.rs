@@ -1,28 +1,43 @@
-//! A user's conversations, page by page.
+//! Pages of a user's conversations, last active first.
+//!
+//! The index on `last_day` leads from day to day, no further than a page goes. Of days that are closed and
+//! clean the order is stored; the tables of the others are read, and no more. Without being forced to, MariaDB
+//! goes there from the user's newest day.
 
 use diesel::{
-    QueryableByName, deserialize,
-    deserialize::QueryableByName as Build,
-    mysql::Mysql,
-    row::NamedRow,
-    sql_types::{Date, Datetime, Nullable},
+    QueryableByName,
+    sql_types::{BigInt, Date},
 };
 use diesel_async::{AsyncMysqlConnection, RunQueryDsl};
 
 use super::{
-    complete::{Listed, complete},
+    counts::{self, Uncounted},
     datetime::Millis,
-    days::NumberRow,
     decode::ConversationRow,
     error::Answer,
     layout::Mode,
-    read::{as_limit, unless_dropped},
-    statement::{Once, Statement, Value},
+    newest::active_on,
+    read::as_limit,
+    statement::{Statement, Value},
 };
 use crate::{
-    partition::{Day, ERRORS, MESSAGES},
+    partition::Day,
     store::{Conversation, Page, Place, columns},
 };
+
+const DAYS: &str = "SELECT last_day AS day, COUNT(*) AS conversations FROM (\
+     SELECT last_day FROM conversations FORCE INDEX (conversations_user) \
+     WHERE tenant = ? AND user_identifier = ? AND last_day <= ? \
+     ORDER BY last_day DESC LIMIT ?) AS newest GROUP BY last_day ORDER BY last_day DESC";
+
+/// A day that conversations were last active on.
+#[derive(QueryableByName)]
+struct ActiveDay {
+    #[diesel(sql_type = Date)]
+    day: Day,
+    #[diesel(sql_type = BigInt)]
+    conversations: i64,
+}
 
 /// Whose conversations.
 #[derive(Clone, Copy)]
@@ -39,13 +54,11 @@ pub(super) struct Wanted {
     pub(super) limit: usize,
 }
 
-/// A page of a user's conversations, last active first.
-///
-/// The index on `last_day` leads from each day to the one before, so only the days that the page
-/// lies in are read.
+/// A user's conversations behind a place.
 pub(super) async fn of_user(
     connection: &mut AsyncMysqlConnection,
     mode: Mode,
+    uncounted: &Uncounted,
     user: User<'_>,
     wanted: Wanted,
 ) -> Answer<Page<Conversation>> {
@@ -54,191 +67,192 @@ pub(super) async fn of_user(
         offset,
         limit,
     } = wanted;
-    let mut found: Vec<Listed> = Vec::new();
-    let mut skip = as_limit(offset);
-    let mut next = Some(after.map_or(Day::MAX, |place| place.last_day));
-    let mut has_more = false;
-    while let Some(last) = next {
-        let Some(day) = active_until(connection, user, last).await? else {
-            break;
-        };
-        next = (day > Day::MIN).then(|| day.previous());
-        let list = DayOfUser {
-            mode,
-            user,
-            day,
-            after: after.filter(|place| place.last_day == day),
-        };
-        if skip > 0 {
-            let there = list.count(connection).await?;
-            if there <= skip {
-                skip -= there;
-                continue;
-            }
-        }
-        let missing = limit - found.len();
-        if missing == 0 && list.after.is_none() {
-            has_more = true;
-            break;
-        }
-        // One more tells whether there are more.
-        let rows = list
-            .page(connection, as_limit(missing).saturating_add(1), skip)
-            .await?;
-        found.extend(rows.into_iter().map(|row| row.0));
-        if found.len() > limit {
-            has_more = true;
-            break;
-        }
-        skip = 0;
-    }
-    found.truncate(limit);
+    let list = List {
+        mode,
+        user,
+        uncounted,
+    };
+    let enough = limit.saturating_add(1);
+    let mut rows = list.behind(connection, after, offset, enough).await?;
+    let has_more = rows.len() > limit;
+    rows.truncate(limit);
+    counts::complete(connection, mode, &mut rows, uncounted).await?;
     Ok(Page {
-        data: complete(connection, mode, found).await?,
+        data: rows.into_iter().map(|row| row.conversation).collect(),
         has_more,
     })
 }
 
-/// The newest day up to this one on which conversations of the user were last active.
-async fn active_until(
-    connection: &mut AsyncMysqlConnection,
-    user: User<'_>,
-    last: Day,
-) -> Answer<Option<Day>> {
-    let last = last.to_string();
-    let newest = Statement {
-        sql: "SELECT MAX(last_day) AS value FROM conversations \
-              WHERE tenant = ? AND user_identifier = ? AND last_day <= ?",
-        values: &[
-            Value::Text(user.tenant),
-            Value::Text(user.name),
-            Value::Text(&last),
-        ],
-    };
-    let row: DayRow = newest.get_result(connection).await?;
-    Ok(row.value)
-}
-
-#[derive(QueryableByName)]
-struct DayRow {
-    #[diesel(sql_type = Nullable<Date>)]
-    value: Option<Day>,
-}
-
-/// A conversation as it is listed.
-struct ListedRow(Listed);
-
-impl Build<Mysql> for ListedRow {
-    fn build<'a>(row: &impl NamedRow<'a, Mysql>) -> deserialize::Result<Self> {
-        let active_at: Millis = NamedRow::get::<Datetime, _>(row, "active_at")?;
-        Ok(Self(Listed {
-            active_at: Some(active_at.0),
-            row: ConversationRow::build(row)?,
-        }))
-    }
-}
-
-/// A user's conversations that were last active on one day.
-struct DayOfUser<'a> {
+/// A user's conversations.
+struct List<'a> {
     mode: Mode,
     user: User<'a>,
-    day: Day,
-    /// Only those behind this place.
-    after: Option<Place>,
+    uncounted: &'a Uncounted,
 }
 
-impl DayOfUser<'_> {
-    /// The newest first.
-    async fn page(
+impl List<'_> {
+    /// So many behind a place and an offset.
+    async fn behind(
         &self,
         connection: &mut AsyncMysqlConnection,
-        limit: i64,
-        offset: i64,
-    ) -> Answer<Vec<ListedRow>> {
-        let page = |rows: &str| {
-            format!("SELECT * {rows} ORDER BY active_at DESC, id LIMIT {limit} OFFSET {offset}")
-        };
-        self.ask(connection, page).await
-    }
-
-    async fn count(&self, connection: &mut AsyncMysqlConnection) -> Answer<i64> {
-        let rows: Vec<NumberRow> = if self.after.is_some() {
-            let number = |rows: &str| format!("SELECT COUNT(*) AS value {rows}");
-            self.ask(connection, number).await?
-        } else {
-            let day = self.day.to_string();
-            let number = Statement {
-                sql: "SELECT COUNT(*) AS value FROM conversations \
-                      WHERE tenant = ? AND user_identifier = ? AND last_day = ?",
-                values: &[
-                    Value::Text(self.user.tenant),
-                    Value::Text(self.user.name),
-                    Value::Text(&day),
-                ],
-            };
-            number.load(connection).await?
-        };
-        Ok(rows
-            .as_slice()
-            .first()
-            .and_then(|row| row.value)
-            .unwrap_or(0))
-    }
-
-    async fn ask<T: Build<Mysql> + Send + 'static>(
-        &self,
-        connection: &mut AsyncMysqlConnection,
-        query: impl Fn(&str) -> String,
-    ) -> Answer<Vec<T>> {
-        let day = self.day.to_string();
-        let mut values = vec![
-            Value::Text(self.user.tenant),
-            Value::Text(self.user.name),
-            Value::Text(&day),
-        ];
-        if let Some(Place { updated_at, id, .. }) = self.after {
-            let at = Value::Time(Millis(updated_at));
-            values.extend([at, at, Value::Bytes(*id.as_bytes())]);
+        after: Option<Place>,
+        offset: usize,
+        limit: usize,
+    ) -> Answer<Vec<ConversationRow>> {
+        let newest = after.map_or(Day::MAX, |place| place.last_day);
+        if offset > 0 || self.uncounted.has(newest) {
+            return self.far_behind(connection, after, offset, limit).await;
         }
-        let newest = |prefix| {
-            let table = self.mode.table(prefix, self.day);
-            format!(
-                "(SELECT h.created_at FROM {table} AS h WHERE h.conversation_id = conversations.id \
-                 ORDER BY h.created_at DESC LIMIT 1)"
-            )
+        let stored = self.stored(connection, newest, after, limit).await?;
+        // What has no time yet stands first on its day, and behind every place.
+        let is_unknown =
+            |row: &ConversationRow| row.conversation.last_day == newest && row.newest_at.is_none();
+        if after.is_some() && stored.iter().any(is_unknown) {
+            return self.far_behind(connection, after, 0, limit).await;
+        }
+        self.settle(connection, stored).await
+    }
+
+    /// The same, whatever is stored of the days that these lie in.
+    async fn far_behind(
+        &self,
+        connection: &mut AsyncMysqlConnection,
+        after: Option<Place>,
+        offset: usize,
+        limit: usize,
+    ) -> Answer<Vec<ConversationRow>> {
+        let (mut rows, mut newest) = (Vec::new(), Day::MAX);
+        if let Some(place) = after {
+            let part = (0, limit.saturating_add(offset));
+            rows = self
+                .active_on(connection, place.last_day, after, part)
+                .await?;
+            newest = place.last_day.previous();
+        }
+        let passed = offset.min(rows.len());
+        rows.drain(..passed);
+        if passed < offset {
+            let Some((day, skip)) = self.pass(connection, newest, offset - passed).await? else {
+                return Ok(rows);
+            };
+            rows = self.active_on(connection, day, None, (skip, limit)).await?;
+            newest = day.previous();
+        }
+        let missing = limit.saturating_sub(rows.len());
+        if missing > 0 {
+            let stored = self.stored(connection, newest, None, missing).await?;
+            rows.extend(self.settle(connection, stored).await?);
+        }
+        Ok(rows)
+    }
+
+    /// Passes over so many with their last day up to this one, and says on which day that ends, behind
+    /// how many of that day; `None` where there are no more.
+    async fn pass(
+        &self,
+        connection: &mut AsyncMysqlConnection,
+        newest: Day,
+        mut skip: usize,
+    ) -> Answer<Option<(Day, usize)>> {
+        let days = Statement {
+            sql: DAYS,
+            values: &[
+                Value::Text(self.user.tenant),
+                Value::Text(self.user.name),
+                Value::Text(&newest.to_string()),
+                Value::Number(as_limit(skip.saturating_add(1))),
+            ],
         };
-        let once = |sql| {
-            Once(Statement {
-                sql,
-                values: &values,
-            })
-        };
-        let sql = query(&self.rows(&newest(MESSAGES), &newest(ERRORS)));
-        let rows = once(&sql).load(connection).await.map_err(Into::into);
-        match unless_dropped(connection, rows).await? {
-            Some(rows) => Ok(rows),
-            None => {
-                let unknown = "CAST(NULL AS DATETIME(3))";
-                let sql = query(&self.rows(unknown, unknown));
-                Ok(once(&sql).load(connection).await?)
+        for ActiveDay { day, conversations } in days.load(connection).await? {
+            match usize::try_from(conversations) {
+                Ok(active) if active <= skip => skip -= active,
+                _ => return Ok(Some((day, skip))),
             }
         }
+        Ok(None)
     }
 
-    /// A conversation may have rows of one kind only, and `GREATEST` of a NULL and a time is NULL.
-    fn rows(&self, newest_message: &str, newest_error: &str) -> String {
-        let columns = columns::CONVERSATION;
-        let behind = match self.after {
-            Some(_) => "WHERE active_at < ? OR (active_at = ? AND id > ?)",
-            None => "",
+    /// So many with their last day up to this one, behind a place on that day, in the order that is stored.
+    async fn stored(
+        &self,
+        connection: &mut AsyncMysqlConnection,
+        newest: Day,
+        after: Option<Place>,
+        limit: usize,
+    ) -> Answer<Vec<ConversationRow>> {
+        let columns = columns::MYSQL_CONVERSATION;
+        let user = [Value::Text(self.user.tenant), Value::Text(self.user.name)];
+        let limit = Value::Number(as_limit(limit));
+        // Only days that the page has a part in are put in order, and the index leads to each of them.
+        let mut days = "SELECT DISTINCT last_day AS day FROM (\
+             SELECT last_day FROM conversations FORCE INDEX (conversations_user) \
+             WHERE tenant = ? AND user_identifier = ? AND last_day <= ? \
+             ORDER BY last_day DESC LIMIT ?) AS newest"
+            .to_owned();
+        let date = newest.to_string();
+        let before = newest.previous().to_string();
+        let (first, behind, place) = match after {
+            None => (&date, "", Vec::new()),
+            Some(Place { updated_at, id, .. }) => {
+                days = format!("SELECT CAST(? AS DATE) AS day UNION {days}");
+                let at = Value::Time(Millis(updated_at));
+                let place = [Value::Text(&date), at, at, Value::Bytes(*id.as_bytes())];
+                let behind = "AND (last_day < ? OR newest_at IS NULL OR newest_at < ? \
+                     OR (newest_at = ? AND id > ?))";
+                (&before, behind, place.into())
+            }
         };
-        format!(
-            "FROM (SELECT {columns}, \
-             GREATEST(COALESCE(newest_message, newest_error, created_at), \
-             COALESCE(newest_error, newest_message, created_at)) AS active_at \
-             FROM (SELECT {columns}, {newest_message} AS newest_message, \
-             {newest_error} AS newest_error FROM conversations \
-             WHERE tenant = ? AND user_identifier = ? AND last_day = ?) AS found) AS listed {behind}"
-        )
+        let own_day = after.map(|_| Value::Text(&date));
+        let mut values: Vec<Value<'_>> = own_day.into_iter().chain(user).collect();
+        values.extend([Value::Text(first), limit]);
+        values.extend(user);
+        values.extend(place);
+        values.push(limit);
+        let stored = Statement {
+            sql: &format!(
+                "SELECT {columns} FROM ({days}) AS days \
+                 STRAIGHT_JOIN conversations ON last_day = day \
+                 WHERE tenant = ? AND user_identifier = ? {behind} \
+                 ORDER BY last_day DESC, active_at IS NULL DESC, active_at DESC, id LIMIT ?"
+            ),
+            values: &values,
+        };
+        Ok(stored.load(connection).await?)
+    }
+
+    /// Puts these, with which each of their days begins, in the order of their times.
+    async fn settle(
+        &self,
+        connection: &mut AsyncMysqlConnection,
+        stored: Vec<ConversationRow>,
+    ) -> Answer<Vec<ConversationRow>> {
+        let mut settled = Vec::with_capacity(stored.len());
+        for of_day in stored.chunk_by(|a, b| a.conversation.last_day == b.conversation.last_day) {
+            let known = of_day.iter().map(|row| self.uncounted.newest_of(row));
+            match known.collect::<Option<Vec<_>>>() {
+                Some(times) => settled.extend(of_day.iter().zip(times).map(|(row, newest)| {
+                    let mut row = row.clone();
+                    row.conversation.updated_at = newest;
+                    row
+                })),
+                None => {
+                    let day = of_day[0].conversation.last_day;
+                    let part = (0, of_day.len());
+                    settled.extend(self.active_on(connection, day, None, part).await?);
+                }
+            }
+        }
+        Ok(settled)
+    }
+
+    /// The conversations that were last active on this day, or those of them behind a place.
+    async fn active_on(
+        &self,
+        connection: &mut AsyncMysqlConnection,
+        day: Day,
+        after: Option<Place>,
+        part: (usize, usize),
+    ) -> Answer<Vec<ConversationRow>> {
+        active_on(connection, self.mode, self.user, day, after, part).await
     }
 }

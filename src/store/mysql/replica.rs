@@ -1,6 +1,5 @@
 //! What tells a database from a copy of it that lags behind.
 
-use diesel::sql_query;
 use diesel_async::{AsyncMysqlConnection, RunQueryDsl};
 
 use super::{
@@ -8,6 +7,7 @@ use super::{
     days::TextRow,
     error::{Answer, Fault},
     list::find,
+    statement::Statement,
 };
 use crate::{
     id::Id,
@@ -19,12 +19,13 @@ use crate::{
 
 /// The stamp of this moment.
 async fn stamp(connection: &mut AsyncMysqlConnection) -> Answer<Stamp> {
-    let row: TextRow = sql_query(
-        "SELECT CAST(GROUP_CONCAT(CONCAT(`key`, ' ', HEX(value)) ORDER BY `key` SEPARATOR ' ') \
-         AS CHAR) AS value FROM recording_meta WHERE `key` IN ('removals', 'secret')",
-    )
-    .get_result(connection)
-    .await?;
+    let stamp = Statement {
+        sql: "SELECT CAST(GROUP_CONCAT(CONCAT(`key`, ' ', HEX(value)) ORDER BY `key` \
+              SEPARATOR ' ') AS CHAR) AS value FROM recording_meta \
+              WHERE `key` IN ('removals', 'secret')",
+        values: &[],
+    };
+    let row: TextRow = stamp.get_result(connection).await?;
     Ok(Stamp::new(row.value))
 }
 

@@ -9,8 +9,9 @@ use diesel::{sql_query, sql_types::Text};
 use diesel_async::{AsyncMysqlConnection, RunQueryDsl, SimpleAsyncConnection};
 
 use super::{
-    close, counts,
+    close,
     days::{self, TextRow},
+    derive,
     error::{Answer, asked},
     layout::{self, Layout, Mode},
     lock::{Lock, PATIENCE},
@@ -106,7 +107,7 @@ async fn drop_days(
         // What is not in `usage_daily` yet would be lost.
         close::close(connection, mode, *day, end.start_ms()).await?;
     }
-    counts::recount(connection, mode, end, end).await?;
+    derive::recount(connection, mode, end, end).await?;
     let mut deleted = Deleted::default();
     if mode == Mode::Single {
         deleted += delete_rows(connection, end, &[]).await?;
@@ -192,7 +193,7 @@ async fn sweep(
     }
     remove_conversations(connection, end).await?;
     // One that went on before it could be removed still counts what was dropped.
-    counts::recount(connection, mode, end, Day::MIN).await?;
+    derive::recount(connection, mode, end, Day::MIN).await?;
     dropped?;
     connection.batch_execute("START TRANSACTION").await?;
     Layout::lock(connection).await?;

@@ -10,6 +10,7 @@ use diesel_async::{AsyncMysqlConnection, RunQueryDsl, SimpleAsyncConnection};
 use tokio::time::timeout;
 
 use super::{
+    counts::Uncounted,
     days::NumberRow,
     error::{Answer, Fault, asked},
     login::Login,
@@ -25,11 +26,17 @@ const SETTINGS: &str = "SET NAMES utf8mb4 COLLATE utf8mb4_bin; \
      innodb_lock_wait_timeout = 10, max_error_count = 64; \
      SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED";
 
+/// What all reads of a transaction see is of the moment of its first one.
+const ONLY_READ: &str = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY; \
+     SET SESSION autocommit = 0";
+
 /// How long a table is waited for, in seconds, as in the settings.
 const TABLE_PATIENCE_SECONDS: u32 = 10;
 
 /// A connection that nobody used for so long is asked whether it still is one.
 const QUIET: Duration = Duration::from_secs(5);
+/// What a connection keeps prepared grows from day to day: it is not used for longer than a week.
+const LIFETIME: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 /// How long the server may take for a statement that costs it nothing.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -43,6 +50,10 @@ pub(super) struct Session {
     pub(super) recalled: HashSet<Day>,
     /// The largest packet that the server takes, in bytes.
     pub(super) max_packet: usize,
+    /// Of the moment that is read.
+    pub(super) uncounted: Uncounted,
+    /// Every transaction is one that reads, and begins with its first statement.
+    pub(super) only_reads: bool,
     /// Set where the connection is not to be used again.
     pub(super) worn: bool,
     opened: Instant,
@@ -71,6 +82,8 @@ impl Session {
             removals: 0,
             recalled: HashSet::new(),
             max_packet,
+            uncounted: Uncounted::default(),
+            only_reads: false,
             worn: false,
             opened: now,
             used: now,
@@ -79,10 +92,20 @@ impl Session {
 
     /// Whether it may be used once more.
     pub(super) async fn is_fresh(&mut self, max_lifetime: Option<Duration>) -> bool {
-        if self.worn || max_lifetime.is_some_and(|lifetime| self.opened.elapsed() > lifetime) {
+        let lifetime = max_lifetime.map_or(LIFETIME, |lifetime| lifetime.min(LIFETIME));
+        if self.worn || self.opened.elapsed() > lifetime {
             return false;
         }
         self.used.elapsed() < QUIET || self.answers("DO 0").await
+    }
+
+    /// Has it read from now on, and no more: nothing has to be sent to begin.
+    pub(super) async fn only_read(&mut self) -> Answer<()> {
+        if !self.only_reads {
+            self.connection.batch_execute(ONLY_READ).await?;
+            self.only_reads = true;
+        }
+        Ok(())
     }
 
     /// Leaves the transaction that a failure left open, and says whether that was possible.

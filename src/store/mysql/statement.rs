@@ -1,13 +1,18 @@
 //! Statements that diesel prepares once a connection; those of `sql_query` it prepares every time.
 
+use std::time::SystemTime;
+
 use diesel::{
+    deserialize::QueryableByName,
     mysql::Mysql,
     prelude::QueryResult,
     query_builder::{AstPass, Query, QueryFragment, QueryId},
     sql_types::{BigInt, Binary, Datetime, Nullable, Text, Untyped},
 };
+use diesel_async::{AsyncMysqlConnection, RunQueryDsl};
 
-use super::datetime::Millis;
+use super::{datetime::Millis, error::Answer, layout::Mode};
+use crate::partition::Day;
 
 /// What a column takes. It is the same for every row, a missing value too: diesel caches a statement
 /// by its text and the types of its values.
@@ -53,6 +58,32 @@ impl Value<'_> {
 pub(super) struct Statement<'a> {
     pub(super) sql: &'a str,
     pub(super) values: &'a [Value<'a>],
+}
+
+impl Statement<'_> {
+    /// Asks about the rows of this day, whose tables alone the text names. A connection keeps it for days that
+    /// are asked about often, of which there are few at a time: whoever asks may name any.
+    pub(super) async fn load_of_day<T: QueryableByName<Mysql> + Send + 'static>(
+        self,
+        connection: &mut AsyncMysqlConnection,
+        mode: Mode,
+        day: Day,
+    ) -> Answer<Vec<T>> {
+        let rows = match mode == Mode::Single || is_asked_often(day) {
+            true => self.load(connection).await,
+            false => Once(self).load(connection).await,
+        };
+        Ok(rows?)
+    }
+}
+
+fn is_asked_often(day: Day) -> bool {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    let now = since.map_or(0, |since| {
+        i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+    });
+    let today = Day::from_unix_ms(now);
+    today.previous() <= day && day.previous() <= today
 }
 
 impl QueryId for Statement<'_> {

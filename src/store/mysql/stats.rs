@@ -7,22 +7,19 @@ use diesel::{
 use diesel_async::{AsyncMysqlConnection, RunQueryDsl};
 
 use super::{
+    counts::Uncounted,
     datetime::Millis,
-    days::{self, NumberRow, TextRow},
+    days::NumberRow,
     error::Answer,
     layout::Mode,
     pages::User,
     read::unless_dropped,
-    statement::{Once, Statement, Value},
+    statement::{Statement, Value},
 };
 use crate::{
     partition::{Day, ERRORS, MESSAGES},
     store::{Stats, columns::COUNTED},
 };
-
-/// The days whose rows say all, and not `usage_daily`. What it has of open ones is of rows that were
-/// dropped.
-const DIRTY: &str = "(d.closed_at IS NOT NULL AND d.dirty <> 0)";
 
 /// What a user said to one model on one day.
 #[derive(QueryableByName)]
@@ -49,6 +46,7 @@ struct Usage {
 pub(super) async fn stats(
     connection: &mut AsyncMysqlConnection,
     mode: Mode,
+    uncounted: &Uncounted,
     user: User<'_>,
     from: Day,
     to: Day,
@@ -71,12 +69,9 @@ pub(super) async fn stats(
         ..Stats::default()
     };
     let closed = Statement {
-        sql: &format!(
-            "SELECT CAST(day AS CHAR) AS day, model_name, messages, exchanges, errors, \
-             prompt_tokens, completion_tokens, total_tokens FROM usage_daily \
-             WHERE tenant = ? AND user_id = ? AND day BETWEEN ? AND ? AND day NOT IN \
-             (SELECT d.day FROM recording_days AS d WHERE {DIRTY})"
-        ),
+        sql: "SELECT CAST(day AS CHAR) AS day, model_name, messages, exchanges, errors, \
+              prompt_tokens, completion_tokens, total_tokens FROM usage_daily \
+              WHERE tenant = ? AND user_id = ? AND day BETWEEN ? AND ?",
         values: &[
             Value::Text(user.tenant),
             Value::Text(user.name),
@@ -85,17 +80,12 @@ pub(super) async fn stats(
         ],
     };
     for usage in closed.load::<Usage>(connection).await? {
-        add(&mut stats, usage);
+        // The rows of a dirty day say all. What is counted of an open one is of rows that were dropped.
+        if !Day::parse(&usage.day).is_some_and(|day| uncounted.is_dirty(day)) {
+            add(&mut stats, usage);
+        }
     }
-    let others = Statement {
-        sql: &format!(
-            "SELECT CAST(day AS CHAR) AS value FROM recording_days AS d \
-             WHERE day BETWEEN ? AND ? AND (closed_at IS NULL OR {DIRTY})"
-        ),
-        values: &range,
-    };
-    let others: Vec<TextRow> = others.load(connection).await?;
-    for day in days::parse(&others) {
+    for day in uncounted.between(from, to) {
         for usage in read_day(connection, mode, user, day).await? {
             add(&mut stats, usage);
         }
@@ -153,21 +143,23 @@ async fn read_day(
     let mut usage = Vec::new();
     for (prefix, sums) in [(MESSAGES, messages.as_str()), (ERRORS, errors)] {
         let table = mode.table(prefix, day);
-        let rows = Once(Statement {
+        let usage_of_day = Statement {
             sql: &format!(
-                "SELECT '{day}' AS day, COALESCE(model_name, '') AS model_name, {sums} \
+                "SELECT CAST(? AS CHAR) AS day, COALESCE(model_name, '') AS model_name, {sums} \
                  FROM {table} FORCE INDEX (user) WHERE user_id = ? \
                  AND created_at BETWEEN ? AND ? AND tenant = ? GROUP BY {table}.model_name"
             ),
             values: &[
+                Value::Text(&day.to_string()),
                 Value::Text(user.name),
                 Value::Time(Millis(day.start_ms())),
                 Value::Time(Millis(day.end_ms().saturating_sub(1))),
                 Value::Text(user.tenant),
             ],
-        });
-        let rows = rows.load::<Usage>(connection).await.map_err(Into::into);
-        usage.extend(unless_dropped(connection, rows).await?.unwrap_or_default());
+        };
+        let rows = usage_of_day.load_of_day(connection, mode, day).await;
+        let rows: Option<Vec<Usage>> = unless_dropped(connection, rows).await?;
+        usage.extend(rows.unwrap_or_default());
     }
     Ok(usage)
 }

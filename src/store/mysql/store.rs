@@ -138,14 +138,17 @@ impl Store for MysqlStore {
         let (tenant, session_id) = (tenant.to_owned(), session_id.to_owned());
         self.read(move |session, mode| {
             let (tenant, session_id) = (tenant.clone(), session_id.clone());
-            let connection = &mut session.connection;
-            Box::pin(async move { list::named(connection, mode, &tenant, &session_id).await })
+            let (connection, uncounted) = (&mut session.connection, &session.uncounted);
+            Box::pin(
+                async move { list::named(connection, mode, uncounted, &tenant, &session_id).await },
+            )
         })
     }
 
     fn conversation(&self, id: Id) -> StoreFuture<'_, Option<Conversation>> {
         self.read(move |session, mode| {
-            Box::pin(list::conversation(&mut session.connection, mode, id))
+            let (connection, uncounted) = (&mut session.connection, &session.uncounted);
+            Box::pin(list::conversation(connection, mode, uncounted, id))
         })
     }
 
@@ -165,13 +168,13 @@ impl Store for MysqlStore {
         };
         self.read(move |session, mode| {
             let (tenant, name) = (tenant.clone(), name.clone());
-            let connection = &mut session.connection;
+            let (connection, uncounted) = (&mut session.connection, &session.uncounted);
             Box::pin(async move {
                 let user = User {
                     tenant: &tenant,
                     name: &name,
                 };
-                pages::of_user(connection, mode, user, wanted).await
+                pages::of_user(connection, mode, uncounted, user, wanted).await
             })
         })
     }
@@ -201,9 +204,9 @@ impl Store for MysqlStore {
         limit: usize,
     ) -> StoreFuture<'_, Option<(Conversation, Page<StoredMessage>)>> {
         self.read(move |session, mode| {
-            let connection = &mut session.connection;
+            let (connection, uncounted) = (&mut session.connection, &session.uncounted);
             Box::pin(read::conversation_with_messages(
-                connection, mode, id, before, limit,
+                connection, mode, uncounted, id, before, limit,
             ))
         })
     }
@@ -231,13 +234,13 @@ impl Store for MysqlStore {
         let (from, to) = (Day::from_unix_ms(from), Day::from_unix_ms(to));
         self.read(move |session, mode| {
             let (tenant, name) = (tenant.clone(), name.clone());
-            let connection = &mut session.connection;
+            let (connection, uncounted) = (&mut session.connection, &session.uncounted);
             Box::pin(async move {
                 let user = User {
                     tenant: &tenant,
                     name: &name,
                 };
-                stats::stats(connection, mode, user, from, to).await
+                stats::stats(connection, mode, uncounted, user, from, to).await
             })
         })
     }
@@ -307,7 +310,6 @@ impl Store for MysqlStore {
             connections
                 .keep(move |session| Box::pin(upkeep::set_mode(&mut session.connection, mode)))
                 .await?;
-            connections.forget_layout().await;
             Ok(())
         }))
     }

@@ -169,7 +169,7 @@ struct DayState {
 }
 
 /// Keeps the day from being closed until the transaction ends, and marks it where it already is.
-async fn enter(connection: &mut AsyncMysqlConnection, day: Day) -> Answer<()> {
+pub(super) async fn enter(connection: &mut AsyncMysqlConnection, day: Day) -> Answer<()> {
     let date = day.to_string();
     let values = [Value::Text(&date)];
     let lock = Statement {

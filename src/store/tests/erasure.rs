@@ -161,6 +161,30 @@ pub(super) async fn what_a_user_said_elsewhere_goes_too<D: Database>() {
     }
 }
 
+pub(super) async fn a_conversation_is_as_new_as_what_is_left_of_it<D: Database>() {
+    for daily in [true, false] {
+        let database = D::open().await;
+        let store = database.store_in(daily);
+        let old = NOON - 3 * DAY;
+        let begun = unnamed("shared", "10.0.0.1", old);
+        let mut joined = unnamed("shared", "10.0.0.2", old + DAY);
+        joined.conversation.user_identifier = "10.0.0.1".to_owned();
+        store.write(&[begun, joined]).await.unwrap();
+        store.maintain(NOON).await.unwrap();
+        let shared = store.conversations_named("", "shared").await.unwrap();
+        assert_eq!(shared[0].updated_at, old + DAY);
+        let deleted = store.delete_user("", "10.0.0.2", Whose::Bearing, NOON);
+        assert_eq!(deleted.await.unwrap().messages, 2);
+        for _ in 0..2 {
+            let shared = store.conversations_named("", "shared").await.unwrap();
+            assert_eq!(shared[0].updated_at, old);
+            let list = store.conversations_of_user("", "10.0.0.1", None, 0, 5);
+            assert_eq!(list.await.unwrap().data, shared);
+            store.maintain(NOON + DAY).await.unwrap();
+        }
+    }
+}
+
 pub(super) async fn a_conversation_made_by_hand_begins_behind_the_erasure_of_its_user<
     D: Database,
 >() {

@@ -213,6 +213,7 @@ suite! {
         a_user_goes_from_every_table_with_exact_counts,
         who_is_named_like_an_address_deletes_only_his_own,
         what_a_user_said_elsewhere_goes_too,
+        a_conversation_is_as_new_as_what_is_left_of_it,
         a_conversation_made_by_hand_begins_behind_the_erasure_of_its_user,
     }
     retention "multi_thread" {

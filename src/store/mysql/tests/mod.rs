@@ -1,4 +1,5 @@
 mod costs;
+mod days;
 mod drops;
 mod encryption;
 mod moves;

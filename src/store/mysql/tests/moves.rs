@@ -1,5 +1,7 @@
 //! A change of the mode that is cut off, waited for, or refused.
 
+use std::sync::Arc;
+
 use mysql_async::{Conn, prelude::Queryable};
 
 use super::*;
@@ -11,7 +13,7 @@ use crate::{
             days,
             error::Answer,
             layout::Mode,
-            moving,
+            moving, read,
             session::Session,
         },
         tests::truth::{Truth, talk},
@@ -265,4 +267,49 @@ async fn read_on(database: &Database, table: &str) -> Conn {
     let read = format!("SELECT * FROM {table} LIMIT 1");
     reader.query_drop(read).await.unwrap();
     reader
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_that_a_move_overtakes_is_done_again() {
+    for daily in [true, false] {
+        let database = Database::new().await;
+        let store = database.store_in(daily);
+        let rows = exchange("s", NOON);
+        store.write(std::slice::from_ref(&rows)).await.unwrap();
+        let wanted = if daily { Mode::Single } else { Mode::Daily };
+        let mover = Arc::new(database.store_in(daily));
+        mover
+            .change(move |session| {
+                Box::pin(async move {
+                    until(session, wanted, Begun).await?;
+                    let day = Day::from_unix_ms(NOON);
+                    for prefix in [MESSAGES, ERRORS].into_iter().filter(|_| !daily) {
+                        let table = day.table_name(prefix);
+                        days::create(&mut session.connection, prefix, &table).await?;
+                    }
+                    Ok(())
+                })
+            })
+            .await
+            .unwrap();
+        let mut mover = Some(mover);
+        let id = rows.conversation.id;
+        let page = store.read(move |session, mode| {
+            let mover = mover.take();
+            Box::pin(async move {
+                if let Some(mover) = mover {
+                    let moved = mover.change(move |session| {
+                        Box::pin(async move {
+                            moving::copy(&mut session.connection, wanted).await?;
+                            moving::switch(&mut session.connection, wanted).await?;
+                            moving::tidy(&mut session.connection).await
+                        })
+                    });
+                    moved.await.unwrap();
+                }
+                read::messages(&mut session.connection, mode, id, None, 5).await
+            })
+        });
+        assert_eq!(page.await.unwrap().data.len(), 2, "{daily}");
+    }
 }
