@@ -146,7 +146,7 @@ counters! {
     decoding_nanos,
     /// Nanoseconds in which they found out what of it is new, answers of the database included.
     threading_nanos,
-    /// Nanoseconds in which they made its rows.
+    /// Nanoseconds in which they made its rows, hashes aside.
     making_nanos,
     /// Nanoseconds in which the database wrote.
     writing_nanos,

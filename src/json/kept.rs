@@ -9,6 +9,9 @@ use super::{
     value,
 };
 
+/// What it takes to stand in a map or list, with its name there.
+const PLACE_BYTES: usize = 96;
+
 /// A value, or the source of one.
 #[derive(Clone, Debug)]
 pub(crate) enum Kept {
@@ -78,16 +81,16 @@ impl Kept {
     pub(crate) fn weight(&self, of_value: &impl Fn(&Value) -> usize) -> usize {
         match self {
             Self::Value(value) => of_value(value),
-            Self::Source(source) => source.len(),
+            Self::Source(source) => PLACE_BYTES + source.len(),
             Self::List(elements) => {
                 let weights = elements.iter().map(|element| element.weight(of_value));
-                weights.sum()
+                PLACE_BYTES + weights.sum::<usize>()
             }
             Self::Members(members) => {
                 let weights = members
                     .iter()
                     .map(|(name, member)| name.len() + member.weight(of_value));
-                weights.sum()
+                PLACE_BYTES + weights.sum::<usize>()
             }
         }
     }
@@ -130,6 +133,11 @@ struct Texts<F> {
 }
 
 impl<F: FnMut(&str) -> bool> Watch for Texts<F> {
+    /// What holds a name that cannot be read is stored as its source, which is a text then.
+    fn key(&mut self, source: &str) {
+        self.is_found = self.is_found || Source::new(source, false).text().is_err();
+    }
+
     fn text(&mut self, source: &str) {
         self.is_found = self.is_found
             || match Source::new(source, false).text() {

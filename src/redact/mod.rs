@@ -22,7 +22,7 @@ use crate::{
 
 /// Takes out of texts what must not be stored.
 ///
-/// It is asked on a writer's thread, once for every text of an exchange: what was said, reasoning,
+/// It is asked on a writer's thread, for every text of an exchange at least once: what was said, reasoning,
 /// arguments of tools, their definitions, errors, bodies that nothing could decode, tags, and what
 /// the API adds; before anything else is made of them, hashes and titles included. Names of models
 /// and ids are not asked for.
@@ -131,7 +131,7 @@ fn kept(redact: &dyn Redact, kept: &mut Kept) {
             }
         }
         Kept::Source(source) => {
-            let is_redacted = |text: &str| matches!(redact.redact(text), Cow::Owned(_));
+            let is_redacted = |text: &str| redacted(redact, text).is_some();
             if json::any_text(source, is_redacted) {
                 let mut parsed = json::value(source);
                 value(redact, &mut parsed);
@@ -178,8 +178,7 @@ fn value(redact: &dyn Redact, value: &mut Value) {
             }
         }
         Value::Number(number) => {
-            let number = number.to_string();
-            if let Cow::Owned(redacted) = redact.redact(&number) {
+            if let Some(redacted) = redacted(redact, &number.to_string()) {
                 *value = Value::String(redacted);
             }
         }
@@ -189,7 +188,15 @@ fn value(redact: &dyn Redact, value: &mut Value) {
 
 /// Takes what must not be stored out of this text.
 pub(crate) fn text(redact: &dyn Redact, text: &mut String) {
-    if let Cow::Owned(redacted) = redact.redact(text) {
+    if let Some(redacted) = redacted(redact, text) {
         *text = redacted;
+    }
+}
+
+/// What is to stand in place of this text, where it is another.
+fn redacted(redact: &dyn Redact, text: &str) -> Option<String> {
+    match redact.redact(text) {
+        Cow::Borrowed(same) if same == text => None,
+        redacted => Some(redacted.into_owned()),
     }
 }

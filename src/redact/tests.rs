@@ -285,3 +285,36 @@ fn bytes_with_a_key_in_them_are_kept_as_text_without_it_and_others_as_they_are()
     spoken(&Patterns::default(), &mut said);
     assert!(!said.prompt.messages[0].content.contains(&key));
 }
+
+#[test]
+fn it_is_found_in_what_is_stored_as_its_source_for_half_a_character_in_a_name() {
+    let key = format!("sk-{}", "a1".repeat(30));
+    let source = format!(r#"{{"\ud800":1,"{key}":2}}"#);
+    let mut member = Kept::new(crate::json::Raw::new(&source));
+    kept(&Patterns::all(), &mut member);
+    let mut stored = String::new();
+    member.put(&mut stored);
+    assert!(!stored.contains(&key), "{stored}");
+}
+
+#[test]
+fn what_is_put_in_place_of_a_text_may_be_borrowed() {
+    #[derive(Debug)]
+    struct Whole;
+
+    impl Redact for Whole {
+        fn redact<'a>(&self, text: &'a str) -> Cow<'a, str> {
+            match text.contains("secret") {
+                true => "[redacted]".into(),
+                false => text.into(),
+            }
+        }
+    }
+
+    let mut said = "a secret".to_owned();
+    text(&Whole, &mut said);
+    assert_eq!(said, "[redacted]");
+    let mut member = Kept::new(crate::json::Raw::new(r#"{"a":"secret"}"#));
+    kept(&Whole, &mut member);
+    assert_eq!(member.into_value(), json!({"a": "[redacted]"}));
+}

@@ -113,7 +113,10 @@ fn message(message: &Message) -> usize {
         + texts([tool_call_id, reasoning, refusal])
         + tool_calls.iter().map(call).sum::<usize>()
         + other.values().map(value).sum::<usize>()
-        + kept.values().map(|kept| kept.weight(&value)).sum::<usize>()
+        + kept
+            .iter()
+            .map(|(name, kept)| name.len() + kept.weight(&value))
+            .sum::<usize>()
 }
 
 /// What a value takes, with the node of the map or list that it stands in.
@@ -147,7 +150,7 @@ fn texts<const N: usize>(texts: [&Option<String>; N]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{conversation::Role, id::Id};
+    use crate::{conversation::Role, id::Id, json::Kept};
 
     #[test]
     fn every_text_of_a_row_is_weighed() {
@@ -161,5 +164,14 @@ mod tests {
             ..MessageColumns::default()
         };
         assert_eq!(message_weight(&row("four")), ROW_BYTES + 5 * 4);
+    }
+
+    #[test]
+    fn what_is_kept_weighs_no_less_than_where_it_stands() {
+        let members = 10_000;
+        let mut said = Message::new(Role::Assistant, "");
+        said.keep((0..members).map(|number| (number.to_string(), Kept::Source("[1]".to_owned()))));
+        let place = size_of::<String>() + size_of::<Kept>();
+        assert!(message(&said) >= members * place, "{}", message(&said));
     }
 }

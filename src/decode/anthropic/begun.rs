@@ -7,13 +7,13 @@ use serde_json::Value;
 use super::wire::Rest;
 use crate::{
     decode::{estimate, media::Marks},
-    json::{Fault, Field, Kept, Members, Raw, Source, parsed},
+    json::{Fault, Kept, Members, Raw, Source, parsed, plain},
 };
 
 /// A block whose members are not parsed.
 #[derive(Default)]
 pub(super) struct Begun<'a> {
-    kind: Field<'a>,
+    kind: Cow<'a, str>,
     /// Most blocks have but this.
     text: Option<Raw<'a>>,
     rest: Rest<'a>,
@@ -26,13 +26,10 @@ impl<'de> Members<'de> for Begun<'de> {
         if key == "cache_control" {
             return map.skip();
         }
-        if key == "type" {
-            self.kind = map.field()?;
-            return Ok(());
-        }
         self.marks.name(&key);
         let source = map.seen(&mut self.marks)?;
         match key.as_ref() {
+            "type" => self.kind = kind(source),
             "text" => self.text = Some(source),
             _ => self.rest.push((key, source)),
         }
@@ -63,10 +60,7 @@ impl Begun<'_> {
     }
 
     pub(super) fn kind(&self) -> &str {
-        match &self.kind {
-            Field::Text(kind) => kind,
-            _ => "",
-        }
+        &self.kind
     }
 
     /// The members that say something beside the kind.
@@ -78,5 +72,16 @@ impl Begun<'_> {
             .collect();
         members.retain(|_, member| !matches!(member, Kept::Value(value) if value.is_null()));
         members
+    }
+}
+
+/// The kind of a block; what cannot be read is its source, and any other value says nothing.
+fn kind(source: Raw<'_>) -> Cow<'_, str> {
+    match plain(source) {
+        Some(kind) => Cow::Borrowed(kind),
+        None => match parsed(source) {
+            Value::String(kind) => Cow::Owned(kind),
+            _ => Cow::Borrowed(""),
+        },
     }
 }

@@ -279,3 +279,24 @@ fn the_words_of_older_models_are_read() {
         reply.choices[0].finish_reason
     );
 }
+
+#[test]
+fn the_kind_of_a_block_is_no_place_for_media() {
+    let kind = "data:image/png;base64,aGVsbG8=";
+    let reply = streamed(&[
+        json!({"type": "content_block_start", "index": 0, "content_block": {"type": kind, "id": "t"}}),
+    ]);
+    let other = only(&reply).clone().take_other();
+    let stored = Value::Object(other).to_string();
+    assert!(!stored.contains("aGVsbG8="), "{stored}");
+}
+
+#[test]
+fn a_kind_that_cannot_be_read_is_kept_as_its_source() {
+    let data =
+        r#"{"type":"content_block_start","index":0,"content_block":{"type":[1e400],"id":"t"}}"#;
+    let body = format!("data: {data}\n\n");
+    let reply = reply(&body, true, false, &POLICY).expect("a reply").value;
+    let other = only(&reply).clone().take_other();
+    assert_eq!(other["blocks"], json!([{"type": "[1e400]", "id": "t"}]));
+}

@@ -15,7 +15,7 @@ const END_OF_MESSAGE: [u8; 8] = u64::MAX.to_le_bytes();
 
 /// One hash over the messages of a user, keyed, and never stored.
 ///
-/// Of short texts it takes a quarter of BLAKE3's time, whose chunks of 1 KiB are slow one by one.
+/// BLAKE3 is slow where a text has not several chunks of 1 KiB.
 #[derive(Clone, Debug)]
 pub(super) struct Sent(SipHasher13);
 
