@@ -86,7 +86,8 @@ impl Answer {
     }
 
     /// Adds a message, or a piece of one.
-    pub(super) fn add(&mut self, piece: Message) {
+    pub(super) fn add(&mut self, mut piece: Message) {
+        let other = piece.take_other();
         let Message {
             role,
             content,
@@ -94,8 +95,7 @@ impl Answer {
             tool_call_id: _,
             reasoning,
             refusal,
-            other,
-            // Those whose answer this is parse all of it.
+            other: _,
             kept: _,
         } = piece;
         self.message.role = role;

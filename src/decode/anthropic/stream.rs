@@ -22,7 +22,7 @@ use crate::{
 
 /// A stream so far.
 ///
-/// Of members that have no place of their own the last value stands, in the message's `other`.
+/// Of members that have no place of their own the last value stands, beside what the message says.
 #[derive(Default)]
 pub(in crate::decode) struct Stream {
     reply: Reply,

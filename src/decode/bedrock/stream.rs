@@ -22,7 +22,7 @@ use crate::{
 
 /// A stream so far.
 ///
-/// Of members that have no place of their own the last value stands, in the message's `other`. An event that
+/// Of members that have no place of their own the last value stands, beside what the message says. An event that
 /// is none of the dialect is counted in `other["unparsed_events"]`, with the text of the first one.
 #[derive(Default)]
 pub(super) struct Stream {
